@@ -1,0 +1,3 @@
+//! The algolens command line.
+
+fn main() {}

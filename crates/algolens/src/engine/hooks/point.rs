@@ -1,0 +1,167 @@
+//! The names of the places where a run can be looked at or changed.
+
+use crate::{
+    Error, Result,
+    model::{Config, Normalization},
+};
+use std::fmt;
+
+/// A place in the forward pass, named as in TransformerLens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HookPoint {
+    /// `hook_embed [batch, pos, d_model]`.
+    Embed,
+    /// `hook_pos_embed [batch, pos, d_model]`.
+    PosEmbed,
+    /// A place in block `.0`.
+    Block(usize, BlockPoint),
+    /// `ln_final.hook_scale [batch, pos, 1]`.
+    LnFinalScale,
+    /// `ln_final.hook_normalized [batch, pos, d_model]`.
+    LnFinalNormalized,
+}
+
+/// A place in a block.
+///
+/// Hooks on `hook_attn_in`, `hook_q_input`, `hook_k_input` or `hook_v_input` *split* the inputs of the heads. In a block
+/// whose inputs are split, the first norm runs per head, for the queries', the keys' and the values' inputs in this
+/// order: hooks at `ln1.…` then see `[batch, pos, head, …]` three times, and a cache holds the last (the values').
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BlockPoint {
+    /// `hook_resid_pre [batch, pos, d_model]`.
+    ResidPre,
+    /// `hook_attn_in [batch, pos, head, d_model]`: a copy of the residual stream for each head; what `hook_q_input`,
+    /// `hook_k_input` and `hook_v_input` start from.
+    AttnIn,
+    /// `hook_q_input [batch, pos, head, d_model]`.
+    QInput,
+    /// `hook_k_input [batch, pos, head, d_model]`.
+    KInput,
+    /// `hook_v_input [batch, pos, head, d_model]`.
+    VInput,
+    /// `ln1.hook_scale [batch, pos, 1]`, or `[batch, pos, head, 1]` where a hook has split the inputs: the standard
+    /// deviation that the centred input is divided by.
+    Ln1Scale,
+    /// `ln1.hook_normalized [batch, pos, d_model]`, or `[batch, pos, head, d_model]` where a hook has split the inputs;
+    /// after the norm's weight and bias.
+    Ln1Normalized,
+    /// `attn.hook_q [batch, pos, head, d_head]`.
+    Q,
+    /// `attn.hook_k [batch, pos, head, d_head]`.
+    K,
+    /// `attn.hook_v [batch, pos, head, d_head]`.
+    V,
+    /// `attn.hook_attn_scores [batch, head, query, key]`, scaled, −∞ where causality forbids; goes into the softmax.
+    AttnScores,
+    /// `attn.hook_pattern [batch, head, query, key]`.
+    Pattern,
+    /// `attn.hook_z [batch, pos, head, d_head]`: values averaged by the pattern.
+    Z,
+    /// `attn.hook_result [batch, pos, head, d_model]`: what each head adds to the residual stream, without `b_O`.
+    Result,
+    /// `hook_attn_out [batch, pos, d_model]`.
+    AttnOut,
+    /// `hook_resid_mid [batch, pos, d_model]`; only in blocks with an MLP.
+    ResidMid,
+    /// `hook_mlp_in [batch, pos, d_model]`: a copy of the residual stream for the MLP.
+    MlpIn,
+    /// `ln2.hook_scale [batch, pos, 1]`.
+    Ln2Scale,
+    /// `ln2.hook_normalized [batch, pos, d_model]`.
+    Ln2Normalized,
+    /// `mlp.hook_pre [batch, pos, d_mlp]`.
+    MlpPre,
+    /// `mlp.hook_post [batch, pos, d_mlp]`.
+    MlpPost,
+    /// `hook_mlp_out [batch, pos, d_model]`.
+    MlpOut,
+    /// `hook_resid_post [batch, pos, d_model]`.
+    ResidPost,
+}
+
+impl BlockPoint {
+    /// Every place with its name, in the order of the forward pass.
+    const ALL: [(Self, &'static str); 23] = [
+        (Self::ResidPre, "hook_resid_pre"),
+        (Self::AttnIn, "hook_attn_in"),
+        (Self::QInput, "hook_q_input"),
+        (Self::KInput, "hook_k_input"),
+        (Self::VInput, "hook_v_input"),
+        (Self::Ln1Scale, "ln1.hook_scale"),
+        (Self::Ln1Normalized, "ln1.hook_normalized"),
+        (Self::Q, "attn.hook_q"),
+        (Self::K, "attn.hook_k"),
+        (Self::V, "attn.hook_v"),
+        (Self::AttnScores, "attn.hook_attn_scores"),
+        (Self::Pattern, "attn.hook_pattern"),
+        (Self::Z, "attn.hook_z"),
+        (Self::Result, "attn.hook_result"),
+        (Self::AttnOut, "hook_attn_out"),
+        (Self::ResidMid, "hook_resid_mid"),
+        (Self::MlpIn, "hook_mlp_in"),
+        (Self::Ln2Scale, "ln2.hook_scale"),
+        (Self::Ln2Normalized, "ln2.hook_normalized"),
+        (Self::MlpPre, "mlp.hook_pre"),
+        (Self::MlpPost, "mlp.hook_post"),
+        (Self::MlpOut, "hook_mlp_out"),
+        (Self::ResidPost, "hook_resid_post"),
+    ];
+
+    /// Whether a block of this config has the place.
+    fn exists(self, config: &Config) -> bool {
+        match self {
+            Self::Ln1Scale | Self::Ln1Normalized => config.has_norms(),
+            Self::Ln2Scale | Self::Ln2Normalized => config.has_norms() && !config.attn_only(),
+            Self::ResidMid | Self::MlpIn | Self::MlpPre | Self::MlpPost | Self::MlpOut => !config.attn_only(),
+            _ => true,
+        }
+    }
+}
+
+impl HookPoint {
+    /// Every place of a model, in the order of the forward pass.
+    pub fn all(config: &Config) -> Vec<Self> {
+        let blocks = (0..config.n_layers).flat_map(|layer| {
+            BlockPoint::ALL
+                .into_iter()
+                .filter(|(point, _)| point.exists(config))
+                .map(move |(p, _)| Self::Block(layer, p))
+        });
+        let norm = [Self::LnFinalScale, Self::LnFinalNormalized];
+        let ends = if config.normalization_type == Normalization::None { &norm[..0] } else { &norm[..] };
+        [Self::Embed, Self::PosEmbed].into_iter().chain(blocks).chain(ends.iter().copied()).collect()
+    }
+
+    /// The place of this name in a model.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`] with the names near it.
+    pub fn find(name: &str, config: &Config) -> Result<Self> {
+        let all = Self::all(config);
+        all.iter()
+            .copied()
+            .find(|point| point.to_string() == name)
+            .ok_or_else(|| Error::unknown("hook point", name, all.iter().map(ToString::to_string)))
+    }
+
+    /// Whether a hook here gives every head inputs of its own.
+    pub(crate) fn splits(self, layer: usize) -> bool {
+        use BlockPoint::{AttnIn, KInput, QInput, VInput};
+        matches!(self, Self::Block(l, AttnIn | QInput | KInput | VInput) if l == layer)
+    }
+}
+
+impl fmt::Display for HookPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embed => f.write_str("hook_embed"),
+            Self::PosEmbed => f.write_str("hook_pos_embed"),
+            Self::LnFinalScale => f.write_str("ln_final.hook_scale"),
+            Self::LnFinalNormalized => f.write_str("ln_final.hook_normalized"),
+            Self::Block(layer, point) => {
+                let (_, name) = BlockPoint::ALL.iter().find(|(p, _)| p == point).expect("ALL lists every place");
+                write!(f, "blocks.{layer}.{name}")
+            }
+        }
+    }
+}

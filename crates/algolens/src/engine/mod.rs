@@ -1,0 +1,172 @@
+//! Running a model.
+//!
+//! [`Engine`] is what training and interpretation see; [`Plain`] is the reference that other engines are tested against.
+
+pub mod hooks;
+pub mod loss;
+pub mod matmul;
+mod parallel;
+mod plain;
+
+pub use loss::Score;
+pub use plain::Plain;
+
+use crate::{
+    Error, Result,
+    model::{Model, Params},
+    scalar::Scalar,
+    task::{Dataset, Token, check_vocabulary},
+};
+use hooks::{Cache, Filter, Hooks};
+use ndarray::{Array3, ArrayView2, ArrayView3, s};
+
+/// Sequences, and the right class at the predicted positions of each.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// `[batch, pos]`.
+    pub tokens: ArrayView2<'a, Token>,
+    /// `[batch, predicted position]`.
+    pub targets: ArrayView2<'a, Token>,
+    /// The positions that are predicted.
+    pub positions: &'a [usize],
+}
+
+impl<'a> From<&'a Dataset> for Batch<'a> {
+    fn from(data: &'a Dataset) -> Self {
+        Self { tokens: data.tokens(), targets: data.targets(), positions: data.positions() }
+    }
+}
+
+impl<'a> Batch<'a> {
+    /// Examples `from..to` of the batch.
+    pub fn slice(&self, from: usize, to: usize) -> Batch<'a> {
+        let Self { tokens, targets, positions } = *self;
+        Batch { tokens: tokens.slice_move(s![from..to, ..]), targets: targets.slice_move(s![from..to, ..]), positions }
+    }
+}
+
+/// The gradients of a number with respect to the weights and to activations.
+#[derive(Clone, Debug)]
+pub struct Gradients<T> {
+    /// With respect to every weight.
+    pub params: Params<T>,
+    /// With respect to the activations that were asked for, by hook name.
+    pub activations: Cache<T>,
+}
+
+/// df/dlogits `[batch, pos, d_vocab_out]` of a number f, given the logits: what a backward pass starts from.
+pub type Seed<'a, T> = &'a mut dyn FnMut(ArrayView3<'_, T>) -> Result<Array3<T>>;
+
+/// Something that runs models. Results never depend on the number of threads.
+pub trait Engine<T: Scalar = f32>: Send + Sync {
+    /// What results call it.
+    fn name(&self) -> &'static str;
+
+    /// The logits at some positions, `[batch, position, d_vocab_out]`.
+    ///
+    /// # Errors
+    /// Sequences that are too long, tokens or positions out of range.
+    fn logits(&self, model: &Model<T>, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Array3<T>>;
+
+    /// The mean cross-entropy of a batch, and its gradient with respect to every weight, which replaces what
+    /// `gradients` holds.
+    ///
+    /// # Errors
+    /// As [`logits`](Self::logits); also targets out of range.
+    fn loss_and_gradients(&self, model: &Model<T>, batch: Batch, gradients: &mut Params<T>) -> Result<Score>;
+
+    /// Runs the whole batch with hooks: the logits at every position, and the activations recorded after the hooks
+    /// changed them.
+    ///
+    /// # Errors
+    /// As [`logits`](Self::logits); also unknown names, and whatever a hook returns.
+    fn run(
+        &self,
+        model: &Model<T>,
+        tokens: ArrayView2<Token>,
+        hooks: &mut Hooks<'_, T>,
+        record: Filter,
+    ) -> Result<(Array3<T>, Cache<T>)>;
+
+    /// Runs the whole batch with hooks, forward and backward: the logits, and the gradients of the number whose
+    /// derivative by the logits is `seed`.
+    ///
+    /// A hook counts as *adding a constant* to its activation: the gradient passes it unchanged. In a block whose
+    /// inputs are split, the gradients at `ln1.…` are those of the values' inputs, as in a cache.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); also a seed whose shape is not that of the logits.
+    fn run_with_gradients(
+        &self,
+        model: &Model<T>,
+        tokens: ArrayView2<Token>,
+        hooks: &mut Hooks<'_, T>,
+        record: Filter,
+        seed: Seed<'_, T>,
+    ) -> Result<(Array3<T>, Gradients<T>)>;
+
+    /// Runs the whole batch and records activations.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    fn run_with_cache(
+        &self,
+        model: &Model<T>,
+        tokens: ArrayView2<Token>,
+        record: Filter,
+    ) -> Result<(Array3<T>, Cache<T>)> {
+        self.run(model, tokens, &mut Hooks::new(model.config()), record)
+    }
+
+    /// Runs the whole batch with hooks; the logits at every position.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    fn run_with_hooks(
+        &self,
+        model: &Model<T>,
+        tokens: ArrayView2<Token>,
+        hooks: &mut Hooks<'_, T>,
+    ) -> Result<Array3<T>> {
+        self.run(model, tokens, hooks, Filter::Nothing).map(|(logits, _)| logits)
+    }
+
+    /// How well the model predicts a batch.
+    ///
+    /// # Errors
+    /// As [`loss_and_gradients`](Self::loss_and_gradients).
+    fn score(&self, model: &Model<T>, batch: Batch) -> Result<Score> {
+        const CHUNK: usize = 1024;
+        check_batch(model, batch)?;
+        let mut score = Score::default();
+        for from in (0..batch.tokens.nrows()).step_by(CHUNK) {
+            let chunk = batch.slice(from, (from + CHUNK).min(batch.tokens.nrows()));
+            let logits = self.logits(model, chunk.tokens, chunk.positions)?;
+            score.add(loss::score(logits.view(), chunk.targets));
+        }
+        Ok(score)
+    }
+}
+
+/// Whether a model can read these sequences and be asked for these positions.
+pub(crate) fn check_tokens<T: Scalar>(model: &Model<T>, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<()> {
+    let config = model.config();
+    if tokens.ncols() == 0 || tokens.ncols() > config.n_ctx {
+        return Err(Error::invalid("sequence", format!("1 to {} tokens", config.n_ctx), tokens.ncols()));
+    }
+    if let Some(position) = positions.iter().find(|p| **p >= tokens.ncols()) {
+        return Err(Error::invalid("position", format!("below {}", tokens.ncols()), position));
+    }
+    check_vocabulary(tokens.iter(), config.d_vocab)
+}
+
+/// Whether a model can be scored on this batch.
+pub(crate) fn check_batch<T: Scalar>(model: &Model<T>, batch: Batch) -> Result<()> {
+    check_tokens(model, batch.tokens, batch.positions)?;
+    let expected = (batch.tokens.nrows(), batch.positions.len());
+    if batch.targets.dim() != expected {
+        let found = format!("{:?}", batch.targets.shape());
+        return Err(Error::invalid("targets", format!("[{}, {}]", expected.0, expected.1), found));
+    }
+    check_vocabulary(batch.targets.iter(), model.config().d_vocab_out)
+}

@@ -1,0 +1,101 @@
+//! What can go wrong, said in one line a user can act on.
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something was refused or failed. Every message is one line that names the thing, what was expected and what was
+/// found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value, shape, token, list or option that does not fit.
+    #[error("{what}: expected {expected}, found {found}")]
+    Invalid {
+        /// The thing, as the user knows it (`list 2`, `blocks.0.attn.W_Q`, `d_head`).
+        what: String,
+        /// What would have been right.
+        expected: String,
+        /// What was there.
+        found: String,
+    },
+    /// A name that is not one of those there are.
+    #[error("no {kind} is called {name:?}{}", suggestion(.near))]
+    UnknownName {
+        /// What kind of name (`hook point`, `activation`).
+        kind: &'static str,
+        /// The name that was asked for.
+        name: String,
+        /// The nearest names there are, best first; may be empty.
+        near: Vec<String>,
+    },
+    /// A checkpoint does not determine something; the flag that says it.
+    #[error("{what} cannot be read off the checkpoint: say it with {flag}")]
+    NotDetermined {
+        /// The part of the config.
+        what: &'static str,
+        /// The flag and its choices.
+        flag: &'static str,
+    },
+    /// A checkpoint that cannot be read.
+    #[error("not a readable checkpoint: {0}")]
+    Checkpoint(String),
+    /// A weight-processing step that would change what the model computes.
+    #[error("{step} would change this model's log-probabilities: {why}")]
+    Refused {
+        /// The step, by its name.
+        step: &'static str,
+        /// Why it is not valid here.
+        why: &'static str,
+    },
+    /// A hook returned an error; the run ended there.
+    #[error("the hook at {point} failed: {source}")]
+    Hook {
+        /// The hook point's name.
+        point: String,
+        /// What the hook said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The observer asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// A file could not be read or written.
+    #[cfg(feature = "files")]
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// An [`Error::Invalid`].
+    pub fn invalid(what: impl Into<String>, expected: impl Into<String>, found: impl ToString) -> Self {
+        Self::Invalid { what: what.into(), expected: expected.into(), found: found.to_string() }
+    }
+
+    /// An [`Error::UnknownName`] that lists the names nearest to `name`.
+    pub fn unknown(kind: &'static str, name: &str, there_are: impl IntoIterator<Item = String>) -> Self {
+        const SHOWN: usize = 3;
+        const ALIKE: f64 = 0.6;
+        let mut near: Vec<(f64, String)> = there_are
+            .into_iter()
+            .map(|other| (strsim::normalized_damerau_levenshtein(name, &other).max(tail_match(name, &other)), other))
+            .filter(|(alike, _)| *alike >= ALIKE)
+            .collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        Self::UnknownName { kind, name: name.into(), near: near.into_iter().take(SHOWN).map(|(_, n)| n).collect() }
+    }
+}
+
+/// Likeness of `name` to the last part of `other`: `hook_pattern` is near `blocks.0.attn.hook_pattern`.
+fn tail_match(name: &str, other: &str) -> f64 {
+    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    // Slightly below a whole match, so that full names that are alike come first.
+    0.95 * strsim::normalized_damerau_levenshtein(&last(name), &last(other))
+}
+
+fn suggestion(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; near it: {}", near.join(", ")) }
+}

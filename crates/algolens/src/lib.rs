@@ -1,0 +1,14 @@
+//! Train small transformers on algorithmic tasks, take them apart, and show why the explanation holds.
+
+#![warn(missing_docs)]
+
+pub mod engine;
+mod error;
+pub mod model;
+pub mod observer;
+pub mod random;
+mod scalar;
+pub mod task;
+
+pub use error::{Error, Result};
+pub use scalar::Scalar;

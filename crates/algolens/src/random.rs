@@ -1,0 +1,46 @@
+//! Where randomness comes from: one Mersenne Twister per purpose, and no other source.
+
+use rand_mt::Mt;
+use sha2::{Digest, Sha256};
+
+/// The 32-bit Mersenne Twister (MT19937) that PyTorch's CPU generator uses.
+pub type Twister = Mt;
+
+/// The generator that a *dataset seed* means: the one `torch.manual_seed(seed)` starts.
+pub fn from_dataset_seed(seed: u32) -> Twister {
+    Mt::new(seed)
+}
+
+/// A generator for one purpose of a training run (`"train"`, `"init"`, `"shuffle/3"`, …).
+///
+/// The state is filled from SHA-256 of the purpose and the seed (MT19937's initialisation by array), so streams of
+/// different purposes are unrelated and none is the stream of a dataset seed.
+pub fn stream(seed: u64, purpose: &str) -> Twister {
+    let digest =
+        Sha256::new().chain_update(b"algolens/").chain_update(purpose).chain_update(seed.to_le_bytes()).finalize();
+    let (words, _) = digest.as_chunks::<4>();
+    Mt::new_with_key(words.iter().map(|word| u32::from_le_bytes(*word)))
+}
+
+/// A float32 uniform in [0, 1) as PyTorch's CPU generator draws it: the low 24 bits of the next output.
+pub fn uniform24(rng: &mut Twister) -> f32 {
+    const BITS: u32 = 24;
+    // 24 bits fit an f32's mantissa: the conversion is exact.
+    (rng.next_u32() & ((1 << BITS) - 1)) as f32 / (1 << BITS) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_differ_by_purpose_and_seed_and_from_dataset_seeds() {
+        let first = |mut rng: Twister| [rng.next_u32(), rng.next_u32()];
+        let mut seen = vec![first(stream(0, "train")), first(stream(0, "init")), first(stream(1, "train"))];
+        seen.extend((0..100).map(|seed| first(from_dataset_seed(seed))));
+        let all = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), all);
+    }
+}
