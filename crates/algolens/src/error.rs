@@ -67,6 +67,15 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// What a file holds is wrong.
+    #[cfg(feature = "files")]
+    #[error("{}: {error}", path.display())]
+    InFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong.
+        error: Box<Error>,
+    },
 }
 
 impl Error {

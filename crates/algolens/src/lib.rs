@@ -4,6 +4,8 @@
 
 pub mod engine;
 mod error;
+#[cfg(feature = "files")]
+pub mod files;
 pub mod model;
 pub mod observer;
 pub mod random;

@@ -1,1 +1,125 @@
-//! x
+//! Checkpoints: a model and its task as bytes.
+//!
+//! We write safetensors whose one metadata key, `algolens`, holds the config and the task. We read those, safetensors of
+//! TransformerLens state dicts, and (feature `torch`) PyTorch `.pt` state dicts; what such a file does not say is
+//! inferred from names and shapes, or taken from [`Hints`].
+
+mod infer;
+mod safetensors;
+mod state_dict;
+#[cfg(feature = "torch")]
+mod torch;
+
+pub use infer::{Hints, Note, Source};
+
+use super::{Config, Model};
+use crate::{Error, Result, task::TaskSpec};
+use serde::{Deserialize, Serialize};
+use state_dict::StateDict;
+
+/// A model and the task it was trained on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// The model.
+    pub model: Model<f32>,
+    /// The task, if the file says.
+    pub task: Option<TaskSpec>,
+}
+
+/// A checkpoint as it was read.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The model and its task.
+    pub checkpoint: Checkpoint,
+    /// Where each part of the config that the file does not state came from; empty for our own files.
+    pub notes: Vec<Note>,
+    /// Tensors that are no weights (buffers such as `IGNORE`), passed over.
+    pub passed_over: Vec<String>,
+}
+
+/// What our metadata key holds, as JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format: u32,
+    config: Config,
+    task: Option<TaskSpec>,
+}
+
+const FORMAT: u32 = 1;
+
+impl Checkpoint {
+    /// The checkpoint as safetensors: a function of the weights, the config and the task alone.
+    ///
+    /// # Errors
+    /// Never for models that fit in memory.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let header = Header { format: FORMAT, config: self.model.config().clone(), task: self.task.clone() };
+        let header = serde_json::to_string(&header).map_err(|error| Error::Checkpoint(error.to_string()))?;
+        safetensors::write(&self.model.params, header)
+    }
+
+    /// Reads a checkpoint of any kind. Nothing in it is ever executed.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if it is truncated, hostile or of no known kind; [`Error::Invalid`] for weights that are
+    /// missing, misshapen, of the wrong type or not finite, and for hints that contradict the file;
+    /// [`Error::NotDetermined`] where a hint is needed.
+    pub fn from_bytes(bytes: Vec<u8>, hints: &Hints) -> Result<Loaded> {
+        let looks_like_torch = [b"PK".as_slice(), b"\x80"].iter().any(|magic| bytes.starts_with(magic));
+        let (state_dict, header) = if looks_like_torch { (read_torch(bytes)?, None) } else { safetensors::read(&bytes)? };
+        match header {
+            Some(header) => Self::of_our_own(&state_dict, &header, hints),
+            None => Self::of_a_state_dict(&state_dict, hints),
+        }
+    }
+
+    fn of_our_own(state_dict: &StateDict, header: &str, hints: &Hints) -> Result<Loaded> {
+        let Header { format, config, task } =
+            serde_json::from_str(header).map_err(|error| Error::Checkpoint(format!("its config: {error}")))?;
+        if format != FORMAT {
+            return Err(Error::invalid("checkpoint format", FORMAT.to_string(), format));
+        }
+        config.validate()?;
+        hints.check_against(&config)?;
+        if let Some(task) = &task {
+            check_task(task, &config)?;
+        }
+        let model = state_dict.fill(config)?;
+        Ok(Loaded { checkpoint: Self { model, task }, notes: Vec::new(), passed_over: Vec::new() })
+    }
+
+    fn of_a_state_dict(state_dict: &StateDict, hints: &Hints) -> Result<Loaded> {
+        let (config, notes) = infer::config(state_dict, hints)?;
+        let model = state_dict.fill(config)?;
+        Ok(Loaded { checkpoint: Self { model, task: None }, notes, passed_over: state_dict.buffers() })
+    }
+}
+
+/// Whether a model of this config can do a task.
+///
+/// # Errors
+/// Names the first size that differs.
+pub fn check_task(task: &TaskSpec, config: &Config) -> Result<()> {
+    let task = task.build()?;
+    for (what, of_task, of_model) in [
+        ("n_ctx", task.n_ctx(), config.n_ctx),
+        ("d_vocab", task.token_labels().len(), config.d_vocab),
+        ("d_vocab_out", task.output_labels().len(), config.d_vocab_out),
+    ] {
+        if of_task != of_model {
+            return Err(Error::invalid(format!("{what} of the model"), format!("the task's {of_task}"), of_model));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(feature = "torch")]
+fn read_torch(bytes: Vec<u8>) -> Result<StateDict> {
+    torch::read(bytes)
+}
+
+#[cfg(not(feature = "torch"))]
+fn read_torch(_: Vec<u8>) -> Result<StateDict> {
+    Err(Error::Checkpoint("PyTorch files need the feature `torch`".into()))
+}

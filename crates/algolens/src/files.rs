@@ -1,0 +1,75 @@
+//! Reading and writing files: whole or not at all.
+
+use crate::{
+    Error, Result,
+    model::checkpoint::{Checkpoint, Hints, Loaded},
+};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+/// No checkpoint of a toy model is larger, in bytes.
+const LARGEST: u64 = 4 << 30;
+
+/// The bytes of a file.
+///
+/// # Errors
+/// [`Error::File`] if it cannot be read, or is too large to be a toy model's.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    let failed = |source| Error::File { path: path.into(), source };
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if metadata.len() > LARGEST {
+        return Err(Error::invalid(path.display().to_string(), format!("at most {LARGEST} bytes"), metadata.len()));
+    }
+    std::fs::read(path).map_err(failed)
+}
+
+/// Writes a file whole: under a temporary name beside it, synced, then renamed. What stood there is replaced only by the
+/// whole of the new.
+///
+/// # Errors
+/// [`Error::File`]; then nothing is left behind and nothing was replaced.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let write = || -> io::Result<()> {
+        let folder = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".algolens-");
+        #[cfg(unix)]
+        builder.permissions(readable_by_all());
+        let mut file = builder.tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|source| Error::File { path: path.into(), source })
+}
+
+/// As any new file's, not the private ones of a temporary file; the umask applies.
+#[cfg(unix)]
+fn readable_by_all() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o666)
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint of any kind.
+    ///
+    /// # Errors
+    /// [`Error::File`], and those of [`Checkpoint::from_bytes`] as [`Error::InFile`].
+    pub fn open(path: &Path, hints: &Hints) -> Result<Loaded> {
+        Self::from_bytes(read(path)?, hints)
+            .map_err(|error| Error::InFile { path: path.into(), error: Box::new(error) })
+    }
+
+    /// Writes the checkpoint whole.
+    ///
+    /// # Errors
+    /// [`Error::File`], and those of [`Checkpoint::to_bytes`].
+    pub fn save(&self, path: &Path) -> Result<()> {
+        write_whole(path, &self.to_bytes()?)
+    }
+}

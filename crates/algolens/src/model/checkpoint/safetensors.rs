@@ -1,0 +1,49 @@
+//! Safetensors, written and read.
+
+use super::state_dict::{StateDict, Tensor, Values};
+use crate::{Error, Result, model::Params};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::collections::HashMap;
+
+/// The metadata key that holds the config of our own files.
+const KEY: &str = "algolens";
+
+/// A file with these weights and one metadata entry.
+pub(super) fn write(params: &Params<f32>, header: String) -> Result<Vec<u8>> {
+    let broken = |error: safetensors::SafeTensorError| Error::Checkpoint(error.to_string());
+    let bytes: Vec<u8> = params.values().iter().flat_map(|value| value.to_le_bytes()).collect();
+    let tensors = params
+        .layout()
+        .names()
+        .iter()
+        .map(|named| {
+            let range = named.range();
+            let data = &bytes[range.start * size_of::<f32>()..range.end * size_of::<f32>()];
+            Ok((named.name.as_str(), TensorView::new(Dtype::F32, named.shape.clone(), data).map_err(broken)?))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    safetensors::serialize(tensors, Some(HashMap::from([(KEY.to_owned(), header)]))).map_err(broken)
+}
+
+/// The tensors of a file, and our metadata if it is there.
+pub(super) fn read(bytes: &[u8]) -> Result<(StateDict, Option<String>)> {
+    let broken = |error: safetensors::SafeTensorError| Error::Checkpoint(format!("as safetensors: {error}"));
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+    let header = metadata.metadata().as_ref().and_then(|entries| entries.get(KEY)).cloned();
+    let mut state_dict = StateDict::default();
+    for (name, view) in SafeTensors::deserialize(bytes).map_err(broken)?.iter() {
+        let values = match view.dtype() {
+            Dtype::F32 => Values::Float(floats(view.data(), f32::from_le_bytes)),
+            Dtype::F64 => Values::Float(floats(view.data(), |bytes| f64::from_le_bytes(bytes) as f32)),
+            Dtype::BOOL => Values::Bool(view.data().iter().map(|byte| *byte != 0).collect()),
+            other => Values::Other(format!("{other:?}")),
+        };
+        state_dict.insert(name.to_owned(), Tensor { shape: view.shape().to_vec(), values });
+    }
+    Ok((state_dict, header))
+}
+
+/// Numbers of `N` bytes each.
+pub(super) fn floats<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|chunk| number(*chunk)).collect()
+}

@@ -1,0 +1,99 @@
+//! Tensors by name, as files hold them.
+
+use crate::{
+    Error, Result,
+    model::{Config, Model},
+};
+use std::collections::BTreeMap;
+
+/// The tensors of a file.
+#[derive(Debug, Default)]
+pub(super) struct StateDict {
+    tensors: BTreeMap<String, Tensor>,
+}
+
+/// A tensor as a file holds it.
+#[derive(Debug)]
+pub(super) struct Tensor {
+    pub shape: Vec<usize>,
+    pub values: Values,
+}
+
+/// The values of a tensor, row-major.
+#[derive(Debug)]
+pub(super) enum Values {
+    Float(Vec<f32>),
+    Bool(Vec<bool>),
+    /// Of a type that no weight has, by its name.
+    Other(String),
+}
+
+impl StateDict {
+    /// Adds a tensor.
+    pub fn insert(&mut self, name: String, tensor: Tensor) {
+        self.tensors.insert(name, tensor);
+    }
+
+    /// The tensor of this name.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
+    /// Every name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// The names of tensors that are no weights.
+    pub fn buffers(&self) -> Vec<String> {
+        self.names().filter(|name| !is_weight(name)).map(str::to_owned).collect()
+    }
+
+    /// The shape of a weight that must be there, with this number of dimensions.
+    pub fn shape<const D: usize>(&self, name: &str) -> Result<[usize; D]> {
+        let tensor = self.get(name).ok_or_else(|| Error::invalid(name, "a tensor of that name", "none"))?;
+        tensor
+            .shape
+            .as_slice()
+            .try_into()
+            .map_err(|_| Error::invalid(name, format!("{D} dimensions"), format!("shape {:?}", tensor.shape)))
+    }
+
+    /// A model of this config with these weights.
+    pub fn fill(&self, config: Config) -> Result<Model<f32>> {
+        let mut model = Model::zeros(config)?;
+        let layout = model.params.layout().clone();
+        for named in layout.names() {
+            let values = self.weight(&named.name, &named.shape)?;
+            model.params.values_mut()[named.range()].copy_from_slice(values);
+        }
+        let known = |name: &str| layout.names().iter().any(|named| named.name == name);
+        match self.names().find(|name| is_weight(name) && !known(name)) {
+            None => Ok(model),
+            Some(name) => Err(Error::invalid("checkpoint", "only weights of this kind of model", name)),
+        }
+    }
+
+    fn weight(&self, name: &str, shape: &[usize]) -> Result<&[f32]> {
+        let tensor = self.get(name).ok_or_else(|| Error::invalid(name, "a tensor of that name", "none"))?;
+        if tensor.shape != shape {
+            return Err(Error::invalid(name, format!("shape {shape:?}"), format!("{:?}", tensor.shape)));
+        }
+        let values = match &tensor.values {
+            Values::Float(values) => values,
+            Values::Bool(_) => return Err(Error::invalid(name, "float32 or float64", "bool")),
+            Values::Other(dtype) => return Err(Error::invalid(name, "float32 or float64", dtype)),
+        };
+        match values.iter().position(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(at) => Err(Error::invalid(name, "finite numbers", format!("{} at element {at}", values[at]))),
+        }
+    }
+}
+
+/// Whether a tensor of this name takes part in the computation: all but the buffers that TransformerLens saves beside
+/// the weights (`mask`, `IGNORE`).
+fn is_weight(name: &str) -> bool {
+    let leaf = name.rsplit('.').next().unwrap_or(name);
+    !matches!(leaf, "mask" | "IGNORE")
+}
