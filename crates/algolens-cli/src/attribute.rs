@@ -105,7 +105,9 @@ fn slot_after(after: Option<Token>, task: &SortedList, data: &Dataset) -> Result
     let sorted = data.tokens().slice_move(s![0, task.list_len() + 1..]);
     let last = sorted.len() - 1;
     let found = sorted.iter().position(|v| *v == value).filter(|rank| *rank < last);
-    found.map(|rank| rank + 1).ok_or_else(|| Error::invalid("--after", "a value of the list, but not its largest", value))
+    found
+        .map(|rank| rank + 1)
+        .ok_or_else(|| Error::invalid("--after", "a value of the list, but not its largest", value))
 }
 
 /// The classes with the largest logits, in their order, and the right one.

@@ -69,7 +69,11 @@ pub fn run(args: &Args) -> Result<String> {
     for (name, array) in all.arrays() {
         let norm = |part: ArrayViewD<f32>| part.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
         let heads: Vec<String> = if array.ndim() == 3 {
-            array.axis_iter(Axis(0)).enumerate().map(|(head, a)| format!("{}.{head} {:.4}", args.layer, norm(a))).collect()
+            array
+                .axis_iter(Axis(0))
+                .enumerate()
+                .map(|(head, a)| format!("{}.{head} {:.4}", args.layer, norm(a)))
+                .collect()
         } else {
             vec![format!("{:.4}", norm(array.view()))]
         };
@@ -151,13 +155,13 @@ pub fn run_qk(args: &QkArgs) -> Result<String> {
     };
     let mut text = String::new();
     for row in rows {
-        let mut ranked: Vec<(Token, f32)> =
-            (0..).zip(row.scores).filter(|(_, score)| !score.is_nan()).collect();
+        let mut ranked: Vec<(Token, f32)> = (0..).zip(row.scores).filter(|(_, score)| !score.is_nan()).collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
         let shown = ranked.iter().take(args.top);
         let shown: Vec<String> =
             shown.map(|(token, score)| format!("{} ({score:+.4})", labels_of(&labels, &[*token]).concat())).collect();
-        text += &format!("{}: {} attends to {}\n", row.head, labels_of(&labels, &[args.dest]).concat(), shown.join(", "));
+        text +=
+            &format!("{}: {} attends to {}\n", row.head, labels_of(&labels, &[args.dest]).concat(), shown.join(", "));
     }
     Ok(text)
 }

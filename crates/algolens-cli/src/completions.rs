@@ -5,8 +5,10 @@ use clap_complete::Shell;
 
 /// Print the completions of a shell
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  algolens completions bash > ~/.local/share/bash-completion/completions/algolens\n  \
-                        algolens completions fish > ~/.config/fish/completions/algolens.fish")]
+#[command(
+    after_help = "Examples:\n  algolens completions bash > ~/.local/share/bash-completion/completions/algolens\n  \
+                        algolens completions fish > ~/.config/fish/completions/algolens.fish"
+)]
 pub struct Args {
     /// The shell
     shell: Shell,

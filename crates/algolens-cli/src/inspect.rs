@@ -51,7 +51,14 @@ pub fn run(args: &Args) -> Result<String> {
     let parameters = checkpoint.model.params.layout().len();
     if args.json {
         let task = checkpoint.task.as_ref();
-        return output::json(&Inspected { config, task, parameters, tensors, inferred: &notes, passed_over: &passed_over });
+        return output::json(&Inspected {
+            config,
+            task,
+            parameters,
+            tensors,
+            inferred: &notes,
+            passed_over: &passed_over,
+        });
     }
     let mut text = String::from("config\n");
     let config = serde_json::to_value(config).unwrap_or_default();

@@ -5,6 +5,7 @@ use algolens::{
     model::{
         Model,
         checkpoint::{Checkpoint, Hints, Loaded},
+        processing::{Processed, Step},
     },
     task::{SortedList, TaskSpec},
 };
@@ -75,7 +76,8 @@ impl ModelArgs {
     pub fn processed(&self, processed: bool) -> Result<Opened> {
         let mut opened = self.raw()?;
         if processed {
-            (opened.model, opened.processing) = opened.model.process()?;
+            let Processed { model, applied } = opened.model.process();
+            (opened.model, opened.processing) = (model, applied);
         }
         Ok(opened)
     }
@@ -88,7 +90,7 @@ pub struct Opened {
     /// The task the file states.
     pub task: Option<TaskSpec>,
     /// The processing steps that were applied.
-    pub processing: Vec<&'static str>,
+    pub processing: Vec<Step>,
 }
 
 impl Opened {

@@ -50,7 +50,11 @@ pub fn run(args: &Args) -> Result<String> {
     let task = opened.sorted_list()?;
     args.head.check(opened.model.config())?;
     if args.head.layer != 0 {
-        return Err(Error::invalid("--head", "a head of the first block, whose inputs are tokens and positions", args.head));
+        return Err(Error::invalid(
+            "--head",
+            "a head of the first block, whose inputs are tokens and positions",
+            args.head,
+        ));
     }
     let data = lists::read(std::slice::from_ref(&args.list), &task)?;
     if data.len() != 1 {
@@ -74,6 +78,7 @@ pub fn run(args: &Args) -> Result<String> {
         [format!("{} ({key})", labels[key])].into_iter().chain(values).collect()
     });
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let title = format!("head {}: scores of query {} (position {query}), query term · key term\n", args.head, labels[query]);
+    let title =
+        format!("head {}: scores of query {} (position {query}), query term · key term\n", args.head, labels[query]);
     Ok(title + &output::table(&header, rows))
 }

@@ -4,7 +4,7 @@ use super::{Head, Subject, circuits::check_layer};
 use crate::{
     Result,
     engine::hooks::{BlockPoint, Cache, Filter, HookPoint},
-    model::{Model, Normalization, NormLayout, Positions},
+    model::{Model, NormLayout, Normalization, Positions},
     task::Token,
 };
 use ndarray::{Array2, Array4, Array5, ArrayView1, ArrayView2, Axis, Ix3, Ix4, s};
@@ -92,8 +92,15 @@ fn at(layer: usize, point: BlockPoint) -> String {
 /// Runs the model and keeps what attribution reads.
 fn record(subject: Subject, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Cache<f32>> {
     crate::engine::check_tokens(subject.model, tokens, positions)?;
-    const READ: [&str; 7] =
-        ["hook_embed", "hook_pos_embed", "hook_result", "hook_mlp_out", "hook_v", "hook_pattern", "ln_final.hook_scale"];
+    const READ: [&str; 7] = [
+        "hook_embed",
+        "hook_pos_embed",
+        "hook_result",
+        "hook_mlp_out",
+        "hook_v",
+        "hook_pattern",
+        "ln_final.hook_scale",
+    ];
     let reads = |name: &str| READ.iter().any(|read| name.ends_with(read));
     Ok(subject.engine.run_with_cache(subject.model, tokens, Filter::Matching(&reads))?.1)
 }
@@ -130,7 +137,8 @@ fn components<'a>(model: &'a Model, cache: &'a Cache<f32>) -> Result<Vec<(String
         }
         components.push((format!("{layer}.b_O"), Stream::Constant(model.params.get(block.b_O))));
         if !config.attn_only() {
-            components.push((format!("{layer}.mlp"), Stream::Everywhere(cache.get::<Ix3>(&at(layer, BlockPoint::MlpOut))?)));
+            components
+                .push((format!("{layer}.mlp"), Stream::Everywhere(cache.get::<Ix3>(&at(layer, BlockPoint::MlpOut))?)));
         }
     }
     Ok(components)

@@ -90,7 +90,11 @@ pub fn greedy(subject: Subject, task: &dyn Task, data: &Dataset) -> Result<Array
         positions.iter().zip(&targets).all(|(position, target)| tokens.get(position + 1) == Some(target))
     });
     if !continues || task.output_labels() != task.token_labels() {
-        return Err(Error::invalid("task", "one whose answers are the tokens that follow", format!("{:?}", task.spec())));
+        return Err(Error::invalid(
+            "task",
+            "one whose answers are the tokens that follow",
+            format!("{:?}", task.spec()),
+        ));
     }
     let mut tokens = data.tokens().to_owned();
     let mut written = Array2::zeros((data.len(), positions.len()));

@@ -1,17 +1,14 @@
 //! Everything at once: the whole post, for one model.
 
 use super::{
-    Ablated, Ablation, AttentionStatistics, Circuits, Evaluation, Head, Method, POST_TRIPLES, Part, Prediction, Serving,
-    Subject, TripleAttribution, ablate, attention_statistics, circuits, direct_path, effective_qk, evaluate, greedy,
-    predict, probabilities, serving, triple_attribution,
+    Ablated, Ablation, AttentionStatistics, Circuits, Evaluation, Head, Method, POST_TRIPLES, Part, Prediction,
+    Serving, Subject, TripleAttribution, ablate, attention_statistics, circuits, direct_path, effective_qk, evaluate,
+    greedy, predict, probabilities, serving, triple_attribution,
 };
 use crate::{
     Error, Result,
     engine::hooks::{BlockPoint, Filter, HookPoint},
-    model::{
-        Config,
-        checkpoint::check_task,
-    },
+    model::{Config, checkpoint::check_task, processing::Step},
     observer::Observer,
     task::{Dataset, SortedList, Task, TaskSpec, Token},
 };
@@ -68,7 +65,7 @@ pub struct StudyResults {
     /// Parameters.
     pub parameters: usize,
     /// The processing steps that the weights went through.
-    pub processing: Vec<String>,
+    pub processing: Vec<Step>,
     /// How well the model does.
     pub evaluation: Evaluation,
     /// Share of lists that the model sorts when it writes the sorted half itself; equal to the list accuracy.
@@ -112,7 +109,7 @@ pub fn study(
     subject: Subject,
     task: &SortedList,
     options: StudyOptions,
-    processing: &[&str],
+    processing: &[Step],
     observer: &mut dyn Observer<Stage>,
 ) -> Result<(StudyResults, Arrays)> {
     let config = subject.model.config();
@@ -149,7 +146,7 @@ pub fn study(
         task: task.spec(),
         config: config.clone(),
         parameters: subject.model.params.layout().len(),
-        processing: processing.iter().map(ToString::to_string).collect(),
+        processing: processing.to_vec(),
         evaluation,
         greedy_list_accuracy: sorted as f64 / data.len() as f64,
         ablation,
@@ -197,7 +194,8 @@ fn arrays(subject: Subject, data: &Dataset, adversarial: &Dataset, circuits: Cir
     let pattern = HookPoint::Block(0, BlockPoint::Pattern).to_string();
     let (_, cache) = subject.engine.run_with_cache(subject.model, first.tokens(), Filter::Names(&[&pattern]))?;
     let first_list = probabilities(subject, &first.select(&[0]))?.index_axis_move(Axis(0), 0);
-    let Circuits { layer: _, W_OV_full: ov, W_QK_full: qk, W_QK_pos_query: pos_query, W_QK_pos_key: pos_key } = circuits;
+    let Circuits { layer: _, W_OV_full: ov, W_QK_full: qk, W_QK_pos_query: pos_query, W_QK_pos_key: pos_key } =
+        circuits;
     Ok(Arrays::from(
         [
             ("W_OV_full", ov.into_dyn()),
