@@ -1,6 +1,6 @@
 //! `algolens circuits` and `algolens qk`: what heads copy and attend to, read off the weights.
 
-use crate::{data, data::DataArgs, load::ModelArgs, output};
+use crate::{data, load::ModelArgs, output};
 use algolens::{
     Error, Result,
     engine::Plain,
@@ -105,8 +105,12 @@ pub struct QkArgs {
     /// The scores that the model really gives, averaged over data
     #[arg(long)]
     effective: bool,
-    #[command(flatten)]
-    data: DataArgs,
+    /// Random lists that effective scores are averaged over
+    #[arg(long, default_value_t = 5000)]
+    size: usize,
+    /// Their dataset seed
+    #[arg(long, default_value_t = 43)]
+    seed: u32,
     /// Tokens shown for each head
     #[arg(long, default_value_t = 8)]
     top: usize,
@@ -134,8 +138,8 @@ pub fn run_qk(args: &QkArgs) -> Result<String> {
         return Err(Error::invalid("--dest", format!("a token below {d_vocab}"), args.dest));
     }
     let scores = if args.effective {
-        data::check(args.data.size)?;
-        let lists = opened.sorted_list()?.dataset(args.data.size, args.data.seed);
+        data::check(args.size)?;
+        let lists = opened.sorted_list()?.dataset(args.size, args.seed);
         effective_qk(Subject { model: &opened.model, engine: &Plain::new() }, &lists)?.scores
     } else {
         circuits(&opened.model, args.layer)?.W_QK_full

@@ -2,16 +2,18 @@
 //! TransformerLens and PyTorch.
 
 use algolens::{
-    engine::{Batch, Engine, Plain},
+    engine::{Batch, Engine, Plain, loss::log_softmax},
+    interpret::{Arrays, StudyOptions, StudyResults, Subject, study},
     model::{
         AttentionDir, Model, Normalization,
         checkpoint::{Checkpoint, Hints, Source},
+        processing::Processed,
     },
-    task::SortedList,
+    task::{SortedList, Token},
 };
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, ArrayView2, ArrayViewD};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::LazyLock};
 
 /// The folder that `ALGOLENS_REFERENCE` names (which must exist), or the one beside the checkout if it is there.
 fn reference(model: &str) -> Option<PathBuf> {
@@ -73,6 +75,21 @@ fn logits_agree(folder: &str, file: &str) {
     let difference = logits.iter().zip(&expected).map(|(l, e)| (l - e).abs() / e.abs().max(1.0)).fold(0.0, f32::max);
     println!("{file}: largest difference {difference:.1e} of max(1, |logit|)");
     assert!(difference <= TOLERANCE, "largest difference {difference}");
+    processing_keeps_log_probabilities(&model, tokens.view());
+}
+
+fn processing_keeps_log_probabilities(model: &Model, tokens: ArrayView2<Token>) {
+    let log_probs = |model: &Model| -> Vec<f64> {
+        let positions: Vec<usize> = (0..tokens.ncols()).collect();
+        let logits = Plain::new().logits(model, tokens, &positions).unwrap();
+        logits.rows().into_iter().flat_map(log_softmax).collect()
+    };
+    let Processed { model: processed, applied } = model.process();
+    assert_eq!(applied.len(), 4);
+    let pairs = log_probs(model).into_iter().zip(log_probs(&processed));
+    let difference = pairs.map(|(raw, processed)| (raw - processed).abs() / raw.abs().max(1.0)).fold(0.0, f64::max);
+    println!("raw and processed: largest difference {difference:.1e} of max(1, |log p|)");
+    assert!(difference <= f64::from(TOLERANCE), "largest difference {difference}");
 }
 
 #[test]
@@ -103,4 +120,102 @@ fn accuracy_on_20_000_lists_is_that_of_the_reference() {
     let expected = &expected["evaluation_seed_1_size_20000"];
     close(score.loss(), &expected["loss"], 1e-5);
     close(score.accuracy(), &expected["token_accuracy"], 1e-5);
+}
+
+type Study = (StudyResults, Arrays, Value);
+
+/// The study of the post's model that the tests below look at.
+static STUDY: LazyLock<Option<Study>> = LazyLock::new(|| {
+    let folder = reference("sorted_list")?;
+    let (model, expected) = load(&folder, "sorted_list_model.pt");
+    let Processed { model, applied } = model.process();
+    let subject = Subject { model: &model, engine: &Plain::new() };
+    let task = SortedList::new(10, 50).unwrap();
+    let mut go_on = |_| std::ops::ControlFlow::Continue(());
+    let (results, arrays) = study(subject, &task, StudyOptions::default(), &applied, &mut go_on).unwrap();
+    Some((results, arrays, expected))
+});
+
+#[test]
+fn evaluation_is_the_one_the_post_prints() {
+    let Some((results, _, expected)) = &*STUDY else { return };
+    let found = results.evaluation;
+    let printed = [found.loss, found.mean_prob, found.median_prob, found.min_prob].map(|x| format!("{x:.3}"));
+    assert_eq!(printed, ["0.039", "0.966", "0.981", "0.001"]);
+    let expected = &expected["evaluation_seed_43_size_500"];
+    close(found.loss, &expected["loss"], 1e-5);
+    close(found.mean_prob, &expected["mean_prob"], 1e-5);
+    close(found.median_prob, &expected["median_prob"], 1e-5);
+    close(found.min_prob, &expected["min_prob"], 1e-5);
+    close(found.token_accuracy, &expected["token_accuracy"], 1e-5);
+    close(found.list_accuracy, &expected["list_accuracy"], 1e-5);
+    assert_eq!(results.greedy_list_accuracy, found.list_accuracy);
+}
+
+#[test]
+fn mean_ablating_the_heads_costs_0_920_and_4_963_nats() {
+    let Some((results, _, expected)) = &*STUDY else { return };
+    let expected = &expected["ablation_loss_increase_seed_43_size_500"];
+    for head in ["0.0", "0.1"] {
+        close(results.ablation.mean[head], &expected[format!("mean_{head}")], 1e-4);
+        close(results.ablation.zero[head], &expected[format!("zero_{head}")], 1e-4);
+    }
+    assert_eq!(format!("{:.3}", results.ablation.mean["0.0"]), "0.920");
+    assert_eq!(format!("{:.3}", results.ablation.mean["0.1"]), "4.963");
+}
+
+#[test]
+fn circuits_are_those_of_the_post() {
+    let Some((_, arrays, expected)) = &*STUDY else { return };
+    let expected = &expected["processed_weights"];
+    let norm = |array: ArrayViewD<f32>| array.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    for name in ["W_OV_full", "W_QK_full", "W_QK_pos_query"] {
+        for (head, array) in arrays[name].outer_iter().enumerate() {
+            close(norm(array), &expected[name]["frobenius"][head], 1e-5);
+        }
+    }
+    close(norm(arrays["direct_path"].view()), &expected["direct_path"]["frobenius"], 1e-5);
+    for head in [0, 1] {
+        close(arrays["W_OV_full"][[head, 25, 25]].into(), &expected["W_OV_full"]["[:, 25, 25]"][head], 1e-6);
+        close(arrays["W_QK_full"][[head, 25, 28]].into(), &expected["W_QK_full"]["[:, 25, 28]"][head], 1e-6);
+    }
+}
+
+#[test]
+fn triples_and_adversarial_lists_are_those_of_the_post() {
+    let Some((results, _, expected)) = &*STUDY else { return };
+    assert_eq!(results.triples.len(), 4);
+    for (at, triple) in results.triples.iter().enumerate() {
+        let expected = &expected["triple_dla"];
+        assert_eq!(
+            (triple.head as u64, u64::from(triple.x)),
+            (number(&expected["heads"][at]), number(&expected["x"][at]))
+        );
+        for (prediction, sources) in triple.dla.iter().enumerate() {
+            for (source, found) in sources.iter().enumerate() {
+                close(*found, &expected["dla[pred y|z][src y|z]"][at][prediction][source], 1e-5);
+            }
+        }
+    }
+    let predicted: Vec<&[Token]> = results.adversarial.iter().map(|list| list.predicted.as_slice()).collect();
+    let expected: Vec<Vec<Token>> =
+        serde_json::from_value(expected["adversarial_predictions"]["predicted"].clone()).unwrap();
+    assert_eq!(predicted, expected);
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap()
+}
+
+/// What the post explains by a positional bias: the drawn QK circuit puts token 0 first for 40, the scores that the
+/// model gives do not.
+#[test]
+fn the_drawn_and_the_effective_qk_circuit_disagree_on_40() {
+    let Some((_, arrays, _)) = &*STUDY else { return };
+    let first = |name: &str, head: usize| {
+        let row: ndarray::ArrayView1<f32> = arrays[name].slice(ndarray::s![head, 40, ..51]);
+        (0..51_usize).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap()
+    };
+    assert_eq!([first("W_QK_full", 0), first("W_QK_full", 1)], [0, 0]);
+    assert_eq!([first("QK_effective", 0), first("QK_effective", 1)], [45, 42]);
 }

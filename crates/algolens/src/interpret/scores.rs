@@ -133,19 +133,22 @@ pub struct EffectiveQk {
 /// # Errors
 /// A dataset that does not fit the model.
 pub fn effective_qk(subject: Subject, data: &Dataset) -> Result<EffectiveQk> {
+    const CHUNK: usize = 512;
     let config = subject.model.config();
     let mut sums = Array3::<f64>::zeros((config.n_heads, config.d_vocab, config.d_vocab));
     let mut counts = Array2::<f64>::zeros((config.d_vocab, config.d_vocab));
-    let scales = ln1_scales(subject, data.tokens())?;
     let model = subject.model.cast();
-    for (tokens, scales) in data.tokens().outer_iter().zip(scales.outer_iter()) {
-        let scores = split(&model, tokens, scales).total();
-        for &query in data.positions() {
-            for key in 0..query {
-                let (destination, source) = (tokens[query] as usize, tokens[key] as usize);
-                counts[[destination, source]] += 1.0;
-                for head in 0..config.n_heads {
-                    sums[[head, destination, source]] += scores[[head, query, key]];
+    for tokens in data.tokens().axis_chunks_iter(Axis(0), CHUNK) {
+        let scales = ln1_scales(subject, tokens)?;
+        for (tokens, scales) in tokens.outer_iter().zip(scales.outer_iter()) {
+            let scores = split(&model, tokens, scales).total();
+            for &query in data.positions() {
+                for key in 0..query {
+                    let (destination, source) = (tokens[query] as usize, tokens[key] as usize);
+                    counts[[destination, source]] += 1.0;
+                    for head in 0..config.n_heads {
+                        sums[[head, destination, source]] += scores[[head, query, key]];
+                    }
                 }
             }
         }

@@ -97,6 +97,8 @@ pub struct AblationTable {
 pub type Arrays = BTreeMap<String, ArrayD<f32>>;
 
 const SCHEMA: u32 = 1;
+/// Lists that the effective QK map is averaged over: each pair of tokens stands in a few hundred, so that rankings hold.
+const EFFECTIVE_QK_SIZE: usize = 5000;
 const STAGES: [&str; 5] = ["evaluation", "ablation", "circuits", "attention", "attribution"];
 
 /// Studies a sorting model: all of the post. `processing` names the steps that the weights went through before.
@@ -155,7 +157,8 @@ pub fn study(
         triples: if of_post { triples(subject, task)? } else { Vec::new() },
         adversarial: predict(subject, &adversarial)?,
     };
-    Ok((results, arrays(subject, &data, &adversarial, circuits)?))
+    let sample = task.dataset(EFFECTIVE_QK_SIZE, options.seed);
+    Ok((results, arrays(subject, &data, &sample, &adversarial, circuits)?))
 }
 
 fn triples(subject: Subject, task: &SortedList) -> Result<Vec<TripleAttribution>> {
@@ -187,7 +190,13 @@ fn ablation_table(subject: Subject, data: &Dataset, other: &Dataset) -> Result<A
     Ok(AblationTable { mean: column(Method::Mean)?, zero: column(Method::Zero)?, resample: column(Method::Resample)? })
 }
 
-fn arrays(subject: Subject, data: &Dataset, adversarial: &Dataset, circuits: Circuits) -> Result<Arrays> {
+fn arrays(
+    subject: Subject,
+    data: &Dataset,
+    sample: &Dataset,
+    adversarial: &Dataset,
+    circuits: Circuits,
+) -> Result<Arrays> {
     const SHOWN: usize = 10;
     let first: Vec<usize> = (0..data.len().min(SHOWN)).collect();
     let first = data.select(&first);
@@ -202,7 +211,7 @@ fn arrays(subject: Subject, data: &Dataset, adversarial: &Dataset, circuits: Cir
             ("W_QK_full", qk.into_dyn()),
             ("W_QK_pos_query", pos_query.into_dyn()),
             ("W_QK_pos_key", pos_key.into_dyn()),
-            ("QK_effective", effective_qk(subject, data)?.scores.into_dyn()),
+            ("QK_effective", effective_qk(subject, sample)?.scores.into_dyn()),
             ("direct_path", direct_path(subject.model).into_dyn()),
             ("probs_first_list", first_list.into_dyn()),
             ("probs_custom", probabilities(subject, adversarial)?.into_dyn()),
