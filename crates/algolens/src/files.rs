@@ -8,6 +8,7 @@ use std::{
     io::{self, Write},
     path::Path,
 };
+use tempfile::NamedTempFile;
 
 /// No checkpoint of a toy model is larger, in bytes.
 const LARGEST: u64 = 4 << 30;
@@ -31,22 +32,47 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 /// [`Error::File`]; then nothing is left behind and nothing was replaced.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = || -> io::Result<()> {
-        let folder = match path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".algolens-");
-        #[cfg(unix)]
-        builder.permissions(readable_by_all());
-        let mut file = builder.tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+    write_all_whole(&[(path, bytes)])
+}
+
+/// Writes files whole, and none before all of them are on the disk under temporary names.
+///
+/// # Errors
+/// [`Error::File`]; unless renaming fails after writing worked, nothing was replaced.
+pub fn write_all_whole<P: AsRef<Path>>(files: &[(P, &[u8])]) -> Result<()> {
+    let in_file = |path: &Path, source: io::Error| Error::File { path: path.into(), source };
+    let staged = files
+        .iter()
+        .map(|(path, bytes)| stage(path.as_ref(), bytes).map_err(|source| in_file(path.as_ref(), source)))
+        .collect::<Result<Vec<_>>>()?;
+    for (file, (path, _)) in staged.into_iter().zip(files) {
+        file.persist(path).map_err(|error| in_file(path.as_ref(), error.error))?;
+    }
+    Ok(())
+}
+
+/// Whether files can be written into a folder.
+///
+/// # Errors
+/// [`Error::File`] if not.
+pub fn check_writable(folder: &Path) -> Result<()> {
+    stage(&folder.join("file"), &[]).map(drop).map_err(|source| Error::File { path: folder.into(), source })
+}
+
+/// The bytes in a temporary file beside `path`, on the disk.
+fn stage(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
     };
-    write().map_err(|source| Error::File { path: path.into(), source })
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".algolens-");
+    #[cfg(unix)]
+    builder.permissions(readable_by_all());
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
 }
 
 /// As any new file's, not the private ones of a temporary file; the umask applies.
