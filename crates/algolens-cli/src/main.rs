@@ -1,55 +1,112 @@
-//! The algolens command line.
+//! The algolens command line: parses, calls the library, prints.
 
-mod choice;
+mod ablate;
+mod attention;
+mod attribute;
+mod cache;
+mod circuits;
+mod completions;
+mod data;
+mod dataset;
+mod eval;
+mod inspect;
+mod lists;
+mod load;
+mod output;
+mod predict;
 mod recipe_flags;
+mod scores;
 mod terminal;
 mod train;
 
-use algolens::Error;
-use clap::{Parser, Subcommand};
+use algolens::{Error, Result};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 use terminal::Terminal;
 
-/// What a command ends with when it was given something it cannot use.
-const REFUSED: u8 = 2;
-/// What a command ends with when it was interrupted, as shells have it.
-const INTERRUPTED: u8 = 130;
-
-/// Train small transformers on algorithmic tasks, take them apart, and show why the explanation holds
+/// Train small transformers on algorithmic tasks, take them apart, and show why the explanation holds.
 #[derive(Parser)]
-#[command(version)]
+#[command(
+    name = "algolens",
+    version,
+    propagate_version = true,
+    after_help = "Start here:\n  algolens study                                   train a sorting transformer and take it apart\n  \
+                  algolens study models/sorted_list.safetensors    take a trained one apart, at once\n  \
+                  algolens predict models/sorted_list.safetensors 0,40,41,42,43,44,45,46,47,48"
+)]
 struct Cli {
-    /// Threads to compute on [default: one a core]; results never depend on it
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
-    /// Print results and errors only
-    #[arg(long, short, global = true)]
-    quiet: bool,
     #[command(subcommand)]
     verb: Verb,
+    /// Threads (results do not depend on it) [default: all cores]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+    /// Show no progress
+    #[arg(long, short, global = true)]
+    quiet: bool,
 }
 
 #[derive(Subcommand)]
 enum Verb {
-    Train(train::Args),
+    Train(Box<train::Args>),
+    Dataset(dataset::Args),
+    Inspect(inspect::Args),
+    Eval(eval::Args),
+    Predict(predict::Args),
+    Ablate(ablate::Args),
+    Circuits(circuits::Args),
+    Qk(circuits::QkArgs),
+    Scores(scores::Args),
+    Attribute(attribute::Args),
+    Attention(attention::Args),
+    Cache(cache::Args),
+    Completions(completions::Args),
 }
+
+/// Bad input.
+const REFUSED: u8 = 2;
+/// Stopped by the user.
+const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let terminal = Terminal::new(cli.quiet);
-    if let Some(threads) = cli.threads {
-        // Fails only if there is a pool already, and this is the first use.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
-    }
-    let result = match &cli.verb {
-        Verb::Train(args) => train::run(args, &terminal),
-    };
-    match result {
+    let answer = threads(cli.threads).and_then(|()| run(&cli)).and_then(|text| {
+        output::print(&text).map_err(|error| Error::invalid("standard output", "a place to write", error))
+    });
+    match answer {
         Ok(()) => ExitCode::SUCCESS,
+        // The verb has said how to go on.
         Err(Error::Cancelled) => ExitCode::from(INTERRUPTED),
         Err(error) => {
-            terminal.warn(format_args!("algolens: {error}"));
+            terminal::warn(format_args!("algolens: {error}"));
             ExitCode::from(REFUSED)
         }
+    }
+}
+
+fn threads(threads: Option<usize>) -> Result<()> {
+    const MOST: usize = 1024;
+    let Some(threads) = threads else { return Ok(()) };
+    if !(1..=MOST).contains(&threads) {
+        return Err(Error::invalid("--threads", format!("1 to {MOST}"), threads));
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    pool.map_err(|error| Error::invalid("--threads", "as many threads as the system gives", error))
+}
+
+fn run(cli: &Cli) -> Result<String> {
+    match &cli.verb {
+        Verb::Train(args) => train::run(args, &Terminal::new(cli.quiet)),
+        Verb::Dataset(args) => dataset::run(args),
+        Verb::Inspect(args) => inspect::run(args),
+        Verb::Eval(args) => eval::run(args),
+        Verb::Predict(args) => predict::run(args),
+        Verb::Ablate(args) => ablate::run(args),
+        Verb::Circuits(args) => circuits::run(args),
+        Verb::Qk(args) => circuits::run_qk(args),
+        Verb::Scores(args) => scores::run(args),
+        Verb::Attribute(args) => attribute::run(args),
+        Verb::Attention(args) => attention::run(args),
+        Verb::Cache(args) => cache::run(args),
+        Verb::Completions(args) => completions::run(args, &mut Cli::command()),
     }
 }

@@ -1,6 +1,6 @@
 //! The training recipe as flags.
 
-use crate::choice::choice;
+use crate::load::choice;
 use algolens::{
     Error, Result, files,
     model::{ActFn, AttentionDir, Mlp, Normalization, Positions},

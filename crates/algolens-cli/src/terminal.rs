@@ -41,13 +41,13 @@ impl Terminal {
     /// A line about how things go, on standard error.
     pub fn say(&self, line: impl Display) {
         if !self.quiet {
-            self.warn(line);
+            warn(line);
         }
     }
+}
 
-    /// A line on standard error that even the quiet want to read.
-    pub fn warn(&self, line: impl Display) {
-        // Nobody may be listening any more.
-        let _ = writeln!(std::io::stderr(), "{line}");
-    }
+/// A line on standard error that even the quiet want to read.
+pub fn warn(line: impl Display) {
+    // Nobody may be listening any more.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -3,7 +3,10 @@
 mod files;
 mod progress;
 
-use crate::{recipe_flags::RecipeFlags, terminal::Terminal};
+use crate::{
+    recipe_flags::RecipeFlags,
+    terminal::{Terminal, warn},
+};
 use algolens::{
     Error, Result,
     engine::Plain,
@@ -61,8 +64,8 @@ recipe.toml, in which every key may be left out:
   d_head = 32
   mlp = { d_mlp = 128, act_fn = \"gelu\" }";
 
-/// Trains, or goes on training.
-pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
+/// Trains, or goes on training; says which weights were kept.
+pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     let mut run = Run::new(args.recipe.recipe()?)?;
     let files = Files::beside(&args.out)?;
     let begun = if args.resume { files.state()? } else { None };
@@ -73,21 +76,19 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<()> {
         }
         None => files.prepare(run.recipe())?,
     }
+    let out = args.out.display();
     if run.finished() {
         let done = if files.restore_model(&run)? { "its model was missing and is written" } else { "nothing to do" };
-        terminal.say(format_args!("{}: training is finished; {done}", args.out.display()));
-        return Ok(());
+        return Ok(format!("{out}: training is finished; {done}\n"));
     }
     // Before any work: an unwritable folder is found at once, and no state of an earlier run is left to go on from.
     files.save(&run)?;
     train(&mut run, &files, terminal)?;
     let best = run.history().iter().rfind(|record| record.best);
-    if let Some(best) = best {
-        let (epoch, accuracy) = (best.epoch, best.validation_accuracy);
-        let out = args.out.display();
-        terminal.say(format_args!("{out}: the weights of epoch {epoch}, validation accuracy {accuracy:.4}"));
-    }
-    Ok(())
+    let kept = best.map_or_else(String::new, |best| {
+        format!(": the weights of epoch {}, validation accuracy {:.4}", best.epoch, best.validation_accuracy)
+    });
+    Ok(format!("{out}{kept}\n"))
 }
 
 fn train(run: &mut Run, files: &Files, terminal: &Terminal) -> Result<()> {
@@ -101,7 +102,7 @@ fn train(run: &mut Run, files: &Files, terminal: &Terminal) -> Result<()> {
         (None, Err(Error::Cancelled)) if run.finished() => Ok(()),
         (None, Err(Error::Cancelled)) => {
             let (done, epochs) = (run.history().len(), run.recipe().epochs);
-            terminal.warn(format_args!(
+            warn(format_args!(
                 "algolens: interrupted, {done} of {epochs} epochs are saved; the same command with --resume goes on"
             ));
             Err(Error::Cancelled)

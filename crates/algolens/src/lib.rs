@@ -6,6 +6,7 @@ pub mod engine;
 mod error;
 #[cfg(feature = "files")]
 pub mod files;
+pub mod interpret;
 pub mod model;
 pub mod observer;
 pub mod random;

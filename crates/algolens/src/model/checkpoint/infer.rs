@@ -63,7 +63,9 @@ impl Hints {
 /// An error if a flag says something else than the file.
 fn agree<V: PartialEq + Serialize>(what: &'static str, said: Option<V>, of_file: V) -> Result<()> {
     match said {
-        Some(said) if said != of_file => Err(Error::invalid(what, format!("the file's {}", name(&of_file)), name(&said))),
+        Some(said) if said != of_file => {
+            Err(Error::invalid(what, format!("the file's {}", name(&of_file)), name(&said)))
+        }
         _ => Ok(()),
     }
 }
@@ -116,7 +118,8 @@ fn assumed<V: Serialize>(what: &'static str, said: Option<V>, usual: V, notes: &
 
 /// What JSON calls a value.
 fn name<V: Serialize>(value: &V) -> String {
-    serde_json::to_value(value).map_or_else(|_| String::new(), |json| json.as_str().map_or(json.to_string(), str::to_owned))
+    serde_json::to_value(value)
+        .map_or_else(|_| String::new(), |json| json.as_str().map_or(json.to_string(), str::to_owned))
 }
 
 /// One more than the largest N of `blocks.N.…`; `fill` finds blocks that are missing.
@@ -131,9 +134,10 @@ fn mlp(state_dict: &StateDict, hints: &Hints, notes: &mut Vec<Note>) -> Result<O
         return if hints.act_fn.is_some() { Err(no_mlp()) } else { Ok(None) };
     }
     let [_, d_mlp] = state_dict.shape(W_IN)?;
-    let act_fn = hints
-        .act_fn
-        .ok_or(Error::NotDetermined { what: "the MLP's activation function", flag: "--act-fn relu|gelu|gelu_new|silu" })?;
+    let act_fn = hints.act_fn.ok_or(Error::NotDetermined {
+        what: "the MLP's activation function",
+        flag: "--act-fn relu|gelu|gelu_new|silu",
+    })?;
     Ok(Some(Mlp { d_mlp, act_fn: note(notes, "act_fn", act_fn, Source::Flag) }))
 }
 

@@ -67,7 +67,8 @@ impl Checkpoint {
     /// [`Error::NotDetermined`] where a hint is needed.
     pub fn from_bytes(bytes: Vec<u8>, hints: &Hints) -> Result<Loaded> {
         let looks_like_torch = [b"PK".as_slice(), b"\x80"].iter().any(|magic| bytes.starts_with(magic));
-        let (state_dict, header) = if looks_like_torch { (read_torch(bytes)?, None) } else { safetensors::read(&bytes)? };
+        let (state_dict, header) =
+            if looks_like_torch { (read_torch(bytes)?, None) } else { safetensors::read(&bytes)? };
         match header {
             Some(header) => Self::of_our_own(&state_dict, &header, hints),
             None => Self::of_a_state_dict(&state_dict, hints),

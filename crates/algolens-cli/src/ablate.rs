@@ -1,0 +1,100 @@
+//! `algolens ablate`: what breaks without a part of the model.
+
+use crate::{data, data::DataArgs, lists, load::ModelArgs, output};
+use algolens::{
+    Result,
+    engine::Plain,
+    interpret::{Ablated, Ablation, Head, Method, Part, Subject, ablate},
+    task::Task,
+};
+use clap::ValueEnum;
+
+/// Replace parts of a model, all at once, and measure what the loss gains
+///
+/// Parts are replaced by their mean over the data (position by position), by zero, or by what they are on other lists
+/// (those of the next seed).
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  algolens ablate models/sorted_list.safetensors --head 0.0\n  \
+                        algolens ablate models/sorted_list.safetensors --head 0.0 --head 0.1 --method zero\n  \
+                        algolens ablate models/sorted_list.safetensors --direct-path \
+                        --list 0,5,10,15,20,25,26,27,40,45")]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// A head, as layer.head; may be given several times
+    #[arg(long, value_name = "L.H")]
+    head: Vec<Head>,
+    /// The token embedding on its way straight to the unembedding
+    #[arg(long)]
+    direct_path: bool,
+    /// The positional embedding
+    #[arg(long)]
+    pos_embed: bool,
+    /// What parts are replaced by
+    #[arg(long, value_enum, default_value_t = MethodArg::Mean)]
+    method: MethodArg,
+    /// Positions at which they are replaced, parted by commas [default: all]
+    #[arg(long, value_name = "P,P,…", value_delimiter = ',')]
+    at: Option<Vec<usize>>,
+    /// Keep the final norm's scale of the unablated run
+    #[arg(long)]
+    frozen_scale: bool,
+    /// A list to follow: what becomes of its predictions; may be given several times
+    #[arg(long, value_name = "LIST")]
+    list: Vec<String>,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Use the weights as they are
+    #[arg(long)]
+    raw: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum MethodArg {
+    Mean,
+    Zero,
+    Resample,
+}
+
+impl Args {
+    fn ablation(&self) -> Ablation {
+        let mut parts: Vec<Part> = self.head.iter().copied().map(Part::Head).collect();
+        parts.extend(self.direct_path.then_some(Part::DirectPath));
+        parts.extend(self.pos_embed.then_some(Part::PosEmbed));
+        let method = match self.method {
+            MethodArg::Mean => Method::Mean,
+            MethodArg::Zero => Method::Zero,
+            MethodArg::Resample => Method::Resample,
+        };
+        Ablation { parts, method, positions: self.at.clone(), frozen_scale: self.frozen_scale }
+    }
+}
+
+/// The increase of the loss, the accuracy that is left, and what became of the chosen lists.
+pub fn run(args: &Args) -> Result<String> {
+    data::check(args.data.size)?;
+    let opened = args.model.processed(!args.raw)?;
+    let task = opened.sorted_list()?;
+    let chosen = if args.list.is_empty() { None } else { Some(lists::read(&args.list, &task)?) };
+    let [data, other] = [0, 1].map(|next| task.dataset(args.data.size, args.data.seed.wrapping_add(next)));
+    let engine = Plain::new();
+    let subject = Subject { model: &opened.model, engine: &engine };
+    let ablated = ablate(subject, &args.ablation(), &data, &other, chosen.as_ref())?;
+    if args.json { output::json(&ablated) } else { Ok(text(&ablated, &task.token_labels())) }
+}
+
+fn text(ablated: &Ablated, labels: &[String]) -> String {
+    let Ablated { evaluation, loss_increase, chosen, .. } = ablated;
+    let mut text = format!("loss increase  {loss_increase:.3} nats, to {:.3}\n", evaluation.loss);
+    text += &format!("token accuracy {:.4}\n", evaluation.token_accuracy);
+    text += &format!("list accuracy  {:.4}\n", evaluation.list_accuracy);
+    for prediction in chosen {
+        let list = &prediction.tokens[..prediction.tokens.len() / 2];
+        text += &format!("\n{}  {}\n", output::spaced(list), if prediction.right { "right" } else { "WRONG" });
+        text += &output::prediction(prediction, labels);
+    }
+    text
+}

@@ -1,0 +1,75 @@
+//! `algolens attention`: how often heads attend to what they should.
+
+use crate::{data, data::DataArgs, load::ModelArgs, output};
+use algolens::{
+    Result,
+    engine::Plain,
+    interpret::{AttentionStatistics, Serving, Subject, attention_statistics, circuits, serving},
+};
+use serde::Serialize;
+
+/// Count how often SEP attends to the smallest value and a value to its successor
+///
+/// Also tells which head serves which tokens: the one with the largest OV diagonal.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  algolens attention models/sorted_list.safetensors --size 2000 --json")]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The block
+    #[arg(long, default_value_t = 0)]
+    layer: usize,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Use the weights as they are
+    #[arg(long)]
+    raw: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Attention {
+    #[serde(flatten)]
+    statistics: AttentionStatistics,
+    serving: Serving,
+}
+
+/// Shares by head, and who serves what.
+pub fn run(args: &Args) -> Result<String> {
+    data::check(args.data.size)?;
+    let opened = args.model.processed(!args.raw)?;
+    let task = opened.sorted_list()?;
+    let lists = task.dataset(args.data.size, args.data.seed);
+    let subject = Subject { model: &opened.model, engine: &Plain::new() };
+    let statistics = attention_statistics(subject, &task, args.layer, &lists)?;
+    let serving = serving(&circuits(&opened.model, args.layer)?, task.max_value() as usize + 1)?;
+    if args.json {
+        return output::json(&Attention { statistics, serving });
+    }
+    Ok(table(&statistics) + "\n" + &served(&serving))
+}
+
+/// One row a head, and one for "some head".
+pub fn table(statistics: &AttentionStatistics) -> String {
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let row = |name: String, shares: [f64; 3]| [name].into_iter().chain(shares.map(percent)).collect();
+    let heads = statistics
+        .heads
+        .iter()
+        .map(|head| row(head.head.to_string(), [head.sep_to_smallest, head.next_larger, head.to_itself]));
+    let any = row("some head".into(), [statistics.sep_to_smallest, statistics.next_larger, statistics.to_itself]);
+    output::table(&["attends most", "SEP to smallest", "d to next larger", "d to itself"], heads.chain([any]))
+}
+
+/// Which head serves which tokens.
+pub fn served(serving: &Serving) -> String {
+    let ranges: Vec<String> =
+        serving.ranges.iter().map(|range| format!("{}–{} by {}", range.from, range.to, range.head)).collect();
+    format!(
+        "tokens are served {}\n{:.1} % of them are copied: their OV row peaks on themselves\n",
+        ranges.join(", "),
+        100.0 * serving.copied
+    )
+}

@@ -1,0 +1,122 @@
+//! `algolens attribute`: which part of the model said what.
+
+use crate::{lists, load::ModelArgs, output};
+use algolens::{
+    Error, Result,
+    engine::Plain,
+    interpret::{Attribution, Head, Subject, attribution, source_attribution},
+    task::{Dataset, SortedList, Task, Token},
+};
+use ndarray::{Array5, s};
+use serde::Serialize;
+
+/// Split the logits of a list into what each component, and each source token, adds
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        algolens attribute models/sorted_list.safetensors 0,5,10,15,20,25,26,27,40,45 --after 25\n  \
+                        algolens attribute models/sorted_list.safetensors 0,5,10,15,20,25,26,27,40,45 --after 25 \
+                        --sources 0.1")]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The list, its values parted by commas
+    #[arg(value_name = "LIST")]
+    list: String,
+    /// Look at the prediction after this sorted value [default: after SEP]
+    #[arg(long, value_name = "VALUE")]
+    after: Option<Token>,
+    /// Split what this head adds by source token
+    #[arg(long, value_name = "L.H")]
+    sources: Option<Head>,
+    /// Tokens shown: those with the largest logits, and the right one
+    #[arg(long, default_value_t = 4)]
+    top: usize,
+    /// Use the weights as they are
+    #[arg(long)]
+    raw: bool,
+    /// Print JSON: everything, at every predicted position
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Everything {
+    tokens: Vec<Token>,
+    positions: Vec<usize>,
+    #[serde(flatten)]
+    attribution: Attribution,
+    /// `[batch, head, position, source, class]` of the block asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<Array5<f64>>,
+}
+
+/// One row a component or source token, one column a class.
+pub fn run(args: &Args) -> Result<String> {
+    let opened = args.model.processed(!args.raw)?;
+    let task = opened.sorted_list()?;
+    let data = lists::read(std::slice::from_ref(&args.list), &task)?;
+    if data.len() != 1 {
+        return Err(Error::invalid("lists", "one", data.len()));
+    }
+    let slot = slot_after(args.after, &task, &data)?;
+    let subject = Subject { model: &opened.model, engine: &Plain::new() };
+    let attribution = attribution(subject, data.tokens(), data.positions())?;
+    let sources = match args.sources {
+        None => None,
+        Some(head) => {
+            head.check(opened.model.config())?;
+            Some(source_attribution(subject, head.layer, data.tokens(), data.positions())?)
+        }
+    };
+    if args.json {
+        let (tokens, positions) = (data.tokens().row(0).to_vec(), data.positions().to_vec());
+        return output::json(&Everything { tokens, positions, attribution, sources });
+    }
+    let logits = attribution.contributions.slice(s![.., 0, slot, ..]).sum_axis(ndarray::Axis(0));
+    let classes = shown(&logits.to_vec(), data.targets()[[0, slot]] as usize, args.top);
+    let labels = task.output_labels();
+    let names = classes.iter().map(|class| format!("→ {}", labels[*class]));
+    let cells = |name: String, values: ndarray::ArrayView1<f64>| -> Vec<String> {
+        [name].into_iter().chain(classes.iter().map(|class| format!("{:.2}", values[*class]))).collect()
+    };
+    let (first, mut rows): (&str, Vec<Vec<String>>) = match (&sources, args.sources) {
+        (Some(sources), Some(head)) => {
+            let position = data.positions()[slot];
+            let of = |source: usize| sources.slice(s![0, head.head, slot, source, ..]);
+            let name = |source: usize| format!("{} ({source})", data.labels(0)[source]);
+            ("source", (0..=position).map(|source| cells(name(source), of(source))).collect())
+        }
+        _ => {
+            let of = |at: usize| attribution.contributions.slice(s![at, 0, slot, ..]);
+            let components = attribution.components.iter().enumerate();
+            ("component", components.map(|(at, name)| cells(name.clone(), of(at))).collect())
+        }
+    };
+    if args.sources.is_none() {
+        rows.push(cells("logit".into(), logits.view()));
+    }
+    let header: Vec<String> = [first.to_owned()].into_iter().chain(names).collect();
+    Ok(output::table(&header.iter().map(String::as_str).collect::<Vec<_>>(), rows))
+}
+
+/// The predicted position after a sorted value, or after SEP.
+fn slot_after(after: Option<Token>, task: &SortedList, data: &Dataset) -> Result<usize> {
+    let Some(value) = after else { return Ok(0) };
+    let sorted = data.tokens().slice_move(s![0, task.list_len() + 1..]);
+    let last = sorted.len() - 1;
+    let found = sorted.iter().position(|v| *v == value).filter(|rank| *rank < last);
+    found
+        .map(|rank| rank + 1)
+        .ok_or_else(|| Error::invalid("--after", "a value of the list, but not its largest", value))
+}
+
+/// The classes with the largest logits, in their order, and the right one.
+fn shown(logits: &[f64], right: usize, top: usize) -> Vec<usize> {
+    let mut classes: Vec<usize> = (0..logits.len()).collect();
+    classes.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+    classes.truncate(top.max(1));
+    if !classes.contains(&right) {
+        classes.push(right);
+    }
+    classes
+}

@@ -1,0 +1,78 @@
+//! `algolens cache`: every activation, for NumPy.
+
+use crate::{load::ModelArgs, output};
+use algolens::{
+    Error, Result,
+    engine::{Engine, Plain, hooks::Filter},
+    task::Token,
+};
+use ndarray::{Array2, Array3, ArrayD, Ix2};
+use ndarray_npy::{ReadNpyExt, ReadableElement};
+use std::path::{Path, PathBuf};
+
+/// Run a model on tokens and write the logits and every activation under its hook name
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  \
+                        python -c 'import numpy as np; np.save(\"tokens.npy\", [[3,1,2,51,1,2,3]])'\n  \
+                        algolens cache models/sorted_list.safetensors --tokens tokens.npy --out cache.npz\n  \
+                        python -c 'import numpy as np; print(np.load(\"cache.npz\")[\"blocks.0.attn.hook_pattern\"])'")]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Tokens [batch, pos] of any integer type, as NumPy's .npy
+    #[arg(long, value_name = "FILE")]
+    tokens: PathBuf,
+    /// Where to write: NumPy's .npz
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Only activations whose name contains this; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
+    /// Process the weights first
+    #[arg(long)]
+    processed: bool,
+}
+
+/// Says what was written.
+pub fn run(args: &Args) -> Result<String> {
+    let opened = args.model.processed(args.processed)?;
+    let tokens = read_tokens(&args.tokens)?;
+    let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|text| name.contains(text.as_str()));
+    let (logits, cache): (Array3<f32>, _) =
+        Plain::new().run_with_cache(&opened.model, tokens.view(), Filter::Matching(&wanted))?;
+    let logits = ("logits", logits.view().into_dyn());
+    algolens::files::write_whole(&args.out, &output::npz([logits].into_iter().chain(cache.iter()))?)?;
+    Ok(format!("{}: logits and {} activations\n", args.out.display(), cache.iter().count()))
+}
+
+fn read_tokens(path: &Path) -> Result<Array2<Token>> {
+    let what = || path.display().to_string();
+    let bytes = algolens::files::read(path)?;
+    let read = integers::<i64>(&bytes)
+        .or_else(|| integers::<i32>(&bytes))
+        .or_else(|| integers::<i16>(&bytes))
+        .or_else(|| integers::<u64>(&bytes))
+        .or_else(|| integers::<u32>(&bytes))
+        .or_else(|| integers::<u16>(&bytes))
+        .or_else(|| integers::<u8>(&bytes));
+    let tokens = read.ok_or_else(|| Error::invalid(what(), "a .npy file of integers", "something else"))?;
+    let shape = format!("shape {:?}", tokens.shape());
+    let tokens = tokens
+        .into_dimensionality::<Ix2>()
+        .map_err(|_| Error::invalid(what(), "two dimensions, [batch, pos]", &shape))?;
+    if tokens.is_empty() {
+        return Err(Error::invalid(what(), "at least one token", shape));
+    }
+    match tokens.iter().find(|token| Token::try_from(**token).is_err()) {
+        Some(token) => Err(Error::invalid(what(), "tokens", token)),
+        None => Ok(tokens.mapv(|token| token as Token)),
+    }
+}
+
+/// The array, if it is one of this type.
+fn integers<I>(bytes: &[u8]) -> Option<ArrayD<i128>>
+where
+    I: ReadableElement + Copy + Into<i128>,
+{
+    ArrayD::<I>::read_npy(bytes).ok().map(|array| array.mapv(Into::into))
+}

@@ -1,0 +1,167 @@
+//! `algolens circuits` and `algolens qk`: what heads copy and attend to, read off the weights.
+
+use crate::{data, data::DataArgs, load::ModelArgs, output};
+use algolens::{
+    Error, Result,
+    engine::Plain,
+    interpret::{Circuits, Head, Subject, circuits, direct_path, effective_qk, serving},
+    task::{Task, Token, labels_of},
+};
+use ndarray::{Array2, ArrayViewD, Axis, s};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Compute the OV, QK and positional circuits of a block and the direct path
+///
+/// Prints which head serves which tokens and how large each circuit is; --out writes the arrays, --json prints them.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  algolens circuits models/sorted_list.safetensors\n  \
+                        algolens circuits models/sorted_list.safetensors --out circuits.npz")]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The block
+    #[arg(long, default_value_t = 0)]
+    layer: usize,
+    /// Write the arrays here, as NumPy's .npz
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Use the weights as they are
+    #[arg(long)]
+    raw: bool,
+    /// Print all arrays as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct All<'a> {
+    #[serde(flatten)]
+    circuits: &'a Circuits,
+    direct_path: &'a Array2<f32>,
+}
+
+impl All<'_> {
+    fn arrays(&self) -> [(&'static str, ArrayViewD<'_, f32>); 5] {
+        let Circuits { layer: _, W_OV_full, W_QK_full, W_QK_pos_query, W_QK_pos_key } = self.circuits;
+        [
+            ("W_OV_full", W_OV_full.view().into_dyn()),
+            ("W_QK_full", W_QK_full.view().into_dyn()),
+            ("W_QK_pos_query", W_QK_pos_query.view().into_dyn()),
+            ("W_QK_pos_key", W_QK_pos_key.view().into_dyn()),
+            ("direct_path", self.direct_path.view().into_dyn()),
+        ]
+    }
+}
+
+/// The circuits.
+pub fn run(args: &Args) -> Result<String> {
+    let opened = args.model.processed(!args.raw)?;
+    let circuits = circuits(&opened.model, args.layer)?;
+    let all = All { circuits: &circuits, direct_path: &direct_path(&opened.model) };
+    if let Some(path) = &args.out {
+        algolens::files::write_whole(path, &output::npz(all.arrays())?)?;
+    }
+    if args.json {
+        return output::json(&all);
+    }
+    let mut text = String::new();
+    for (name, array) in all.arrays() {
+        let norm = |part: ArrayViewD<f32>| part.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        let heads: Vec<String> = if array.ndim() == 3 {
+            array
+                .axis_iter(Axis(0))
+                .enumerate()
+                .map(|(head, a)| format!("{}.{head} {:.4}", args.layer, norm(a)))
+                .collect()
+        } else {
+            vec![format!("{:.4}", norm(array.view()))]
+        };
+        text += &format!("{name:<15} {:<13} norm {}\n", format!("{:?}", array.shape()), heads.join("  "));
+    }
+    if let Ok(task) = opened.sorted_list() {
+        let serving = serving(&circuits, task.max_value() as usize + 1)?;
+        text += &format!("\n{}", crate::attention::served(&serving));
+    }
+    Ok(text)
+}
+
+/// Show the tokens that a destination token's QK scores put first
+///
+/// As the post draws it (weights alone), and with --effective as the model really scores: with layer-norm scales, the
+/// query bias and positions, averaged over random lists.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  algolens qk models/sorted_list.safetensors --dest 25\n  \
+                        algolens qk models/sorted_list.safetensors --dest 40 --effective")]
+pub struct QkArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The destination token
+    #[arg(long, value_name = "TOKEN")]
+    dest: Token,
+    /// The block (effective scores are those of the first)
+    #[arg(long, default_value_t = 0, conflicts_with = "effective")]
+    layer: usize,
+    /// The scores that the model really gives, averaged over data
+    #[arg(long)]
+    effective: bool,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Tokens shown for each head
+    #[arg(long, default_value_t = 8)]
+    top: usize,
+    /// Use the weights as they are
+    #[arg(long)]
+    raw: bool,
+    /// Print JSON: every score, by head
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct QkRow {
+    head: Head,
+    dest: Token,
+    /// By source token; null where the pair does not occur.
+    scores: Vec<f32>,
+}
+
+/// The scores of one destination token.
+pub fn run_qk(args: &QkArgs) -> Result<String> {
+    let opened = args.model.processed(!args.raw)?;
+    let d_vocab = opened.model.config().d_vocab;
+    if args.dest as usize >= d_vocab {
+        return Err(Error::invalid("--dest", format!("a token below {d_vocab}"), args.dest));
+    }
+    let scores = if args.effective {
+        data::check(args.data.size)?;
+        let lists = opened.sorted_list()?.dataset(args.data.size, args.data.seed);
+        effective_qk(Subject { model: &opened.model, engine: &Plain::new() }, &lists)?.scores
+    } else {
+        circuits(&opened.model, args.layer)?.W_QK_full
+    };
+    let row = |head: usize| QkRow {
+        head: Head { layer: args.layer, head },
+        dest: args.dest,
+        scores: scores.slice(s![head, args.dest as usize, ..]).to_vec(),
+    };
+    let rows: Vec<QkRow> = (0..scores.dim().0).map(row).collect();
+    if args.json {
+        return output::json(&rows);
+    }
+    let labels = match opened.sorted_list() {
+        Ok(task) => task.token_labels(),
+        Err(_) => (0..d_vocab).map(|token| token.to_string()).collect(),
+    };
+    let mut text = String::new();
+    for row in rows {
+        let mut ranked: Vec<(Token, f32)> = (0..).zip(row.scores).filter(|(_, score)| !score.is_nan()).collect();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let shown = ranked.iter().take(args.top);
+        let shown: Vec<String> =
+            shown.map(|(token, score)| format!("{} ({score:+.4})", labels_of(&labels, &[*token]).concat())).collect();
+        text +=
+            &format!("{}: {} attends to {}\n", row.head, labels_of(&labels, &[args.dest]).concat(), shown.join(", "));
+    }
+    Ok(text)
+}

@@ -1,0 +1,50 @@
+//! `algolens eval`: how well a model does.
+
+use crate::{data, data::DataArgs, load::ModelArgs, output};
+use algolens::{
+    Result,
+    engine::Plain,
+    interpret::{Evaluation, Subject, evaluate},
+};
+
+/// Evaluate a model on random lists: loss, probabilities on the right token, accuracy
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  algolens eval models/sorted_list.safetensors\n  \
+                        algolens eval models/sorted_list.safetensors --size 20000 --seed 1 --json")]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Process the weights first (the predictions are the same)
+    #[arg(long)]
+    processed: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The evaluation.
+pub fn run(args: &Args) -> Result<String> {
+    data::check(args.data.size)?;
+    let opened = args.model.processed(args.processed)?;
+    let lists = opened.sorted_list()?.dataset(args.data.size, args.data.seed);
+    let evaluation = evaluate(Subject { model: &opened.model, engine: &Plain::new() }, &lists)?;
+    if args.json { output::json(&evaluation) } else { Ok(table(&evaluation)) }
+}
+
+/// The evaluation as the post prints it, and its accuracies.
+pub fn table(evaluation: &Evaluation) -> String {
+    let row = |name: &str, value: f64, digits: usize| vec![name.to_owned(), format!("{value:.digits$}")];
+    output::table(
+        &[&format!("on {} lists", evaluation.size), ""],
+        [
+            row("loss (nats)", evaluation.loss, 3),
+            row("mean probability on the right token", evaluation.mean_prob, 3),
+            row("median probability on the right token", evaluation.median_prob, 3),
+            row("min probability on the right token", evaluation.min_prob, 3),
+            row("token accuracy", evaluation.token_accuracy, 4),
+            row("list accuracy", evaluation.list_accuracy, 4),
+        ],
+    )
+}

@@ -1,0 +1,101 @@
+//! `algolens inspect`: what a checkpoint holds.
+
+use crate::{load::ModelArgs, output};
+use algolens::{
+    Result,
+    model::checkpoint::{Loaded, Note, Source},
+    task::TaskSpec,
+};
+use serde::Serialize;
+
+/// Print a checkpoint's config, every tensor's shape and norm, and what was inferred
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  algolens inspect models/sorted_list.safetensors\n  \
+                        algolens inspect sorted_list_model.pt --json")]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Inspected<'a> {
+    config: &'a algolens::model::Config,
+    task: Option<&'a TaskSpec>,
+    parameters: usize,
+    tensors: Vec<Tensor<'a>>,
+    inferred: &'a [Note],
+    passed_over: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Tensor<'a> {
+    name: &'a str,
+    shape: Vec<usize>,
+    norm: f64,
+}
+
+/// The config, the tensors, and the notes.
+pub fn run(args: &Args) -> Result<String> {
+    let Loaded { checkpoint, notes, passed_over } = args.model.open()?;
+    let config = checkpoint.model.config();
+    let norm = |array: ndarray::ArrayViewD<f32>| array.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    let tensors: Vec<Tensor> = checkpoint
+        .model
+        .params
+        .tensors()
+        .map(|(name, array)| Tensor { name, shape: array.shape().to_vec(), norm: norm(array) })
+        .collect();
+    let parameters = checkpoint.model.params.layout().len();
+    if args.json {
+        let task = checkpoint.task.as_ref();
+        return output::json(&Inspected {
+            config,
+            task,
+            parameters,
+            tensors,
+            inferred: &notes,
+            passed_over: &passed_over,
+        });
+    }
+    let mut text = String::from("config\n");
+    let config = serde_json::to_value(config).unwrap_or_default();
+    for (key, value) in config.as_object().into_iter().flatten() {
+        let source = notes.iter().find(|note| note.what == key || (note.what == "act_fn" && key == "mlp"));
+        text += &format!("  {key:<26} {}{}\n", plain(value), source.map_or("", said_by));
+    }
+    let fitting = || Some(format!("{} (assumed: the sizes fit)", spec(&fitting(&checkpoint.model)?)));
+    let task = checkpoint.task.as_ref().map(spec).or_else(fitting);
+    text += &format!("  {:<26} {}\n\n", "task", task.as_deref().unwrap_or("none that we know"));
+    let rows = tensors.iter().map(|t| vec![t.name.to_owned(), format!("{:?}", t.shape), format!("{:.4}", t.norm)]);
+    text += &output::table(&["tensor", "shape", "norm"], rows);
+    text += &format!("\n{parameters} parameters\n");
+    if !passed_over.is_empty() {
+        text += &format!("passed over (no weights): {}\n", passed_over.join(", "));
+    }
+    Ok(text)
+}
+
+fn fitting(model: &algolens::model::Model) -> Option<TaskSpec> {
+    let config = model.config();
+    TaskSpec::fitting(config.n_ctx, config.d_vocab, config.d_vocab_out)
+}
+
+fn spec(spec: &TaskSpec) -> String {
+    serde_json::to_value(spec).map_or_else(|_| String::new(), |value| plain(&value))
+}
+
+/// JSON without its quotes.
+fn plain(value: &serde_json::Value) -> String {
+    value.to_string().replace('"', "").replace(',', ", ").replace(':', ": ")
+}
+
+fn said_by(note: &Note) -> &'static str {
+    match note.source {
+        Source::File => "   (read off the file)",
+        Source::Flag => "   (by flag)",
+        Source::Assumed => "   (assumed: the file does not say)",
+    }
+}

@@ -1,0 +1,110 @@
+//! A model from the command line: its file, what the file does not say, and whether its weights are processed.
+
+use algolens::{
+    Error, Result,
+    model::{
+        Model,
+        checkpoint::{Checkpoint, Hints, Loaded},
+        processing::{Processed, Step},
+    },
+    task::{SortedList, TaskSpec},
+};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::de::DeserializeOwned;
+use std::path::PathBuf;
+
+/// A model's file.
+#[derive(clap::Args)]
+pub struct ModelArgs {
+    /// The model: safetensors, or a PyTorch state dict (.pt)
+    #[arg(value_name = "MODEL")]
+    pub path: PathBuf,
+    #[command(flatten)]
+    pub hints: HintArgs,
+}
+
+/// What a PyTorch file does not say of its model.
+#[derive(clap::Args)]
+#[command(next_help_heading = "What a PyTorch file does not say")]
+pub struct HintArgs {
+    /// The norm, where the file has no norm weights
+    #[arg(long, value_name = "NORM", value_parser = choice::<algolens::model::Normalization>(&["LN", "LNPre", "none"]))]
+    normalization: Option<algolens::model::Normalization>,
+    /// The activation function of the MLPs
+    #[arg(long, value_name = "FN", value_parser = choice::<algolens::model::ActFn>(&["relu", "gelu", "gelu_new", "silu"]))]
+    act_fn: Option<algolens::model::ActFn>,
+    /// Who attends to whom, where the file has no mask
+    #[arg(long, value_name = "DIR", value_parser = choice::<algolens::model::AttentionDir>(&["causal", "bidirectional"]))]
+    attention: Option<algolens::model::AttentionDir>,
+    /// Where positions enter [default: standard]
+    #[arg(long, value_name = "KIND", value_parser = choice::<algolens::model::Positions>(&["standard", "shortformer"]))]
+    positions: Option<algolens::model::Positions>,
+    /// Added to the variance inside norms [default: 1e-5]
+    #[arg(long, value_name = "X")]
+    eps: Option<f64>,
+}
+
+/// A parser of the values that serde knows by these names.
+pub fn choice<V>(names: &'static [&'static str]) -> impl TypedValueParser<Value = V>
+where
+    V: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| serde_json::from_value::<V>(name.into()))
+}
+
+impl ModelArgs {
+    /// Reads the file.
+    pub fn open(&self) -> Result<Loaded> {
+        let hints = &self.hints;
+        let hints = Hints {
+            normalization_type: hints.normalization,
+            act_fn: hints.act_fn,
+            attention_dir: hints.attention,
+            positional_embedding_type: hints.positions,
+            eps: hints.eps,
+        };
+        Checkpoint::open(&self.path, &hints)
+    }
+
+    /// The model with its weights as they are.
+    pub fn raw(&self) -> Result<Opened> {
+        let Loaded { checkpoint, .. } = self.open()?;
+        Ok(Opened { model: checkpoint.model, task: checkpoint.task, processing: Vec::new() })
+    }
+
+    /// The model with its weights processed, if that is asked for.
+    pub fn processed(&self, processed: bool) -> Result<Opened> {
+        let mut opened = self.raw()?;
+        if processed {
+            let Processed { model, applied } = opened.model.process();
+            (opened.model, opened.processing) = (model, applied);
+        }
+        Ok(opened)
+    }
+}
+
+/// A model that is ready to be run.
+pub struct Opened {
+    /// The model.
+    pub model: Model,
+    /// The task the file states.
+    pub task: Option<TaskSpec>,
+    /// The processing steps that were applied.
+    pub processing: Vec<Step>,
+}
+
+impl Opened {
+    /// The sorting task of the model: the one its file states, or the one its sizes fit.
+    pub fn sorted_list(&self) -> Result<SortedList> {
+        let config = self.model.config();
+        let fitting = || TaskSpec::fitting(config.n_ctx, config.d_vocab, config.d_vocab_out);
+        match self.task.clone().or_else(fitting) {
+            Some(TaskSpec::SortedList { list_len, max_value }) => SortedList::new(list_len, max_value),
+            _ => {
+                let found =
+                    format!("n_ctx {}, d_vocab {}, d_vocab_out {}", config.n_ctx, config.d_vocab, config.d_vocab_out);
+                Err(Error::invalid("the model's task", "sorting lists (n_ctx odd, d_vocab = d_vocab_out)", found))
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What verbs print, and the files they write.
+
+use algolens::{Error, Result, interpret::Prediction, task::Token};
+use comfy_table::{CellAlignment, Table, presets};
+use ndarray::ArrayViewD;
+use ndarray_npy::NpzWriter;
+use serde::Serialize;
+use std::io::{Cursor, Write};
+
+/// Prints a verb's answer. A reader that has gone away (a closed pipe) is no error.
+pub fn print(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Indented JSON and a newline.
+pub fn json<V: Serialize>(value: &V) -> Result<String> {
+    serde_json::to_string_pretty(value)
+        .map(|text| text + "\n")
+        .map_err(|error| Error::invalid("JSON", "a value that JSON can hold", error))
+}
+
+/// A plain table: the first column to the left, the others to the right.
+pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header.to_vec());
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n") + "\n"
+}
+
+/// Arrays as the bytes of an `.npz` file.
+pub fn npz<'a>(arrays: impl IntoIterator<Item = (&'a str, ArrayViewD<'a, f32>)>) -> Result<Vec<u8>> {
+    let failed = |error: ndarray_npy::WriteNpzError| Error::invalid("npz", "arrays that it can hold", error);
+    let mut writer = NpzWriter::new(Cursor::new(Vec::new()));
+    for (name, array) in arrays {
+        writer.add_array(name, &array).map_err(failed)?;
+    }
+    writer.finish().map(Cursor::into_inner).map_err(failed)
+}
+
+/// Values parted by blanks.
+pub fn spaced(values: &[Token]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// What a model says of a list, in three lines; wrong predictions are marked.
+pub fn prediction(prediction: &Prediction, labels: &[String]) -> String {
+    let label = |token: &Token| labels.get(*token as usize).cloned().unwrap_or_else(|| token.to_string());
+    let mut lines = [String::from("  expected "), String::from("  predicted"), String::from("  p(right) ")];
+    let answers = prediction.expected.iter().zip(&prediction.predicted).zip(&prediction.prob_expected);
+    for ((expected, predicted), prob) in answers {
+        let mark = if expected == predicted { "" } else { "✗" };
+        let cells = [label(expected), format!("{mark}{}", label(predicted)), format!("{prob:.3}")];
+        for (line, cell) in lines.iter_mut().zip(cells) {
+            line.push_str(&format!(" {cell:>6}"));
+        }
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,82 @@
+//! `algolens predict`: what a model says of lists.
+
+use crate::{lists, load::ModelArgs, output};
+use algolens::{
+    Result,
+    engine::Plain,
+    interpret::{Prediction, Subject, greedy, predict},
+    task::{Task, Token},
+};
+use serde::Serialize;
+
+/// Let a model sort lists, and mark what it gets wrong
+///
+/// Each prediction is made from the right sorted values before it. With --greedy the model also writes the sorted half
+/// itself, from its own predictions. A list is right one way exactly if it is right the other way.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        algolens predict models/sorted_list.safetensors 0,40,41,42,43,44,45,46,47,48\n  \
+                        algolens predict models/sorted_list.safetensors --greedy 5,30,32,34,36,38,40,42,44,46\n  \
+                        cat lists.txt | algolens predict models/sorted_list.safetensors - --json")]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Lists, their values parted by commas; - reads one from each line of the standard input
+    #[arg(required = true, value_name = "LIST")]
+    lists: Vec<String>,
+    /// Also let the model write the sorted half itself
+    #[arg(long)]
+    greedy: bool,
+    /// Process the weights first (the predictions are the same)
+    #[arg(long)]
+    processed: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    prediction: Prediction,
+    /// What the model wrote by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    greedy: Option<Vec<Token>>,
+}
+
+/// The predictions, list by list, and how many lists are right.
+pub fn run(args: &Args) -> Result<String> {
+    let opened = args.model.processed(args.processed)?;
+    let task = opened.sorted_list()?;
+    let data = lists::read(&args.lists, &task)?;
+    let engine = Plain::new();
+    let subject = Subject { model: &opened.model, engine: &engine };
+    let written = if args.greedy { Some(greedy(subject, &task, &data)?) } else { None };
+    let answers: Vec<Answer> = predict(subject, &data)?
+        .into_iter()
+        .enumerate()
+        .map(|(at, prediction)| Answer { prediction, greedy: written.as_ref().map(|w| w.row(at).to_vec()) })
+        .collect();
+    if args.json { output::json(&answers) } else { Ok(text(&answers, &task)) }
+}
+
+fn text(answers: &[Answer], task: &algolens::task::SortedList) -> String {
+    let labels = task.token_labels();
+    let mut text = String::new();
+    for Answer { prediction, greedy } in answers {
+        let verdict = if prediction.right { "right" } else { "WRONG" };
+        text += &format!("{}  {verdict}\n", output::spaced(&prediction.tokens[..task.list_len()]));
+        text += &output::prediction(prediction, &labels);
+        if let Some(greedy) = greedy {
+            let verdict = if *greedy == prediction.expected { "right" } else { "WRONG" };
+            text += &format!("  written by itself: {}  {verdict}\n", output::spaced(greedy));
+        }
+    }
+    let right = answers.iter().filter(|answer| answer.prediction.right).count();
+    text += &format!("{right} of {} lists right", answers.len());
+    if answers.iter().any(|answer| answer.greedy.is_some()) {
+        let alone = answers.iter().filter(|answer| answer.greedy.as_ref() == Some(&answer.prediction.expected)).count();
+        text += &format!("; {alone} of {} when the model writes the sorted half itself", answers.len());
+    }
+    text + "\n"
+}

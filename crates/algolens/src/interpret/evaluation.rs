@@ -1,0 +1,90 @@
+//! How well a model does its task.
+
+use super::Subject;
+use crate::{
+    Error, Result,
+    engine::loss::{argmax, log_softmax},
+    task::Dataset,
+};
+use ndarray::{ArrayView3, Zip};
+use serde::{Deserialize, Serialize};
+
+/// The post's evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Examples.
+    pub size: usize,
+    /// Mean cross-entropy, in nats.
+    pub loss: f64,
+    /// Mean probability on the right class.
+    pub mean_prob: f64,
+    /// Median probability on the right class; the lower one of an even number, as PyTorch takes it.
+    pub median_prob: f64,
+    /// Smallest probability on the right class.
+    pub min_prob: f64,
+    /// Share of predictions whose most probable class is the right one.
+    pub token_accuracy: f64,
+    /// Share of examples all of whose predictions are right.
+    pub list_accuracy: f64,
+}
+
+/// Evaluates a model on a dataset.
+///
+/// # Errors
+/// An empty dataset, or one that does not fit the model.
+pub fn evaluate(subject: Subject, data: &Dataset) -> Result<Evaluation> {
+    const CHUNK: usize = 1024;
+    let mut tally = Tally::default();
+    let examples: Vec<usize> = (0..data.len()).collect();
+    for chunk in examples.chunks(CHUNK) {
+        let chunk = data.select(chunk);
+        let logits = subject.engine.logits(subject.model, chunk.tokens(), chunk.positions())?;
+        tally.add(logits.view(), &chunk);
+    }
+    tally.evaluation()
+}
+
+/// Log-probabilities on the right classes, prediction by prediction.
+#[derive(Default)]
+pub(super) struct Tally {
+    log_probs: Vec<f64>,
+    right: usize,
+    lists_right: usize,
+    lists: usize,
+}
+
+impl Tally {
+    /// Adds the predictions of logits `[example, predicted position, class]`.
+    pub fn add(&mut self, logits: ArrayView3<f32>, data: &Dataset) {
+        for (logits, targets) in logits.outer_iter().zip(data.targets().outer_iter()) {
+            let mut all_right = true;
+            Zip::from(logits.rows()).and(&targets).for_each(|logits, target| {
+                let target = *target as usize;
+                let right = argmax(logits) == target;
+                self.log_probs.push(log_softmax(logits)[target]);
+                self.right += usize::from(right);
+                all_right &= right;
+            });
+            self.lists_right += usize::from(all_right);
+            self.lists += 1;
+        }
+    }
+
+    pub fn evaluation(&self) -> Result<Evaluation> {
+        if self.log_probs.is_empty() {
+            return Err(Error::invalid("dataset", "at least one example", 0));
+        }
+        let mut probs: Vec<f64> = self.log_probs.iter().map(|log_prob| log_prob.exp()).collect();
+        probs.sort_unstable_by(f64::total_cmp);
+        let predictions = probs.len() as f64;
+        Ok(Evaluation {
+            size: self.lists,
+            loss: -self.log_probs.iter().sum::<f64>() / predictions,
+            mean_prob: probs.iter().sum::<f64>() / predictions,
+            median_prob: probs[(probs.len() - 1) / 2],
+            min_prob: probs[0],
+            token_accuracy: self.right as f64 / predictions,
+            list_accuracy: self.lists_right as f64 / self.lists as f64,
+        })
+    }
+}

@@ -1,0 +1,36 @@
+//! From a model and data to numbers and arrays: evaluation, ablation, circuits, attribution, attention.
+//!
+//! Every analysis takes a [`Subject`] and returns a serde type. Axes and names follow TransformerLens.
+
+mod ablation;
+mod attention;
+mod attribution;
+mod circuits;
+mod evaluation;
+mod head;
+mod prediction;
+mod scores;
+mod study;
+mod triples;
+
+pub use ablation::{Ablated, Ablation, Method, Part, ablate};
+pub use attention::{AttentionStatistics, HeadShares, Serving, ServingRange, attention_statistics, serving};
+pub use attribution::{Attribution, attribution, source_attribution};
+pub use circuits::{Circuits, circuits, direct_path};
+pub use evaluation::{Evaluation, evaluate};
+pub use head::Head;
+pub use prediction::{Prediction, greedy, predict, probabilities};
+pub use scores::{EffectiveQk, KEY_TERMS, QUERY_TERMS, ScoreTerms, effective_qk, score_terms};
+pub use study::{AblationTable, Arrays, POST_ADVERSARIAL, Stage, StudyOptions, StudyResults, study};
+pub use triples::{POST_TRIPLES, Triple, TripleAttribution, triple_attribution};
+
+use crate::{engine::Engine, model::Model};
+
+/// What is studied: a model, and the engine that runs it.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The engine.
+    pub engine: &'a dyn Engine,
+}

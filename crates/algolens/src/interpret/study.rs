@@ -1,0 +1,213 @@
+//! Everything at once: the whole post, for one model.
+
+use super::{
+    Ablated, Ablation, AttentionStatistics, Circuits, Evaluation, Head, Method, POST_TRIPLES, Part, Prediction,
+    Serving, Subject, TripleAttribution, ablate, attention_statistics, circuits, direct_path, effective_qk, evaluate,
+    greedy, predict, probabilities, serving, triple_attribution,
+};
+use crate::{
+    Error, Result,
+    engine::hooks::{BlockPoint, Filter, HookPoint},
+    model::{Config, checkpoint::check_task, processing::Step},
+    observer::Observer,
+    task::{Dataset, SortedList, Task, TaskSpec, Token},
+};
+use ndarray::{ArrayD, Axis, Ix4};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The post's two adversarial lists.
+pub const POST_ADVERSARIAL: [[Token; 10]; 2] =
+    [[0, 40, 41, 42, 43, 44, 45, 46, 47, 48], [5, 30, 32, 34, 36, 38, 40, 42, 44, 46]];
+
+/// What a study is made on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StudyOptions {
+    /// Lists of the evaluation.
+    pub size: usize,
+    /// The dataset seed of the evaluation; what is resampled comes from the next one.
+    pub seed: u32,
+}
+
+impl Default for StudyOptions {
+    /// The post's: 500 lists of seed 43.
+    fn default() -> Self {
+        Self { size: 500, seed: 43 }
+    }
+}
+
+/// A part of a study, as it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// What is being done.
+    pub what: &'static str,
+    /// Parts done.
+    pub done: usize,
+    /// Parts in all.
+    pub of: usize,
+}
+
+/// Everything that was found out about a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StudyResults {
+    /// The version of this structure.
+    pub schema: u32,
+    /// The version of algolens.
+    pub version: String,
+    /// The engine that ran the model.
+    pub engine: String,
+    /// The dataset seed of the evaluation.
+    pub seed: u32,
+    /// The task.
+    pub task: TaskSpec,
+    /// The model's shape, after weight processing.
+    pub config: Config,
+    /// Parameters.
+    pub parameters: usize,
+    /// The processing steps that the weights went through.
+    pub processing: Vec<Step>,
+    /// How well the model does.
+    pub evaluation: Evaluation,
+    /// Share of lists that the model sorts when it writes the sorted half itself; equal to the list accuracy.
+    pub greedy_list_accuracy: f64,
+    /// What ablations cost, in nats.
+    pub ablation: AblationTable,
+    /// Who attends to whom.
+    pub attention: AttentionStatistics,
+    /// Which head serves which token.
+    pub serving: Serving,
+    /// The post's triples; empty for other sizes of the task.
+    pub triples: Vec<TripleAttribution>,
+    /// The post's adversarial lists; empty for other sizes of the task.
+    pub adversarial: Vec<Prediction>,
+}
+
+/// Increases of the loss, in nats, by what was ablated: a head (`0.1`), `all_heads`, `direct_path`, `pos_embed`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AblationTable {
+    /// Replaced by its mean over the data.
+    pub mean: BTreeMap<String, f64>,
+    /// Replaced by zero.
+    pub zero: BTreeMap<String, f64>,
+    /// Replaced by what it is on other data.
+    pub resample: BTreeMap<String, f64>,
+}
+
+/// A study's arrays, by name.
+pub type Arrays = BTreeMap<String, ArrayD<f32>>;
+
+const SCHEMA: u32 = 1;
+const STAGES: [&str; 5] = ["evaluation", "ablation", "circuits", "attention", "attribution"];
+
+/// Studies a sorting model: all of the post. `processing` names the steps that the weights went through before.
+///
+/// The observer hears of each part as it begins.
+///
+/// # Errors
+/// A model that is not of the task, or [`Error::Cancelled`].
+pub fn study(
+    subject: Subject,
+    task: &SortedList,
+    options: StudyOptions,
+    processing: &[Step],
+    observer: &mut dyn Observer<Stage>,
+) -> Result<(StudyResults, Arrays)> {
+    let config = subject.model.config();
+    check_task(&task.spec(), config)?;
+    let mut stages = STAGES.iter().enumerate();
+    let mut next = || -> Result<()> {
+        let Some((done, what)) = stages.next() else { return Ok(()) };
+        let heard = observer.on(Stage { what, done, of: STAGES.len() });
+        if heard.is_break() { Err(Error::Cancelled) } else { Ok(()) }
+    };
+    let data = task.dataset(options.size, options.seed);
+    next()?;
+    let evaluation = evaluate(subject, &data)?;
+    let written = greedy(subject, task, &data)?;
+    let sorted = written.outer_iter().zip(data.targets().outer_iter()).filter(|(a, b)| a == b).count();
+    next()?;
+    let other = task.dataset(options.size, options.seed.wrapping_add(1));
+    let ablation = ablation_table(subject, &data, &other)?;
+    next()?;
+    // The circuits of the first block: the post's model has no other.
+    let circuits = circuits(subject.model, 0)?;
+    let values = task.max_value() as usize + 1;
+    let serving = serving(&circuits, values)?;
+    next()?;
+    let attention = attention_statistics(subject, task, 0, &data)?;
+    next()?;
+    let of_post = task.spec() == TaskSpec::SortedList { list_len: 10, max_value: 50 };
+    let adversarial = Dataset::from_inputs(task, if of_post { &POST_ADVERSARIAL[..] } else { &[] })?;
+    let results = StudyResults {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION").into(),
+        engine: subject.engine.name().into(),
+        seed: options.seed,
+        task: task.spec(),
+        config: config.clone(),
+        parameters: subject.model.params.layout().len(),
+        processing: processing.to_vec(),
+        evaluation,
+        greedy_list_accuracy: sorted as f64 / data.len() as f64,
+        ablation,
+        attention,
+        serving,
+        triples: if of_post { triples(subject, task)? } else { Vec::new() },
+        adversarial: predict(subject, &adversarial)?,
+    };
+    Ok((results, arrays(subject, &data, &adversarial, circuits)?))
+}
+
+fn triples(subject: Subject, task: &SortedList) -> Result<Vec<TripleAttribution>> {
+    let there = |head: Head| head.check(subject.model.config()).is_ok();
+    POST_TRIPLES
+        .into_iter()
+        .filter(|triple| there(triple.head))
+        .map(|triple| triple_attribution(subject, task, triple))
+        .collect()
+}
+
+fn ablation_table(subject: Subject, data: &Dataset, other: &Dataset) -> Result<AblationTable> {
+    let heads = Head::all(subject.model.config());
+    let whole: Vec<Part> = heads.iter().copied().map(Part::Head).collect();
+    let mut rows: Vec<(String, Vec<Part>)> =
+        heads.iter().map(|head| (head.to_string(), vec![Part::Head(*head)])).collect();
+    rows.push(("all_heads".into(), whole));
+    rows.push(("direct_path".into(), vec![Part::DirectPath]));
+    rows.push(("pos_embed".into(), vec![Part::PosEmbed]));
+    let column = |method: Method| {
+        rows.iter()
+            .map(|(name, parts)| {
+                let ablation = Ablation { parts: parts.clone(), method, positions: None, frozen_scale: false };
+                let Ablated { loss_increase, .. } = ablate(subject, &ablation, data, other, None)?;
+                Ok((name.clone(), loss_increase))
+            })
+            .collect::<Result<BTreeMap<_, _>>>()
+    };
+    Ok(AblationTable { mean: column(Method::Mean)?, zero: column(Method::Zero)?, resample: column(Method::Resample)? })
+}
+
+fn arrays(subject: Subject, data: &Dataset, adversarial: &Dataset, circuits: Circuits) -> Result<Arrays> {
+    const SHOWN: usize = 10;
+    let first: Vec<usize> = (0..data.len().min(SHOWN)).collect();
+    let first = data.select(&first);
+    let pattern = HookPoint::Block(0, BlockPoint::Pattern).to_string();
+    let (_, cache) = subject.engine.run_with_cache(subject.model, first.tokens(), Filter::Names(&[&pattern]))?;
+    let first_list = probabilities(subject, &first.select(&[0]))?.index_axis_move(Axis(0), 0);
+    let Circuits { layer: _, W_OV_full: ov, W_QK_full: qk, W_QK_pos_query: pos_query, W_QK_pos_key: pos_key } =
+        circuits;
+    Ok(Arrays::from(
+        [
+            ("W_OV_full", ov.into_dyn()),
+            ("W_QK_full", qk.into_dyn()),
+            ("W_QK_pos_query", pos_query.into_dyn()),
+            ("W_QK_pos_key", pos_key.into_dyn()),
+            ("QK_effective", effective_qk(subject, data)?.scores.into_dyn()),
+            ("direct_path", direct_path(subject.model).into_dyn()),
+            ("probs_first_list", first_list.into_dyn()),
+            ("probs_custom", probabilities(subject, adversarial)?.into_dyn()),
+            ("pattern_first_10", cache.get::<Ix4>(&pattern)?.to_owned().into_dyn()),
+        ]
+        .map(|(name, array)| (name.to_owned(), array)),
+    ))
+}
