@@ -14,11 +14,15 @@ mod lists;
 mod load;
 mod output;
 mod predict;
+mod recipe_flags;
 mod scores;
+mod terminal;
+mod train;
 
 use algolens::{Error, Result};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
+use terminal::Terminal;
 
 /// Train small transformers on algorithmic tasks, take them apart, and show why the explanation holds.
 #[derive(Parser)]
@@ -43,6 +47,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    Train(Box<train::Args>),
     Dataset(dataset::Args),
     Inspect(inspect::Args),
     Eval(eval::Args),
@@ -69,9 +74,11 @@ fn main() -> ExitCode {
     });
     match answer {
         Ok(()) => ExitCode::SUCCESS,
+        // The verb has said how to go on.
+        Err(Error::Cancelled) => ExitCode::from(INTERRUPTED),
         Err(error) => {
-            eprintln!("algolens: {error}");
-            ExitCode::from(if matches!(error, Error::Cancelled) { INTERRUPTED } else { REFUSED })
+            terminal::warn(format_args!("algolens: {error}"));
+            ExitCode::from(REFUSED)
         }
     }
 }
@@ -88,6 +95,7 @@ fn threads(threads: Option<usize>) -> Result<()> {
 
 fn run(cli: &Cli) -> Result<String> {
     match &cli.verb {
+        Verb::Train(args) => train::run(args, &Terminal::new(cli.quiet)),
         Verb::Dataset(args) => dataset::run(args),
         Verb::Inspect(args) => inspect::run(args),
         Verb::Eval(args) => eval::run(args),

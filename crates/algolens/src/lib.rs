@@ -12,6 +12,7 @@ pub mod observer;
 pub mod random;
 mod scalar;
 pub mod task;
+pub mod train;
 
 pub use error::{Error, Result};
 pub use scalar::Scalar;

@@ -1,0 +1,53 @@
+//! Whom a command talks to: a person who may not want to hear everything, and may interrupt.
+
+use std::{
+    fmt::Display,
+    io::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// The terminal, or what stands for it.
+pub struct Terminal {
+    /// Whether to print results and errors only.
+    pub quiet: bool,
+    /// Whether Ctrl-C was pressed, or the process asked to end.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+impl Terminal {
+    /// Listens for Ctrl-C, SIGTERM and SIGHUP. The first asks the command to stop where it can be taken up again; the
+    /// second ends the process at once.
+    pub fn new(quiet: bool) -> Self {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = interrupted.clone();
+        let handler = move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(crate::INTERRUPTED.into());
+            }
+        };
+        // Where no handler can be had an interrupt ends the process at once, which loses no more than a kill does.
+        let _ = ctrlc::set_handler(handler);
+        Self { quiet, interrupted }
+    }
+
+    /// Whether the command should stop.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// A line about how things go, on standard error.
+    pub fn say(&self, line: impl Display) {
+        if !self.quiet {
+            warn(line);
+        }
+    }
+}
+
+/// A line on standard error that even the quiet want to read.
+pub fn warn(line: impl Display) {
+    // Nobody may be listening any more.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

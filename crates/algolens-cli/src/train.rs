@@ -1,0 +1,142 @@
+//! `algolens train`: a model from a recipe.
+
+mod files;
+mod progress;
+
+use crate::{
+    recipe_flags::RecipeFlags,
+    terminal::{Terminal, warn},
+};
+use algolens::{
+    Error, Result,
+    engine::Plain,
+    observer::Observer,
+    task::TaskSpec,
+    train::{Event, Run},
+};
+use files::Files;
+use progress::Progress;
+use std::{ops::ControlFlow, path::PathBuf};
+
+/// Train a model
+///
+/// Without other flags than --out this is the recipe of the post: one layer, two heads, lists of 10 values from 0 to
+/// 50. Beside the model stand its training state (model.safetensors.state), from which --resume goes on, and a log with
+/// one line of JSON an epoch (model.log.jsonl).
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// File for the model; it is written when training is done
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Go on from the last finished epoch of an interrupted training, to the same bits as without the interruption
+    #[arg(long)]
+    resume: bool,
+    #[command(flatten)]
+    recipe: RecipeFlags,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  algolens train --out model.safetensors
+      The post's model, seed 0
+  algolens train --out model.safetensors --resume
+      Go on after Ctrl-C or a crash; starts if nothing was begun, does nothing if all is done
+  algolens train --out small.safetensors --list-len 5 --max-value 20 --d-model 48 --d-head 24 --epochs 5
+      A smaller task and model
+  algolens train --out mlp.safetensors --n-layers 2 --d-mlp 128 --act-fn gelu --optimizer adamw
+      Another architecture and optimizer
+  algolens train --out model.safetensors --checkpoint-every 293
+      Also the weights of every epoch of the post's recipe, in model.checkpoints/
+  algolens train --out model.safetensors --config recipe.toml --seed 3
+      A recipe from a file, with another seed
+
+recipe.toml, in which every key may be left out:
+  epochs = 10
+  train_size = 50000
+  optimizer = \"adamw\"
+  [task]
+  name = \"sorted_list\"
+  list_len = 10
+  max_value = 50
+  [model]
+  d_model = 64
+  d_head = 32
+  mlp = { d_mlp = 128, act_fn = \"gelu\" }";
+
+/// Trains, or goes on training; says which weights were kept.
+pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
+    let mut run = Run::new(args.recipe.recipe()?)?;
+    let files = Files::beside(&args.out)?;
+    let begun = if args.resume { files.state()? } else { None };
+    match begun {
+        Some(begun) => {
+            begun.resumable_by(run.recipe()).map_err(|error| files.in_state(error))?;
+            run = begun;
+        }
+        None => files.prepare(run.recipe())?,
+    }
+    let out = args.out.display();
+    if run.finished() {
+        let done = if files.restore_model(&run)? { "its model was missing and is written" } else { "nothing to do" };
+        return Ok(format!("{out}: training is finished; {done}\n"));
+    }
+    // Before any work: an unwritable folder is found at once, and no state of an earlier run is left to go on from.
+    files.save(&run)?;
+    train(&mut run, &files, terminal)?;
+    let best = run.history().iter().rfind(|record| record.best);
+    let kept = best.map_or_else(String::new, |best| {
+        format!(": the weights of epoch {}, validation accuracy {:.4}", best.epoch, best.validation_accuracy)
+    });
+    Ok(format!("{out}{kept}\n"))
+}
+
+fn train(run: &mut Run, files: &Files, terminal: &Terminal) -> Result<()> {
+    let progress = Progress::new(run, terminal);
+    let mut watcher = Watcher { files, terminal, progress, failed: None, task: run.recipe().task.clone() };
+    let result = run.train(&Plain::new(), &mut watcher);
+    watcher.progress.clear();
+    match (watcher.failed, result) {
+        (Some(error), _) => Err(error),
+        // Interrupted when there was nothing left to interrupt.
+        (None, Err(Error::Cancelled)) if run.finished() => Ok(()),
+        (None, Err(Error::Cancelled)) => {
+            let (done, epochs) = (run.history().len(), run.recipe().epochs);
+            warn(format_args!(
+                "algolens: interrupted, {done} of {epochs} epochs are saved; the same command with --resume goes on"
+            ));
+            Err(Error::Cancelled)
+        }
+        (None, result) => result,
+    }
+}
+
+/// Shows and saves what a run comes to, and stops it when the user or a full disk wants it.
+struct Watcher<'a> {
+    files: &'a Files,
+    terminal: &'a Terminal,
+    progress: Progress<'a>,
+    failed: Option<Error>,
+    task: TaskSpec,
+}
+
+impl<'e> Observer<Event<'e>> for Watcher<'_> {
+    fn on(&mut self, event: Event<'e>) -> ControlFlow<()> {
+        let saved = match event {
+            Event::Step(step) => {
+                self.progress.step(&step);
+                Ok(())
+            }
+            Event::Checkpoint { steps, model } => self.files.save_checkpoint(steps, model, &self.task),
+            Event::Epoch(run) => {
+                self.progress.epoch(run);
+                self.files.save(run)
+            }
+        };
+        if let Err(error) = saved {
+            self.failed = Some(error);
+            return ControlFlow::Break(());
+        }
+        if self.terminal.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}

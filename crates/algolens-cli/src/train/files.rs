@@ -1,0 +1,114 @@
+//! The files of a training run, all beside the model.
+
+use algolens::{
+    Error, Result,
+    files::{read, write_whole},
+    model::{Model, checkpoint::Checkpoint},
+    task::TaskSpec,
+    train::{Recipe, Run},
+};
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Where a run's files stand. Each is written whole or not at all, so that the process may end at any moment.
+pub struct Files {
+    model: PathBuf,
+    state: PathBuf,
+    log: PathBuf,
+    checkpoints: PathBuf,
+}
+
+impl Files {
+    /// The files beside a model.
+    ///
+    /// # Errors
+    /// A path that cannot be a file's.
+    pub fn beside(model: &Path) -> Result<Self> {
+        let (Some(name), Some(stem), false) = (model.file_name(), model.file_stem(), model.is_dir()) else {
+            return Err(Error::invalid("--out", "a file", model.display()));
+        };
+        let sibling = |start: &std::ffi::OsStr, end: &str| {
+            let mut name = OsString::from(start);
+            name.push(end);
+            model.with_file_name(name)
+        };
+        Ok(Self {
+            model: model.into(),
+            state: sibling(name, ".state"),
+            log: sibling(stem, ".log.jsonl"),
+            checkpoints: sibling(stem, ".checkpoints"),
+        })
+    }
+
+    /// The run that was begun here, if one was.
+    pub fn state(&self) -> Result<Option<Run>> {
+        match read(&self.state) {
+            Ok(bytes) => Run::from_bytes(&bytes).map(Some).map_err(|error| self.in_state(error)),
+            Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An error about what the state file holds.
+    pub fn in_state(&self, error: Error) -> Error {
+        Error::InFile { path: self.state.clone(), error: Box::new(error) }
+    }
+
+    /// Makes room for a new run's checkpoints, which never mix with those of another run.
+    pub fn prepare(&self, recipe: &Recipe) -> Result<()> {
+        if recipe.checkpoint_every.is_none() {
+            return Ok(());
+        }
+        let failed = |source| Error::File { path: self.checkpoints.clone(), source };
+        std::fs::create_dir_all(&self.checkpoints).map_err(failed)?;
+        match std::fs::read_dir(&self.checkpoints).map_err(failed)?.next() {
+            None => Ok(()),
+            Some(_) => Err(Error::invalid(
+                self.checkpoints.display().to_string(),
+                "an empty folder for this run's checkpoints",
+                "files (--resume goes on with the run they are from)",
+            )),
+        }
+    }
+
+    /// Saves where a run stands. The model of a finished run comes before its state: finished means that all is there.
+    pub fn save(&self, run: &Run) -> Result<()> {
+        if run.finished() {
+            self.save_model(run)?;
+        }
+        write_whole(&self.log, log(run)?.as_bytes())?;
+        write_whole(&self.state, &run.to_bytes()?)
+    }
+
+    /// Saves the weights in the course of training.
+    pub fn save_checkpoint(&self, steps: u64, model: &Model, task: &TaskSpec) -> Result<()> {
+        let path = self.checkpoints.join(format!("step-{steps:07}.safetensors"));
+        Checkpoint { model: model.clone(), task: Some(task.clone()) }.save(&path)
+    }
+
+    /// Writes the model of a finished run if it is no longer there, and says whether it did.
+    pub fn restore_model(&self, run: &Run) -> Result<bool> {
+        let missing = !self.model.exists();
+        if missing {
+            self.save_model(run)?;
+        }
+        Ok(missing)
+    }
+
+    fn save_model(&self, run: &Run) -> Result<()> {
+        Checkpoint { model: run.best(), task: Some(run.recipe().task.clone()) }.save(&self.model)
+    }
+}
+
+/// The history, one line of JSON an epoch.
+fn log(run: &Run) -> Result<String> {
+    let mut lines = String::new();
+    for record in run.history() {
+        lines += &serde_json::to_string(record).map_err(|error| Error::invalid("log", "JSON", error))?;
+        lines.push('\n');
+    }
+    Ok(lines)
+}

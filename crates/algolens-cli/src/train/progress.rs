@@ -1,0 +1,64 @@
+//! What a person sees of a training run.
+
+use crate::terminal::Terminal;
+use algolens::train::{self, Run};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use std::fmt::Write;
+
+/// A bar over all lists of all epochs, and a line for each epoch that is done. On standard error; a bar is drawn on
+/// terminals only.
+pub struct Progress<'a> {
+    bar: ProgressBar,
+    lists_per_epoch: u64,
+    terminal: &'a Terminal,
+}
+
+impl<'a> Progress<'a> {
+    /// Of a run from where it stands.
+    pub fn new(run: &Run, terminal: &'a Terminal) -> Self {
+        let lists_per_epoch = run.recipe().train_size as u64;
+        let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
+        bar.set_length(lists_per_epoch * run.recipe().epochs as u64);
+        bar.set_style(style());
+        bar.set_position(lists_per_epoch * run.history().len() as u64);
+        bar.reset_eta();
+        Self { bar, lists_per_epoch, terminal }
+    }
+
+    /// A step was taken.
+    pub fn step(&self, step: &train::Progress) {
+        let (loss, accuracy) = (step.score.loss(), step.score.accuracy());
+        self.bar.set_message(format!("epoch {} · loss {loss:.4} · accuracy {accuracy:.4}", step.epoch));
+        self.bar.set_position(self.lists_per_epoch * (step.epoch as u64 - 1) + step.examples as u64);
+    }
+
+    /// An epoch is done.
+    pub fn epoch(&self, run: &Run) {
+        let Some(last) = run.history().last() else { return };
+        let line = format!(
+            "epoch {:>3}/{} · loss {:.4} · accuracy {:.4} · validation loss {:.4} · accuracy {:.4}{}",
+            last.epoch,
+            run.recipe().epochs,
+            last.train_loss,
+            last.train_accuracy,
+            last.validation_loss,
+            last.validation_accuracy,
+            if last.best { " · best" } else { "" },
+        );
+        self.bar.suspend(|| self.terminal.say(line));
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{bar:24} {percent:>3}% · {msg} · {rate} · {eta} left")
+        .expect("a constant template is well-formed")
+        .with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
+            // Writing to a line of text does not fail.
+            let _ = write!(text, "{:.0} lists/s", state.per_sec());
+        })
+}

@@ -1,0 +1,18 @@
+//! Training: from a [`Recipe`] to a model.
+//!
+//! A [`Run`] is what has become of a recipe so far. It works on values and bytes: who calls [`Run::train`] saves
+//! [`Run::to_bytes`] after each epoch, and a run read back from them goes on to the same bits as one never interrupted.
+
+mod adam;
+mod history;
+mod recipe;
+mod run;
+mod state;
+
+pub use adam::Adam;
+pub use history::EpochRecord;
+pub use recipe::{Architecture, Optimizer, Recipe};
+pub use run::{Event, Progress, Run};
+
+#[cfg(test)]
+mod tests;

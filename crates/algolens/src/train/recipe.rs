@@ -1,0 +1,255 @@
+//! What a training run is made from.
+
+use crate::{
+    Error, Result,
+    model::{AttentionDir, Config, Mlp, Normalization, Positions},
+    task::{Task, TaskSpec},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Everything that determines a training run, to the last bit of its weights. The default is the post's recipe.
+///
+/// In TOML every key may be left out; a key that is none is an error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// Data, initial weights and the order of examples derive from it.
+    pub seed: u64,
+    /// What is learnt.
+    pub task: TaskSpec,
+    /// The model's shape, as far as the task leaves it open.
+    pub model: Architecture,
+    /// Examples to learn from.
+    pub train_size: usize,
+    /// Examples that decide which epoch's weights are kept.
+    pub validation_size: usize,
+    /// Examples a step; the last step of an epoch takes what is left.
+    pub batch_size: usize,
+    /// Passes over the examples.
+    pub epochs: usize,
+    /// The rule that turns gradients into steps.
+    pub optimizer: Optimizer,
+    /// The learning rate that the first epoch starts down from; see [`learning_rate`](Self::learning_rate).
+    pub lr_start: f64,
+    /// The learning rate of the last epoch.
+    pub lr_end: f64,
+    /// Decay of the gradients' running mean, per step.
+    pub beta1: f64,
+    /// Decay of the squared gradients' running mean, per step.
+    pub beta2: f64,
+    /// Added to the root of the squared gradients' mean.
+    pub adam_eps: f64,
+    /// Weight decay; what it does depends on the [`Optimizer`].
+    pub weight_decay: f64,
+    /// Steps from one checkpoint of the weights to the next, the first before any step; none if absent.
+    pub checkpoint_every: Option<usize>,
+}
+
+/// A model's shape without what the task determines (context, vocabulary, classes).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Architecture {
+    /// Blocks.
+    pub n_layers: usize,
+    /// Attention heads a block.
+    pub n_heads: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Width of a head.
+    pub d_head: usize,
+    /// The MLP of each block; none in an attention-only model.
+    pub mlp: Option<Mlp>,
+    /// The norm before attention, before the MLP and before the unembedding.
+    pub normalization_type: Normalization,
+    /// Who may attend to whom.
+    pub attention_dir: AttentionDir,
+    /// Where positions enter.
+    pub positional_embedding_type: Positions,
+    /// Added to the variance inside every norm.
+    pub eps: f64,
+}
+
+/// Adam with one of two weight decays (Kingma & Ba 2015; Loshchilov & Hutter 2019).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimizer {
+    /// Coupled L2: `weight_decay · w` is added to the gradient.
+    Adam,
+    /// Decoupled: weights shrink by `rate · weight_decay` of themselves before each step.
+    AdamW,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            task: TaskSpec::SortedList { list_len: 10, max_value: 50 },
+            model: Architecture::default(),
+            train_size: 150_000,
+            validation_size: 10_000,
+            batch_size: 512,
+            epochs: 25,
+            optimizer: Optimizer::Adam,
+            lr_start: 1e-3,
+            lr_end: 1e-4,
+            beta1: 0.9,
+            beta2: 0.999,
+            adam_eps: 1e-8,
+            weight_decay: 0.005,
+            checkpoint_every: None,
+        }
+    }
+}
+
+impl Default for Architecture {
+    fn default() -> Self {
+        Self {
+            n_layers: 1,
+            n_heads: 2,
+            d_model: 96,
+            d_head: 48,
+            mlp: None,
+            normalization_type: Normalization::LN,
+            attention_dir: AttentionDir::Causal,
+            positional_embedding_type: Positions::Standard,
+            eps: Config::DEFAULT_EPS,
+        }
+    }
+}
+
+impl Architecture {
+    /// The whole config of a model of this shape for a task.
+    pub fn config(&self, task: &dyn Task) -> Config {
+        Config {
+            n_layers: self.n_layers,
+            n_heads: self.n_heads,
+            d_model: self.d_model,
+            d_head: self.d_head,
+            mlp: self.mlp,
+            n_ctx: task.n_ctx(),
+            d_vocab: task.token_labels().len(),
+            d_vocab_out: task.output_labels().len(),
+            normalization_type: self.normalization_type,
+            attention_dir: self.attention_dir,
+            positional_embedding_type: self.positional_embedding_type,
+            eps: self.eps,
+        }
+    }
+}
+
+impl Recipe {
+    /// The most tokens of training and validation data together (a gigabyte).
+    pub const MOST_TOKENS: usize = 1 << 28;
+    /// The most epochs: the record of each is kept.
+    pub const MOST_EPOCHS: usize = 1 << 20;
+
+    /// The learning rate of an epoch, counted from 0: linear, so that the last epoch has `lr_end`.
+    pub fn learning_rate(&self, epoch: usize) -> f64 {
+        self.lr_start + (self.lr_end - self.lr_start) * ((epoch + 1) as f64 / self.epochs as f64)
+    }
+
+    /// Optimizer steps in an epoch.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.train_size.div_ceil(self.batch_size)
+    }
+
+    /// Whether a checkpoint of the weights is due after this many steps.
+    pub fn checkpoint_due(&self, steps: u64) -> bool {
+        self.checkpoint_every.is_some_and(|every| steps.is_multiple_of(every as u64))
+    }
+
+    /// The config of the model that is trained.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate).
+    pub fn config(&self) -> Result<Config> {
+        self.validate()?;
+        Ok(self.model.config(&*self.task.build()?))
+    }
+
+    /// Whether a training run can be made from this.
+    ///
+    /// # Errors
+    /// Names the first key whose value is out of range.
+    pub fn validate(&self) -> Result<()> {
+        let task = self.task.build()?;
+        self.model.config(&*task).validate()?;
+        for (name, size, most) in [
+            ("train_size", self.train_size, usize::MAX),
+            ("validation_size", self.validation_size, usize::MAX),
+            ("batch_size", self.batch_size, usize::MAX),
+            ("epochs", self.epochs, Self::MOST_EPOCHS),
+            ("checkpoint_every", self.checkpoint_every.unwrap_or(1), usize::MAX),
+        ] {
+            if size == 0 {
+                return Err(Error::invalid(name, "1 or more", size));
+            }
+            if size > most {
+                return Err(Error::invalid(name, format!("at most {most}"), size));
+            }
+        }
+        let most = Self::MOST_TOKENS / task.n_ctx();
+        for (name, examples) in
+            [("train_size", self.train_size), ("validation_size", self.train_size.saturating_add(self.validation_size))]
+        {
+            if examples > most {
+                let expected = format!("at most {most} training and validation examples of {} tokens", task.n_ctx());
+                return Err(Error::invalid(name, expected, examples));
+            }
+        }
+        self.validate_rates()
+    }
+
+    fn validate_rates(&self) -> Result<()> {
+        for (name, rate) in [("lr_start", self.lr_start), ("lr_end", self.lr_end), ("weight_decay", self.weight_decay)]
+        {
+            if !(rate.is_finite() && rate >= 0.0) {
+                return Err(Error::invalid(name, "a number of 0 or more", rate));
+            }
+        }
+        for (name, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            if !(0.0..1.0).contains(&beta) {
+                return Err(Error::invalid(name, "a number in [0, 1)", beta));
+            }
+        }
+        // As the optimizer uses it.
+        let eps = self.adam_eps as f32;
+        if !(eps.is_finite() && eps > 0.0) {
+            return Err(Error::invalid("adam_eps", "a positive number that float32 has", self.adam_eps));
+        }
+        Ok(())
+    }
+
+    /// Whether another recipe is the same as this one, with which a run began.
+    ///
+    /// # Errors
+    /// Names the first key that differs, with both values.
+    pub fn check_same(&self, other: &Self) -> Result<()> {
+        let json = |recipe| serde_json::to_value(recipe).map_err(|error| Error::invalid("recipe", "JSON", error));
+        match difference("", &json(self)?, &json(other)?) {
+            None => Ok(()),
+            Some((key, began, now)) => Err(Error::invalid(key, format!("{began}, as the run began with"), now)),
+        }
+    }
+}
+
+/// The path of the first key whose values differ, with both values.
+fn difference(path: &str, began: &Value, now: &Value) -> Option<(String, String, String)> {
+    match (began, now) {
+        (Value::Object(began), Value::Object(now)) => began.iter().find_map(|(key, value)| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            difference(&path, value, now.get(key).unwrap_or(&Value::Null))
+        }),
+        _ if began == now => None,
+        _ => Some((path.to_owned(), said(began), said(now))),
+    }
+}
+
+fn said(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(name) => name.clone(),
+        other => other.to_string(),
+    }
+}
