@@ -11,7 +11,7 @@ use algolens::{
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::de::DeserializeOwned;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A model's file.
 #[derive(clap::Args)]
@@ -55,31 +55,24 @@ where
 impl ModelArgs {
     /// Reads the file.
     pub fn open(&self) -> Result<Loaded> {
-        let hints = &self.hints;
-        let hints = Hints {
-            normalization_type: hints.normalization,
-            act_fn: hints.act_fn,
-            attention_dir: hints.attention,
-            positional_embedding_type: hints.positions,
-            eps: hints.eps,
-        };
-        Checkpoint::open(&self.path, &hints)
+        Checkpoint::open(&self.path, &self.hints.hints())
     }
 
-    /// The model with its weights as they are.
-    pub fn raw(&self) -> Result<Opened> {
-        let Loaded { checkpoint, .. } = self.open()?;
-        Ok(Opened { model: checkpoint.model, task: checkpoint.task, processing: Vec::new() })
-    }
-
-    /// The model with its weights processed, if that is asked for.
+    /// The model, its weights processed if that is asked for.
     pub fn processed(&self, processed: bool) -> Result<Opened> {
-        let mut opened = self.raw()?;
-        if processed {
-            let Processed { model, applied } = opened.model.process();
-            (opened.model, opened.processing) = (model, applied);
+        Ok(Opened::read(&self.path, &self.hints.hints())?.processed(processed))
+    }
+}
+
+impl HintArgs {
+    fn hints(&self) -> Hints {
+        Hints {
+            normalization_type: self.normalization,
+            act_fn: self.act_fn,
+            attention_dir: self.attention,
+            positional_embedding_type: self.positions,
+            eps: self.eps,
         }
-        Ok(opened)
     }
 }
 
@@ -94,6 +87,21 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// The model of a file, its weights as they are.
+    pub fn read(path: &Path, hints: &Hints) -> Result<Self> {
+        let Loaded { checkpoint, .. } = Checkpoint::open(path, hints)?;
+        Ok(Self { model: checkpoint.model, task: checkpoint.task, processing: Vec::new() })
+    }
+
+    /// The model, its weights processed if that is asked for.
+    pub fn processed(self, processed: bool) -> Self {
+        if !processed {
+            return self;
+        }
+        let Processed { model, applied } = self.model.process();
+        Self { model, processing: applied, ..self }
+    }
+
     /// The sorting task of the model: the one its file states, or the one its sizes fit.
     pub fn sorted_list(&self) -> Result<SortedList> {
         let config = self.model.config();

@@ -16,6 +16,7 @@ mod output;
 mod predict;
 mod recipe_flags;
 mod scores;
+mod study;
 mod terminal;
 mod train;
 
@@ -47,6 +48,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    Study(Box<study::Args>),
     Train(Box<train::Args>),
     Dataset(dataset::Args),
     Inspect(inspect::Args),
@@ -95,6 +97,7 @@ fn threads(threads: Option<usize>) -> Result<()> {
 
 fn run(cli: &Cli) -> Result<String> {
     match &cli.verb {
+        Verb::Study(args) => study::run(args, &Terminal::new(cli.quiet)),
         Verb::Train(args) => train::run(args, &Terminal::new(cli.quiet)),
         Verb::Dataset(args) => dataset::run(args),
         Verb::Inspect(args) => inspect::run(args),

@@ -3,7 +3,7 @@
 use crate::load::choice;
 use algolens::{
     Error, Result, files,
-    model::{ActFn, AttentionDir, Mlp, Normalization, Positions},
+    model::{ActFn, AttentionDir, Mlp, Normalization, Positions, checkpoint::Hints},
     task::TaskSpec,
     train::{Optimizer, Recipe},
 };
@@ -115,6 +115,53 @@ struct ModelFlags {
 }
 
 impl RecipeFlags {
+    /// What the flags say of a model that is there already; several have the same names.
+    pub fn hints(&self) -> Hints {
+        let model = &self.model;
+        Hints {
+            normalization_type: model.normalization,
+            act_fn: model.act_fn,
+            attention_dir: model.attention,
+            positional_embedding_type: model.positions,
+            eps: model.eps,
+        }
+    }
+
+    /// Whether the flags say nothing that only training could heed.
+    ///
+    /// # Errors
+    /// Names the first that does.
+    pub fn check_for_hints_only(&self) -> Result<()> {
+        let Self { optimizer, task, model, .. } = self;
+        let said = [
+            ("--config", self.config.is_some()),
+            ("--seed", self.seed.is_some()),
+            ("--epochs", self.epochs.is_some()),
+            ("--train-size", self.train_size.is_some()),
+            ("--validation-size", self.validation_size.is_some()),
+            ("--batch-size", self.batch_size.is_some()),
+            ("--checkpoint-every", self.checkpoint_every.is_some()),
+            ("--optimizer", optimizer.optimizer.is_some()),
+            ("--lr-start", optimizer.lr_start.is_some()),
+            ("--lr-end", optimizer.lr_end.is_some()),
+            ("--weight-decay", optimizer.weight_decay.is_some()),
+            ("--beta1", optimizer.beta1.is_some()),
+            ("--beta2", optimizer.beta2.is_some()),
+            ("--adam-eps", optimizer.adam_eps.is_some()),
+            ("--list-len", task.list_len.is_some()),
+            ("--max-value", task.max_value.is_some()),
+            ("--n-layers", model.n_layers.is_some()),
+            ("--n-heads", model.n_heads.is_some()),
+            ("--d-model", model.d_model.is_some()),
+            ("--d-head", model.d_head.is_some()),
+            ("--d-mlp", model.d_mlp.is_some()),
+        ];
+        match said.iter().find(|(_, said)| *said) {
+            None => Ok(()),
+            Some((flag, _)) => Err(Error::invalid("flags beside MODEL", "none that only training heeds", flag)),
+        }
+    }
+
     /// The whole recipe.
     ///
     /// # Errors

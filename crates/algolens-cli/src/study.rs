@@ -1,18 +1,12 @@
 //! `algolens study`: the main job, everything about one model.
 
-use crate::{
-    attention, eval,
-    load::{ModelArgs, Opened},
-    output,
-    recipe_flags::RecipeFlags,
-    terminal::Terminal,
-    train,
-};
+use crate::{attention, eval, load::Opened, output, recipe_flags::RecipeFlags, terminal::Terminal, train};
 use algolens::{
     Error, Result,
     engine::Plain,
     files::write_all_whole,
     interpret::{Stage, StudyOptions, StudyResults, Subject, study},
+    model::checkpoint::Hints,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -57,7 +51,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     make_folder(&args.out)?;
     let (model, trained) = match &args.model {
         Some(model) => {
-            args.recipe.refuse_with_a_model()?;
+            args.recipe.check_for_hints_only()?;
             (model.clone(), String::new())
         }
         None => {
@@ -66,7 +60,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
             (model, trained)
         }
     };
-    let opened = ModelArgs::at(model.clone(), args.recipe.hints()).processed(!args.raw)?;
+    let hints = if args.model.is_some() { args.recipe.hints() } else { Hints::default() };
+    let opened = Opened::read(&model, &hints)?.processed(!args.raw);
     let results = write_study(&opened, &model, args, terminal)?;
     Ok(trained + &summary(&results, &args.out))
 }
@@ -107,10 +102,8 @@ fn write_study(opened: &Opened, model: &Path, args: &Args, terminal: &Terminal) 
 /// What a person wants to know first.
 fn summary(results: &StudyResults, out: &Path) -> String {
     let mut text = eval::table(&results.evaluation);
-    text += &format!(
-        "lists sorted when the model writes the sorted half itself: {:.4}\n\n",
-        results.greedy_list_accuracy
-    );
+    text +=
+        &format!("lists sorted when the model writes the sorted half itself: {:.4}\n\n", results.greedy_list_accuracy);
     let ablation = &results.ablation;
     let number = |value: Option<&f64>| value.map_or_else(String::new, |value| format!("{value:.3}"));
     let rows = ablation.mean.iter().map(|(part, mean)| {

@@ -16,7 +16,10 @@ use algolens::{
 };
 use files::Files;
 use progress::Progress;
-use std::{ops::ControlFlow, path::PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
 /// Train a model
 ///
@@ -66,9 +69,14 @@ recipe.toml, in which every key may be left out:
 
 /// Trains, or goes on training; says which weights were kept.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
-    let mut run = Run::new(args.recipe.recipe()?)?;
-    let files = Files::beside(&args.out)?;
-    let begun = if args.resume { files.state()? } else { None };
+    run_into(&args.out, args.resume, &args.recipe, terminal)
+}
+
+/// The same for another verb.
+pub fn run_into(out: &Path, resume: bool, recipe: &RecipeFlags, terminal: &Terminal) -> Result<String> {
+    let mut run = Run::new(recipe.recipe()?)?;
+    let files = Files::beside(out)?;
+    let begun = if resume { files.state()? } else { None };
     match begun {
         Some(begun) => {
             begun.resumable_by(run.recipe()).map_err(|error| files.in_state(error))?;
@@ -76,7 +84,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
         }
         None => files.prepare(run.recipe())?,
     }
-    let out = args.out.display();
+    let out = out.display();
     if run.finished() {
         let done = if files.restore_model(&run)? { "its model was missing and is written" } else { "nothing to do" };
         return Ok(format!("{out}: training is finished; {done}\n"));
