@@ -17,10 +17,9 @@ impl<'a> Progress<'a> {
     /// Of a run from where it stands.
     pub fn new(run: &Run, terminal: &'a Terminal) -> Self {
         let lists_per_epoch = run.recipe().train_size as u64;
-        let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
-        bar.set_length(lists_per_epoch * run.recipe().epochs as u64);
-        bar.set_style(style());
-        bar.set_position(lists_per_epoch * run.history().len() as u64);
+        let lists = lists_per_epoch * run.recipe().epochs as u64;
+        let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::new(lists) };
+        let bar = bar.with_style(style()).with_position(lists_per_epoch * run.history().len() as u64);
         bar.reset_eta();
         Self { bar, lists_per_epoch, terminal }
     }
