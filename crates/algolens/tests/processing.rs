@@ -6,7 +6,7 @@ use algolens::{
     Error, Result,
     model::{Config, Model, Normalization, Positions, processing::Step},
 };
-use common::{Kind, Sizes, any_kind, kinds, larger, largest_difference, log_probs, sizes};
+use common::{Kind, Sizes, any_kind, kinds, larger, largest_difference, log_probs, sizes, with_cases};
 use ndarray::Axis;
 use proptest::prelude::*;
 
@@ -33,7 +33,7 @@ fn is_valid(step: Step, config: &Config) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(with_cases(40))]
 
     #[test]
     fn every_step_keeps_log_probabilities_or_is_refused(sizes in sizes()) {

@@ -6,7 +6,7 @@ use algolens::{
     random::{self, Twister},
     task::Token,
 };
-use ndarray::{Array2, Array3, ArrayView2};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 use proptest::prelude::*;
 
 pub const NORMALIZATIONS: [Normalization; 3] = [Normalization::LN, Normalization::LNPre, Normalization::None];
@@ -36,6 +36,11 @@ pub fn kinds() -> Vec<Kind> {
         }
     }
     kinds
+}
+
+/// Proptest with this many cases; a failure prints what reproduces it and leaves no file.
+pub fn with_cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// The sizes of a model and of what it reads, and a seed for the numbers.
@@ -147,4 +152,29 @@ pub fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
         return f64::INFINITY;
     }
     a.iter().zip(b).fold(0.0, |max, (a, b)| larger((a - b).abs(), max))
+}
+
+/// A random smooth number of the logits: Σ a · logit + b · sin(logit).
+pub struct Objective {
+    a: Array3<f64>,
+    b: Array3<f64>,
+}
+
+impl Objective {
+    /// For logits of this shape.
+    pub fn new(shape: (usize, usize, usize), seed: u64) -> Self {
+        let mut rng = random::stream(seed, "test/objective");
+        let mut random = || Array3::from_shape_simple_fn(shape, || signed_unit(&mut rng));
+        Self { a: random(), b: random() }
+    }
+
+    /// The number.
+    pub fn value(&self, logits: ArrayView3<f64>) -> f64 {
+        (&self.a * &logits).sum() + (&self.b * &logits.mapv(f64::sin)).sum()
+    }
+
+    /// Its derivative by the logits.
+    pub fn gradient(&self, logits: ArrayView3<f64>) -> Array3<f64> {
+        &self.a + &(&self.b * &logits.mapv(f64::cos))
+    }
 }
