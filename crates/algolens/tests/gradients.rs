@@ -33,6 +33,23 @@ enum Entry {
     Activation { point: HookPoint, call: usize, at: usize },
 }
 
+impl Entry {
+    /// The entry so many further on in its tensor.
+    fn plus(self, by: usize) -> Self {
+        match self {
+            Self::Weight(at) => Self::Weight(at + by),
+            Self::Activation { point, call, at } => Self::Activation { point, call, at: at + by },
+        }
+    }
+}
+
+/// A gradient, and the first entry of what it is the gradient by.
+struct Tensor {
+    name: String,
+    gradient: Vec<f64>,
+    first: Entry,
+}
+
 /// A model, sequences, a number of its logits, and the points where a hook adds a constant.
 struct Subject {
     model: Model<f64>,
@@ -126,32 +143,31 @@ impl Subject {
         }
     }
 
-    /// Every weight tensor and every hook point: its name, its gradient, and its entries.
-    fn tensors(&self) -> Vec<(String, Vec<f64>, Box<dyn Fn(usize) -> Entry>)> {
+    /// Every weight tensor and every hook point.
+    fn tensors(&self) -> Vec<Tensor> {
         let Gradients { params, activations } = self.gradients();
-        let mut tensors: Vec<(String, Vec<f64>, Box<dyn Fn(usize) -> Entry>)> = Vec::new();
-        for named in params.layout().names() {
-            let start = named.start;
-            let gradient = params.values()[named.range()].to_vec();
-            tensors.push((named.name.clone(), gradient, Box::new(move |at| Entry::Weight(start + at))));
-        }
-        for point in HookPoint::all(self.model.config()) {
+        let weights = params.layout().names().iter().map(|named| Tensor {
+            name: named.name.clone(),
+            gradient: params.values()[named.range()].to_vec(),
+            first: Entry::Weight(named.start),
+        });
+        let points = HookPoint::all(self.model.config()).into_iter().map(|point| {
             let name = point.to_string();
             let gradient = activations.activation(&name).expect("every point is recorded").iter().copied().collect();
-            let call = self.recorded_call(point);
-            tensors.push((name, gradient, Box::new(move |at| Entry::Activation { point, call, at })));
-        }
-        tensors
+            Tensor { name, gradient, first: Entry::Activation { point, call: self.recorded_call(point), at: 0 } }
+        });
+        weights.chain(points).collect()
     }
 
     /// Checks random entries of every tensor.
     fn check(&self, tally: &mut Tally) -> Result<(), TestCaseError> {
         let mut rng = random::stream(0, "test/entries");
-        for (name, gradient, entry) in self.tensors() {
+        for Tensor { name, gradient, first } in self.tensors() {
             let largest = gradient.iter().fold(0.0, |max, g| larger(g.abs(), max));
             for i in 0..gradient.len().min(ENTRIES) {
                 let at = if gradient.len() <= ENTRIES { i } else { index(&mut rng, gradient.len()) };
-                let difference = [STEP, SMALL_STEP].iter().find_map(|step| self.finite_difference(entry(at), *step));
+                let difference =
+                    [STEP, SMALL_STEP].iter().find_map(|step| self.finite_difference(first.plus(at), *step));
                 let Some(difference) = difference else {
                     tally.skipped += 1;
                     continue;
