@@ -2,11 +2,15 @@
 #![allow(dead_code, reason = "each test crate uses its part")]
 
 use algolens::{
+    engine::{
+        Engine, Plain,
+        hooks::{Cache, Filter, Hooks},
+    },
     model::{ActFn, AttentionDir, Config, Mlp, Model, Normalization, Positions},
     random::{self, Twister},
     task::Token,
 };
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView, ArrayView2, ArrayView3, Dimension};
 use proptest::prelude::*;
 
 pub const NORMALIZATIONS: [Normalization; 3] = [Normalization::LN, Normalization::LNPre, Normalization::None];
@@ -60,6 +64,22 @@ pub struct Sizes {
     pub seq: usize,
     pub seed: u64,
 }
+
+/// Sizes that are all different where shapes could be confused.
+pub const SIZES: Sizes = Sizes {
+    n_layers: 2,
+    n_heads: 2,
+    d_model: 5,
+    d_head: 3,
+    d_mlp: 6,
+    d_vocab: 7,
+    d_vocab_out: 3,
+    spare_ctx: 1,
+    eps: 1e-5,
+    lists: 3,
+    seq: 4,
+    seed: 7,
+};
 
 /// Sizes of 1–2 layers, 1–3 heads, d_head · n_heads and d_vocab_out as they come.
 pub fn sizes() -> impl Strategy<Value = Sizes> {
@@ -131,7 +151,6 @@ pub fn random_tokens(lists: usize, seq: usize, d_vocab: usize, seed: u64) -> Arr
 
 /// The logits at every position.
 pub fn logits(model: &Model<f64>, tokens: ArrayView2<Token>) -> Array3<f64> {
-    use algolens::engine::{Engine, Plain};
     let positions: Vec<usize> = (0..tokens.ncols()).collect();
     Plain::new().logits(model, tokens, &positions).expect("the tokens are valid")
 }
@@ -177,4 +196,35 @@ impl Objective {
     pub fn gradient(&self, logits: ArrayView3<f64>) -> Array3<f64> {
         &self.a + &(&self.b * &logits.mapv(f64::cos))
     }
+}
+
+/// What a run leaves.
+pub struct Run {
+    pub logits: Array3<f64>,
+    pub cache: Cache<f64>,
+}
+
+impl Run {
+    /// A run with hooks that records everything.
+    pub fn new(model: &Model<f64>, tokens: &Array2<Token>, hooks: &mut Hooks<'_, f64>) -> Self {
+        let (logits, cache) = Plain::new().run(model, tokens.view(), hooks, Filter::All).expect("nothing fails");
+        Self { logits, cache }
+    }
+
+    /// A run without hooks that records everything.
+    pub fn plain(model: &Model<f64>, tokens: &Array2<Token>) -> Self {
+        Self::new(model, tokens, &mut Hooks::new(model.config()))
+    }
+
+    /// The activation of this name.
+    pub fn at<D: Dimension>(&self, name: &str) -> ArrayView<'_, f64, D> {
+        self.cache.get(name).expect("it was recorded")
+    }
+}
+
+/// Whether two arrays have the same shape and numbers that differ by rounding.
+pub fn alike<'a, D: Dimension>(a: impl Into<ArrayView<'a, f64, D>>, b: impl Into<ArrayView<'a, f64, D>>) -> bool {
+    let (a, b) = (a.into(), b.into());
+    // Infinities are equal, and their difference is not a number.
+    a.shape() == b.shape() && a.iter().zip(&b).all(|(a, b)| a == b || (a - b).abs() <= 1e-10)
 }
