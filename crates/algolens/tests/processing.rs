@@ -6,7 +6,7 @@ use algolens::{
     Error, Result,
     model::{Config, Model, Normalization, Positions, processing::Step},
 };
-use common::{Kind, Sizes, any_kind, kinds, larger, largest_difference, log_probs, sizes};
+use common::{Kind, SIZES, any_kind, kinds, larger, largest_difference, log_probs, sizes, with_cases};
 use ndarray::Axis;
 use proptest::prelude::*;
 
@@ -33,7 +33,7 @@ fn is_valid(step: Step, config: &Config) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(with_cases(40))]
 
     #[test]
     fn every_step_keeps_log_probabilities_or_is_refused(sizes in sizes()) {
@@ -112,21 +112,6 @@ proptest! {
         }
     }
 }
-
-const SIZES: Sizes = Sizes {
-    n_layers: 2,
-    n_heads: 2,
-    d_model: 4,
-    d_head: 3,
-    d_mlp: 5,
-    d_vocab: 4,
-    d_vocab_out: 3,
-    spare_ctx: 1,
-    eps: 1e-5,
-    lists: 3,
-    seq: 4,
-    seed: 7,
-};
 
 /// Every kind for which this holds, with how much a change of its weights changes log-probabilities.
 fn changes(of: impl Fn(Kind) -> bool, change: impl Fn(&mut Model<f64>)) -> Vec<f64> {

@@ -115,7 +115,8 @@ impl<T: Scalar> Model<T> {
     /// for `W_Q`, `W_K`, `W_V`, `W_in` and `W_U`; and takes the mean over `d_model` out of these, which read nothing
     /// there. The norms become [`Normalization::LNPre`].
     ///
-    /// An `LNPre` model has no weights to fold, only readers to centre; one without norms comes back as it is.
+    /// An `LNPre` model has no weights to fold, only readers to centre (`W_U` among them, which TransformerLens leaves);
+    /// one without norms comes back as it is.
     ///
     /// # Errors
     /// [`Error::Refused`] in shortformer models with norms.
