@@ -161,7 +161,7 @@ fn predictions(arrays: &Arrays, labels: &Labels) -> Result<Markup, ReportError> 
     let probs = array::<Ix2>(arrays, "probs_first_list", "[class, position]")?;
     let rows = ("token", labels.tokens.as_slice());
     let columns = ("predicted value", labels.predicted.as_slice());
-    Ok(figure("First list", &Heatmap { values: probs, rows, columns, ramp: Ramp::Share }.svg(330)?))
+    Ok(figure("First list", &Heatmap { values: probs, rows, columns, ramp: Ramp::Share }.svg(230)?))
 }
 
 fn attention(results: &StudyResults, arrays: &Arrays) -> Result<Markup, ReportError> {

@@ -1,6 +1,23 @@
 //! Train small transformers on algorithmic tasks, take them apart, and show why the explanation holds.
-
-#![warn(missing_docs)]
+//!
+//! ```
+//! use algolens::{engine::Plain, interpret::*, model::checkpoint::*, task::SortedList};
+//! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/sorted_list.safetensors");
+//! let model = Checkpoint::open(path.as_ref(), &Hints::default())?.checkpoint.model;
+//! let data = SortedList::new(10, 50)?.dataset(500, 43);
+//! let subject = Subject { model: &model, engine: &Plain::new() };
+//! println!("token accuracy {}", evaluate(subject, &data)?.token_accuracy);
+//! let head = Ablation { parts: vec![Part::Head("0.1".parse()?)], ..Ablation::default() };
+//! println!("without head 0.1 the loss gains {}", ablate(subject, &head, &data, &data, None)?.loss_increase);
+//! # Ok::<(), algolens::Error>(())
+//! ```
+//!
+//! A [`task`] says what is learnt and makes data; a [`model`] is a config and named weights; an [`engine`] runs it, with
+//! hooks and a cache where they are asked for; [`train`] makes models; [`interpret`] takes them apart. Names, shapes and
+//! axes are TransformerLens's.
+//!
+//! Features, all on by default: `parallel` (several threads; the results have the same bits without it), `files` (paths
+//! beside bytes), `torch` (PyTorch state dicts). Without them the library compiles to `wasm32-unknown-unknown`.
 
 pub mod engine;
 mod error;
@@ -16,3 +33,8 @@ pub mod train;
 
 pub use error::{Error, Result};
 pub use scalar::Scalar;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -27,10 +27,11 @@ pub enum Part {
 }
 
 /// What a part is replaced by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// Its mean over the data, position by position.
+    #[default]
     Mean,
     /// Zero.
     Zero,
@@ -38,8 +39,8 @@ pub enum Method {
     Resample,
 }
 
-/// An ablation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// An ablation. The default replaces nothing yet, by means, everywhere.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ablation {
     /// What is replaced, all at once.
     pub parts: Vec<Part>,
