@@ -70,8 +70,8 @@ impl Heatmap<'_> {
             .y_labels(shown(rows))
             .x_label_formatter(&x_label)
             .y_label_formatter(&y_label)
-            .label_style(("sans-serif", 11))
-            .axis_desc_style(("sans-serif", 12))
+            .label_style(("sans-serif", 12))
+            .axis_desc_style(("sans-serif", 13))
             .draw()
             .map_err(|error| failed(&error))?;
         let cells = self.values.indexed_iter().filter(|(_, value)| !value.is_nan()).map(|((row, column), value)| {
