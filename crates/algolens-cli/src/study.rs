@@ -104,15 +104,8 @@ fn summary(results: &StudyResults, out: &Path) -> String {
     let mut text = eval::table(&results.evaluation);
     text +=
         &format!("lists sorted when the model writes the sorted half itself: {:.4}\n\n", results.greedy_list_accuracy);
-    let ablation = &results.ablation;
-    let number = |value: Option<&f64>| value.map_or_else(String::new, |value| format!("{value:.3}"));
-    let rows = ablation.mean.iter().map(|(part, mean)| {
-        vec![
-            part.replace('_', " "),
-            number(Some(mean)),
-            number(ablation.zero.get(part)),
-            number(ablation.resample.get(part)),
-        ]
+    let rows = results.ablation.rows().into_iter().map(|(part, costs)| {
+        [part].into_iter().chain([costs.mean, costs.zero, costs.resample].map(|cost| format!("{cost:.3}"))).collect()
     });
     text += &output::table(&["loss gained without", "mean", "zero", "resampled"], rows);
     text += &format!("\n{}\n{}", attention::table(&results.attention), attention::served(&results.serving));

@@ -78,8 +78,7 @@ fn summary(results: &StudyResults) -> String {
 fn captions(results: &StudyResults) -> [String; 7] {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let evaluation = &results.evaluation;
-    let heads = || results.ablation.mean.iter().filter(|(name, _)| name.contains('.'));
-    let most = heads().max_by(|a, b| a.1.total_cmp(b.1));
+    let most = results.ablation.mean.iter().max_by(|a, b| a.1.total_cmp(b.1));
     let ranges: Vec<String> =
         results.serving.ranges.iter().map(|r| format!("{}–{} by {}", r.from, r.to, r.head)).collect();
     let wrong = results.adversarial.iter().filter(|list| !list.right).count();

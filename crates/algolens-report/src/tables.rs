@@ -27,12 +27,10 @@ pub(crate) fn ablation(table: &AblationTable) -> Markup {
     html! {
         table {
             tr { th { "without" } th { "mean" } th { "zero" } th { "resampled" } }
-            @for (part, mean) in &table.mean {
+            @for (part, costs) in table.rows() {
                 tr {
-                    th { (part.replace('_', " ")) }
-                    @for value in [Some(mean), table.zero.get(part), table.resample.get(part)] {
-                        td { (value.map_or("–".into(), |value| format!("{value:.3}"))) }
-                    }
+                    th { (part) }
+                    @for cost in [costs.mean, costs.zero, costs.resample] { td { (format!("{cost:.3}")) } }
                 }
             }
         }

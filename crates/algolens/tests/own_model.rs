@@ -70,7 +70,7 @@ fn our_model_copies_and_attends_to_the_next_larger_value() {
     assert!(results.serving.copied > 0.95);
     assert!(results.attention.sep_to_smallest > 0.95);
     assert!(results.attention.next_larger > 0.8);
-    assert!(results.ablation.mean["0.0"] > 0.5 && results.ablation.mean["0.1"] > 0.5);
+    assert!(results.ablation.mean.values().all(|cost| *cost > 0.5));
     for (name, shape) in [
         ("W_OV_full", vec![2, 52, 52]),
         ("W_QK_full", vec![2, 52, 52]),

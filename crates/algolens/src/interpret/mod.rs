@@ -21,7 +21,7 @@ pub use evaluation::{Evaluation, evaluate};
 pub use head::Head;
 pub use prediction::{Prediction, greedy, predict, probabilities};
 pub use scores::{EffectiveQk, KEY_TERMS, QUERY_TERMS, ScoreTerms, effective_qk, score_terms};
-pub use study::{AblationTable, Arrays, POST_ADVERSARIAL, Stage, StudyOptions, StudyResults, study};
+pub use study::{AblationTable, Arrays, Costs, POST_ADVERSARIAL, Stage, StudyOptions, StudyResults, study};
 pub use triples::{POST_TRIPLES, Triple, TripleAttribution, triple_attribution};
 
 use crate::{engine::Engine, model::Model};

@@ -1,9 +1,9 @@
 //! Everything at once: the whole post, for one model.
 
 use super::{
-    Ablated, Ablation, AttentionStatistics, Circuits, Evaluation, Head, Method, POST_TRIPLES, Part, Prediction,
-    Serving, Subject, TripleAttribution, ablate, attention_statistics, circuits, direct_path, effective_qk, evaluate,
-    greedy, predict, probabilities, serving, triple_attribution,
+    Ablation, AttentionStatistics, Circuits, Evaluation, Head, Method, POST_TRIPLES, Part, Prediction, Serving,
+    Subject, TripleAttribution, ablate, attention_statistics, circuits, direct_path, effective_qk, evaluate, greedy,
+    predict, probabilities, serving, triple_attribution,
 };
 use crate::{
     Error, Result,
@@ -82,15 +82,41 @@ pub struct StudyResults {
     pub adversarial: Vec<Prediction>,
 }
 
-/// Increases of the loss, in nats, by what was ablated: a head (`0.1`), `all_heads`, `direct_path`, `pos_embed`.
+/// Increases of the loss, in nats, by what was ablated and how.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AblationTable {
+    /// Each head replaced by its mean over the data.
+    pub mean: BTreeMap<Head, f64>,
+    /// Each head replaced by zero.
+    pub zero: BTreeMap<Head, f64>,
+    /// Each head replaced by what it is on other data.
+    pub resample: BTreeMap<Head, f64>,
+    /// Other parts: `all_heads`, `direct_path`, `pos_embed`.
+    pub parts: BTreeMap<String, Costs>,
+}
+
+/// Increases of the loss, in nats, by how a part was ablated.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Costs {
     /// Replaced by its mean over the data.
-    pub mean: BTreeMap<String, f64>,
+    pub mean: f64,
     /// Replaced by zero.
-    pub zero: BTreeMap<String, f64>,
+    pub zero: f64,
     /// Replaced by what it is on other data.
-    pub resample: BTreeMap<String, f64>,
+    pub resample: f64,
+}
+
+impl AblationTable {
+    /// Every head and part by name, heads first.
+    pub fn rows(&self) -> Vec<(String, Costs)> {
+        let of = |column: &BTreeMap<Head, f64>, head: &Head| column.get(head).copied().unwrap_or(f64::NAN);
+        let costs = |(head, mean): (&Head, &f64)| {
+            let costs = Costs { mean: *mean, zero: of(&self.zero, head), resample: of(&self.resample, head) };
+            (head.to_string(), costs)
+        };
+        let parts = self.parts.iter().map(|(name, costs)| (name.replace('_', " "), *costs));
+        self.mean.iter().map(costs).chain(parts).collect()
+    }
 }
 
 /// A study's arrays, by name.
@@ -171,23 +197,26 @@ fn triples(subject: Subject, task: &SortedList) -> Result<Vec<TripleAttribution>
 }
 
 fn ablation_table(subject: Subject, data: &Dataset, other: &Dataset) -> Result<AblationTable> {
-    let heads = Head::all(subject.model.config());
-    let whole: Vec<Part> = heads.iter().copied().map(Part::Head).collect();
-    let mut rows: Vec<(String, Vec<Part>)> =
-        heads.iter().map(|head| (head.to_string(), vec![Part::Head(*head)])).collect();
-    rows.push(("all_heads".into(), whole));
-    rows.push(("direct_path".into(), vec![Part::DirectPath]));
-    rows.push(("pos_embed".into(), vec![Part::PosEmbed]));
-    let column = |method: Method| {
-        rows.iter()
-            .map(|(name, parts)| {
-                let ablation = Ablation { parts: parts.clone(), method, positions: None, frozen_scale: false };
-                let Ablated { loss_increase, .. } = ablate(subject, &ablation, data, other, None)?;
-                Ok((name.clone(), loss_increase))
-            })
-            .collect::<Result<BTreeMap<_, _>>>()
+    let costs = |parts: &[Part]| -> Result<Costs> {
+        let cost = |method| {
+            let ablation = Ablation { parts: parts.to_vec(), method, ..Ablation::default() };
+            Ok(ablate(subject, &ablation, data, other, None)?.loss_increase)
+        };
+        Ok(Costs { mean: cost(Method::Mean)?, zero: cost(Method::Zero)?, resample: cost(Method::Resample)? })
     };
-    Ok(AblationTable { mean: column(Method::Mean)?, zero: column(Method::Zero)?, resample: column(Method::Resample)? })
+    let mut table = AblationTable::default();
+    let heads = Head::all(subject.model.config());
+    for &head in &heads {
+        let Costs { mean, zero, resample } = costs(&[Part::Head(head)])?;
+        table.mean.insert(head, mean);
+        table.zero.insert(head, zero);
+        table.resample.insert(head, resample);
+    }
+    let all: Vec<Part> = heads.into_iter().map(Part::Head).collect();
+    table.parts.insert("all_heads".into(), costs(&all)?);
+    table.parts.insert("direct_path".into(), costs(&[Part::DirectPath])?);
+    table.parts.insert("pos_embed".into(), costs(&[Part::PosEmbed])?);
+    Ok(table)
 }
 
 fn arrays(

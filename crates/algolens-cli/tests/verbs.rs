@@ -1,0 +1,167 @@
+//! What the verbs print, on the model that comes with the repository.
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::path::Path;
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/sorted_list.safetensors");
+const TRIPLE: &str = "0,5,10,15,20,25,26,27,40,45";
+
+/// The standard output of a command that succeeds and says nothing else.
+fn algolens(arguments: &[&str]) -> String {
+    let output = Command::cargo_bin("algolens").unwrap().args(arguments).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && error.is_empty(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&algolens(arguments)).unwrap()
+}
+
+#[test]
+fn dataset_prints_the_row_of_the_post() {
+    let row = ["dataset", "--list-len", "5", "--max-value", "10", "--seed", "42", "--size", "1"];
+    insta::assert_snapshot!(algolens(&row), @r"
+    [9, 6, 2, 4, 5, 11, 2, 4, 5, 6, 9]
+    9 6 2 4 5 SEP 2 4 5 6 9
+    ");
+    let both = json(&[&row[..], &["--json"]].concat());
+    assert_eq!(both["tokens"][0][5], 11);
+    assert_eq!(both["str_toks"][0][5], "SEP");
+}
+
+#[test]
+fn help_names_every_verb() {
+    insta::assert_snapshot!(algolens(&["--help"]));
+}
+
+#[test]
+fn inspect_prints_config_and_tensors() {
+    insta::assert_snapshot!(algolens(&["inspect", MODEL]));
+}
+
+#[test]
+fn predict_marks_what_is_wrong() {
+    let lists = ["0,40,41,42,43,44,45,46,47,48", "9 8 7 6 5 4 3 2 1 0"];
+    insta::assert_snapshot!(algolens(&["predict", MODEL, lists[0], lists[1], "--greedy"]));
+    let answers = json(&["predict", MODEL, lists[0], lists[1], "--json"]);
+    assert_eq!(answers[0]["right"], false);
+    assert_eq!(answers[1]["right"], true);
+    assert_eq!(answers[1]["predicted"], serde_json::json!([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+}
+
+#[test]
+fn predict_reads_lists_from_the_standard_input() {
+    let mut command = Command::cargo_bin("algolens").unwrap();
+    let output =
+        command.args(["predict", MODEL, "-", "--json"]).write_stdin("9,8,7,6,5,4,3,2,1,0\n\n").output().unwrap();
+    let answers: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answers.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn eval_and_ablate_agree_with_the_study() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("study");
+    let said = algolens(&["study", MODEL, "--quiet", "--out", out.to_str().unwrap()]);
+    assert!(said.ends_with(&format!("results.json, arrays.npz and summary.html are in {}\n", out.display())), "{said}");
+    let results: Value = serde_json::from_slice(&std::fs::read(out.join("results.json")).unwrap()).unwrap();
+    for key in ["schema", "version", "seed", "engine", "triples", "adversarial"] {
+        assert!(!results[key].is_null(), "{key}");
+    }
+    assert_eq!(results["engine"], "plain");
+    let close = |found: &Value, expected: &Value| {
+        let [found, expected] = [found, expected].map(|x| x.as_f64().unwrap());
+        assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
+    };
+    let raw = json(&["eval", MODEL, "--json"]);
+    let processed = json(&["eval", MODEL, "--json", "--processed"]);
+    for key in ["loss", "mean_prob", "median_prob", "min_prob", "token_accuracy", "list_accuracy"] {
+        close(&raw[key], &results["evaluation"][key]);
+        close(&processed[key], &results["evaluation"][key]);
+    }
+    for (method, table) in [("mean", "mean"), ("zero", "zero"), ("resample", "resample")] {
+        let ablated = json(&["ablate", MODEL, "--head", "0.1", "--method", method, "--json"]);
+        close(&ablated["loss_increase"], &results["ablation"][table]["0.1"]);
+    }
+    assert!(page_stands_alone(&out.join("summary.html")));
+}
+
+/// No reference to anything outside the page.
+fn page_stands_alone(page: &Path) -> bool {
+    let page = std::fs::read_to_string(page).unwrap();
+    let links = ["src=", "href=", "<script", "@import", "url("];
+    page.contains("<svg") && links.iter().all(|link| !page.contains(link))
+}
+
+#[test]
+fn circuits_and_cache_write_arrays_for_numpy() {
+    use ndarray::{Array3, Array4, ArrayD, array};
+    use ndarray_npy::{NpzReader, WriteNpyExt};
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let circuits = path("circuits.npz");
+    algolens(&["circuits", MODEL, "--out", circuits.to_str().unwrap()]);
+    let mut npz = NpzReader::new(std::fs::File::open(&circuits).unwrap()).unwrap();
+    let ov: Array3<f32> = npz.by_name("W_OV_full").unwrap();
+    assert_eq!(ov.dim(), (2, 52, 52));
+    let tokens = path("tokens.npy");
+    let rows = array![[3_i64, 1, 2, 51, 1], [9, 8, 7, 51, 7]];
+    rows.write_npy(std::fs::File::create(&tokens).unwrap()).unwrap();
+    let cache = path("cache.npz");
+    algolens(&["cache", MODEL, "--tokens", tokens.to_str().unwrap(), "--out", cache.to_str().unwrap()]);
+    let mut npz = NpzReader::new(std::fs::File::open(&cache).unwrap()).unwrap();
+    let logits: Array3<f32> = npz.by_name("logits").unwrap();
+    assert_eq!(logits.dim(), (2, 5, 52));
+    let pattern: Array4<f32> = npz.by_name("blocks.0.attn.hook_pattern").unwrap();
+    assert_eq!(pattern.dim(), (2, 2, 5, 5));
+    let scale: ArrayD<f32> = npz.by_name("ln_final.hook_scale").unwrap();
+    assert_eq!(scale.shape(), [2, 5, 1]);
+}
+
+#[test]
+fn attribute_splits_a_logit_by_component_and_by_source() {
+    let text = algolens(&["attribute", MODEL, TRIPLE, "--after", "25"]);
+    let columns = |line: &str| -> Vec<f64> { line.split_whitespace().filter_map(|cell| cell.parse().ok()).collect() };
+    let rows: Vec<Vec<f64>> =
+        text.lines().skip(1).map(|line| columns(line).into_iter().rev().take(4).collect()).collect();
+    let (logits, parts) = rows.split_last().unwrap();
+    for (column, logit) in logits.iter().enumerate() {
+        let sum: f64 = parts.iter().map(|row| row[column]).sum();
+        assert!((sum - logit).abs() < 0.05, "{sum} is not {logit}");
+    }
+    let sources = algolens(&["attribute", MODEL, TRIPLE, "--after", "25", "--sources", "0.1"]);
+    assert!(sources.lines().any(|line| line.trim_start().starts_with("26 (6)")), "{sources}");
+}
+
+#[test]
+fn scores_and_qk_rank_sources() {
+    let all = json(&["scores", MODEL, TRIPLE, "--json"]);
+    assert_eq!(all["query_terms"], serde_json::json!(["token", "position", "bias"]));
+    let drawn = json(&["qk", MODEL, "--dest", "25", "--json"]);
+    assert_eq!(drawn.as_array().unwrap().len(), 2);
+    assert_eq!(drawn[0]["scores"].as_array().unwrap().len(), 52);
+    let effective = algolens(&["qk", MODEL, "--dest", "25", "--effective", "--top", "1"]);
+    assert_eq!(effective.lines().count(), 2);
+}
+
+#[test]
+fn attention_tells_who_serves_what() {
+    let attention = json(&["attention", MODEL, "--json"]);
+    assert!(attention["sep_to_smallest"].as_f64().unwrap() > 0.95);
+    assert_eq!(attention["serving"]["copied"], 1.0);
+}
+
+#[test]
+fn completions_name_the_verbs() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(algolens(&["completions", shell]).contains("ablate"));
+    }
+}
+
+#[test]
+fn answers_do_not_depend_on_threads() {
+    let one = algolens(&["eval", MODEL, "--json", "--threads", "1"]);
+    assert_eq!(one, algolens(&["eval", MODEL, "--json", "--threads", "3"]));
+}
