@@ -75,11 +75,11 @@ impl Args {
 
 /// The increase of the loss, the accuracy that is left, and what became of the chosen lists.
 pub fn run(args: &Args) -> Result<String> {
-    data::check(args.data.size)?;
     let opened = args.model.processed(!args.raw)?;
     let task = opened.sorted_list()?;
     let chosen = if args.list.is_empty() { None } else { Some(lists::read(&args.list, &task)?) };
-    let [data, other] = [0, 1].map(|next| task.dataset(args.data.size, args.data.seed.wrapping_add(next)));
+    let data = args.data.lists(&task)?;
+    let other = data::lists(&task, args.data.size, args.data.seed.wrapping_add(1))?;
     let engine = Plain::new();
     let subject = Subject { model: &opened.model, engine: &engine };
     let ablated = ablate(subject, &args.ablation(), &data, &other, chosen.as_ref())?;

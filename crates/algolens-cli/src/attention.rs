@@ -1,6 +1,6 @@
 //! `algolens attention`: how often heads attend to what they should.
 
-use crate::{data, data::DataArgs, load::ModelArgs, output};
+use crate::{data::DataArgs, load::ModelArgs, output};
 use algolens::{
     Result,
     engine::Plain,
@@ -38,10 +38,9 @@ struct Attention {
 
 /// Shares by head, and who serves what.
 pub fn run(args: &Args) -> Result<String> {
-    data::check(args.data.size)?;
     let opened = args.model.processed(!args.raw)?;
     let task = opened.sorted_list()?;
-    let lists = task.dataset(args.data.size, args.data.seed);
+    let lists = args.data.lists(&task)?;
     let subject = Subject { model: &opened.model, engine: &Plain::new() };
     let statistics = attention_statistics(subject, &task, args.layer, &lists)?;
     let serving = serving(&circuits(&opened.model, args.layer)?, task.max_value() as usize + 1)?;

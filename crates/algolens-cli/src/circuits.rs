@@ -138,8 +138,7 @@ pub fn run_qk(args: &QkArgs) -> Result<String> {
         return Err(Error::invalid("--dest", format!("a token below {d_vocab}"), args.dest));
     }
     let scores = if args.effective {
-        data::check(args.size)?;
-        let lists = opened.sorted_list()?.dataset(args.size, args.seed);
+        let lists = data::lists(&opened.sorted_list()?, args.size, args.seed)?;
         effective_qk(Subject { model: &opened.model, engine: &Plain::new() }, &lists)?.scores
     } else {
         circuits(&opened.model, args.layer)?.W_QK_full

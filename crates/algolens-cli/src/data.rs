@@ -1,6 +1,9 @@
 //! The evaluation data of a verb.
 
-use algolens::{Error, Result};
+use algolens::{
+    Error, Result,
+    task::{Dataset, SortedList, Task},
+};
 
 /// Which random lists a verb works on.
 #[derive(clap::Args)]
@@ -13,13 +16,27 @@ pub struct DataArgs {
     pub seed: u32,
 }
 
-/// The most lists that a verb takes: what fits in the memory of a small machine.
-const MOST: usize = 10_000_000;
+/// The most tokens of random lists that a verb takes: what fits in the memory of a small machine.
+const MOST_TOKENS: usize = 1 << 28;
 
-/// Whether a number of lists can be worked on.
-pub fn check(size: usize) -> Result<()> {
-    if (1..=MOST).contains(&size) {
+/// Random lists of a task.
+pub fn lists(task: &SortedList, size: usize, seed: u32) -> Result<Dataset> {
+    check(task, size)?;
+    Ok(task.dataset(size, seed))
+}
+
+/// Whether a verb can take so many lists of a task.
+pub fn check(task: &dyn Task, size: usize) -> Result<()> {
+    let most = MOST_TOKENS / task.n_ctx();
+    if (1..=most).contains(&size) {
         return Ok(());
     }
-    Err(Error::invalid("--size", format!("1 to {MOST}"), size))
+    Err(Error::invalid("number of lists", format!("1 to {most}"), size))
+}
+
+impl DataArgs {
+    /// The lists.
+    pub fn lists(&self, task: &SortedList) -> Result<Dataset> {
+        lists(task, self.size, self.seed)
+    }
 }

@@ -36,8 +36,7 @@ struct Rows {
 
 /// The rows, each followed by its string tokens.
 pub fn run(args: &Args) -> Result<String> {
-    crate::data::check(args.size)?;
-    let data = SortedList::new(args.list_len, args.max_value)?.dataset(args.size, args.seed);
+    let data = crate::data::lists(&SortedList::new(args.list_len, args.max_value)?, args.size, args.seed)?;
     let tokens: Vec<Vec<u32>> = data.tokens().outer_iter().map(|row| row.to_vec()).collect();
     let str_toks: Vec<Vec<String>> = (0..data.len()).map(|example| data.labels(example)).collect();
     if args.json {

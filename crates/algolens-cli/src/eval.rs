@@ -1,6 +1,6 @@
 //! `algolens eval`: how well a model does.
 
-use crate::{data, data::DataArgs, load::ModelArgs, output};
+use crate::{data::DataArgs, load::ModelArgs, output};
 use algolens::{
     Result,
     engine::Plain,
@@ -26,9 +26,8 @@ pub struct Args {
 
 /// The evaluation.
 pub fn run(args: &Args) -> Result<String> {
-    data::check(args.data.size)?;
     let opened = args.model.processed(args.processed)?;
-    let lists = opened.sorted_list()?.dataset(args.data.size, args.data.seed);
+    let lists = args.data.lists(&opened.sorted_list()?)?;
     let evaluation = evaluate(Subject { model: &opened.model, engine: &Plain::new() }, &lists)?;
     if args.json { output::json(&evaluation) } else { Ok(table(&evaluation)) }
 }

@@ -1,6 +1,6 @@
 //! `algolens study`: the main job, everything about one model.
 
-use crate::{attention, eval, load::Opened, output, recipe_flags::RecipeFlags, terminal::Terminal, train};
+use crate::{attention, data, eval, load::Opened, output, recipe_flags::RecipeFlags, terminal::Terminal, train};
 use algolens::{
     Error, Result,
     engine::Plain,
@@ -47,7 +47,6 @@ pub struct Args {
 
 /// Trains if there is no model, studies, writes, and prints a summary.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
-    crate::data::check(args.study_size)?;
     make_folder(&args.out)?;
     let (model, trained) = match &args.model {
         Some(model) => {
@@ -55,6 +54,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
             (model.clone(), String::new())
         }
         None => {
+            data::check(&*args.recipe.recipe()?.task.build()?, args.study_size)?;
             let model = args.out.join("model.safetensors");
             let trained = train::run_into(&model, args.resume, &args.recipe, terminal)?;
             (model, trained)
@@ -74,6 +74,7 @@ fn make_folder(out: &Path) -> Result<()> {
 
 fn write_study(opened: &Opened, model: &Path, args: &Args, terminal: &Terminal) -> Result<StudyResults> {
     let task = opened.sorted_list()?;
+    data::check(&task, args.study_size)?;
     let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
     bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
     let mut watch = |stage: Stage| {

@@ -77,28 +77,43 @@ pub fn ablate(
     other: &Dataset,
     chosen: Option<&Dataset>,
 ) -> Result<Ablated> {
-    check(subject, ablation, data)?;
-    let replacements = ablation
-        .parts
-        .iter()
-        .map(|part| Replacement::of(subject, *part, ablation, data, other))
-        .collect::<Result<Vec<_>>>()?;
-    let evaluate = |replacements: &[Replacement]| -> Result<Evaluation> {
-        let mut tally = Tally::default();
-        tally.add(run(subject, ablation, replacements, data)?.view(), data);
-        tally.evaluation()
+    check(subject, ablation, data, other)?;
+    let means =
+        ablation.parts.iter().map(|part| mean(subject, *part, ablation.method, data)).collect::<Result<Vec<_>>>()?;
+    let replacements = |other: &Dataset| -> Result<Vec<Replacement>> {
+        let parts = ablation.parts.iter().zip(&means);
+        parts.map(|(part, mean)| Replacement::of(subject, *part, ablation, mean.as_ref(), other)).collect()
     };
-    let evaluation = evaluate(&replacements)?;
-    let loss_increase = evaluation.loss - evaluate(&[])?.loss;
+    let (mut after, mut before) = (Tally::default(), Tally::default());
+    let examples: Vec<usize> = (0..data.len()).collect();
+    for chunk in examples.chunks(CHUNK) {
+        let lists = data.select(chunk);
+        let others: Vec<usize> = chunk.iter().map(|example| example % other.len()).collect();
+        let replacements = replacements(&other.select(&others))?;
+        after.add(run(subject, ablation, &replacements, &lists)?.view(), &lists);
+        before.add(run(subject, ablation, &[], &lists)?.view(), &lists);
+    }
     let chosen = match chosen {
         None => Vec::new(),
-        Some(lists) => predictions(run(subject, ablation, &replacements, lists)?.view(), lists),
+        Some(lists) => {
+            let others: Vec<usize> = (0..lists.len()).map(|list| list % other.len()).collect();
+            let replacements = replacements(&other.select(&others))?;
+            predictions(run(subject, ablation, &replacements, lists)?.view(), lists)
+        }
     };
+    let evaluation = after.evaluation()?;
+    let loss_increase = evaluation.loss - before.evaluation()?.loss;
     Ok(Ablated { ablation: ablation.clone(), evaluation, loss_increase, chosen })
 }
 
-fn check(subject: Subject, ablation: &Ablation, data: &Dataset) -> Result<()> {
+/// Lists that are run at once, so that memory does not grow with the data.
+const CHUNK: usize = 512;
+
+fn check(subject: Subject, ablation: &Ablation, data: &Dataset, other: &Dataset) -> Result<()> {
     let config = subject.model.config();
+    if data.is_empty() || other.is_empty() {
+        return Err(Error::invalid("dataset", "at least one example", 0));
+    }
     if ablation.parts.is_empty() {
         return Err(Error::invalid("ablation", "at least one part", 0));
     }
@@ -148,22 +163,23 @@ struct Replacement<'a> {
 }
 
 impl<'a> Replacement<'a> {
-    fn of(subject: Subject<'a>, part: Part, ablation: &Ablation, data: &Dataset, other: &Dataset) -> Result<Self> {
-        let seq = data.tokens().ncols();
-        let values = match (ablation.method, part) {
-            (Method::Zero, _) => Array3::zeros((1, seq, subject.model.config().d_model)),
-            (Method::Mean, Part::PosEmbed) => {
-                let all = values_on(subject, part, data)?;
-                let mean = mean(&all, Axis(1))?;
-                mean.broadcast(all.dim()).expect("a mean broadcasts over what it was taken over").to_owned()
-            }
-            (Method::Mean, _) => mean(&values_on(subject, part, data)?, Axis(0))?,
-            (Method::Resample, Part::PosEmbed) => {
-                let mut values = values_on(subject, part, data)?;
+    fn of(
+        subject: Subject<'a>,
+        part: Part,
+        ablation: &Ablation,
+        mean: Option<&Array3<f32>>,
+        other: &Dataset,
+    ) -> Result<Self> {
+        let seq = other.tokens().ncols();
+        let values = match (mean, ablation.method, part) {
+            (Some(mean), ..) => mean.clone(),
+            (None, Method::Zero, _) => Array3::zeros((1, seq, subject.model.config().d_model)),
+            (None, _, Part::PosEmbed) => {
+                let mut values = values_on(subject, part, &other.select(&[0]))?;
                 values.invert_axis(Axis(1));
                 values
             }
-            (Method::Resample, _) => values_on(subject, part, other)?,
+            (None, ..) => values_on(subject, part, other)?,
         };
         let positions = ablation.positions.clone().unwrap_or_else(|| (0..seq).collect());
         Ok(Self { subject, part, positions, values })
@@ -213,25 +229,38 @@ impl<'a> Replacement<'a> {
     }
 }
 
-/// The mean over an axis, which stays with length 1.
-fn mean(values: &Array3<f32>, over: Axis) -> Result<Array3<f32>> {
-    let mean = values.mean_axis(over).ok_or_else(|| Error::invalid("dataset", "at least one example", 0))?;
-    Ok(mean.insert_axis(over))
+/// The mean of a part over data, `[1, pos, d_model]`, if that is what it is replaced by: over lists, or over positions for
+/// the positional embedding.
+fn mean(subject: Subject, part: Part, method: Method, data: &Dataset) -> Result<Option<Array3<f32>>> {
+    if method != Method::Mean {
+        return Ok(None);
+    }
+    let (seq, d_model) = (data.tokens().ncols(), subject.model.config().d_model);
+    let mut sum = Array3::<f64>::zeros((1, seq, d_model));
+    if part == Part::PosEmbed {
+        let values = values_on(subject, part, &data.select(&[0]))?.mapv(f64::from);
+        sum += &(values.sum_axis(Axis(1)) / seq as f64).insert_axis(Axis(1));
+        return Ok(Some(sum.mapv(|value| value as f32)));
+    }
+    let examples: Vec<usize> = (0..data.len()).collect();
+    for chunk in examples.chunks(CHUNK) {
+        let values = values_on(subject, part, &data.select(chunk))?.mapv(f64::from);
+        sum += &values.sum_axis(Axis(0)).insert_axis(Axis(0));
+    }
+    Ok(Some(sum.mapv(|value| (value / data.len() as f64) as f32)))
 }
 
 /// What a part adds to the residual stream on data, `[list, pos, d_model]`.
 fn values_on(subject: Subject, part: Part, data: &Dataset) -> Result<Array3<f32>> {
-    let record = |point: HookPoint| {
-        let name = point.to_string();
-        let (_, cache) = subject.engine.run_with_cache(subject.model, data.tokens(), Filter::Names(&[&name]))?;
-        Ok((name, cache))
+    let point = match part {
+        Part::Head(Head { layer, .. }) => HookPoint::Block(layer, BlockPoint::Result),
+        Part::DirectPath => HookPoint::Embed,
+        Part::PosEmbed => HookPoint::PosEmbed,
     };
+    let name = point.to_string();
+    let (_, cache) = subject.engine.run_with_cache(subject.model, data.tokens(), Filter::Names(&[&name]))?;
     match part {
-        Part::Head(Head { layer, head }) => {
-            let (name, cache) = record(HookPoint::Block(layer, BlockPoint::Result))?;
-            Ok(cache.get::<Ix4>(&name)?.index_axis(Axis(2), head).to_owned())
-        }
-        Part::DirectPath => record(HookPoint::Embed).and_then(|(name, cache)| Ok(cache.get::<Ix3>(&name)?.to_owned())),
-        Part::PosEmbed => record(HookPoint::PosEmbed).and_then(|(name, cache)| Ok(cache.get::<Ix3>(&name)?.to_owned())),
+        Part::Head(Head { head, .. }) => Ok(cache.get::<Ix4>(&name)?.index_axis(Axis(2), head).to_owned()),
+        Part::DirectPath | Part::PosEmbed => Ok(cache.get::<Ix3>(&name)?.to_owned()),
     }
 }
