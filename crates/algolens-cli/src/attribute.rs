@@ -4,7 +4,7 @@ use crate::{lists, load::ModelArgs, output};
 use algolens::{
     Error, Result,
     engine::Plain,
-    interpret::{Attribution, Head, Subject, attribution, source_attribution},
+    interpret::{Attribution, Head, Subject, attribution, nested, source_attribution},
     task::{Dataset, SortedList, Task, Token},
 };
 use ndarray::{Array5, s};
@@ -47,8 +47,12 @@ struct Everything {
     attribution: Attribution,
     /// `[batch, head, position, source, class]` of the block asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    sources: Option<Array5<f64>>,
+    sources: Option<Sources>,
 }
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Sources(#[serde(serialize_with = "nested")] Array5<f64>);
 
 /// One row a component or source token, one column a class.
 pub fn run(args: &Args) -> Result<String> {
@@ -70,7 +74,7 @@ pub fn run(args: &Args) -> Result<String> {
     };
     if args.json {
         let (tokens, positions) = (data.tokens().row(0).to_vec(), data.positions().to_vec());
-        return output::json(&Everything { tokens, positions, attribution, sources });
+        return output::json(&Everything { tokens, positions, attribution, sources: sources.map(Sources) });
     }
     let logits = attribution.contributions.slice(s![.., 0, slot, ..]).sum_axis(ndarray::Axis(0));
     let classes = shown(&logits.to_vec(), data.targets()[[0, slot]] as usize, args.top);

@@ -4,7 +4,7 @@ use crate::{data, load::ModelArgs, output};
 use algolens::{
     Error, Result,
     engine::Plain,
-    interpret::{Circuits, Head, Subject, circuits, direct_path, effective_qk, serving},
+    interpret::{Circuits, Head, Subject, circuits, direct_path, effective_qk, nested, serving},
     task::{Task, Token, labels_of},
 };
 use ndarray::{Array2, ArrayViewD, Axis, s};
@@ -38,7 +38,8 @@ pub struct Args {
 struct All<'a> {
     #[serde(flatten)]
     circuits: &'a Circuits,
-    direct_path: &'a Array2<f32>,
+    #[serde(serialize_with = "nested")]
+    direct_path: Array2<f32>,
 }
 
 impl All<'_> {
@@ -58,7 +59,7 @@ impl All<'_> {
 pub fn run(args: &Args) -> Result<String> {
     let opened = args.model.processed(!args.raw)?;
     let circuits = circuits(&opened.model, args.layer)?;
-    let all = All { circuits: &circuits, direct_path: &direct_path(&opened.model) };
+    let all = All { circuits: &circuits, direct_path: direct_path(&opened.model) };
     if let Some(path) = &args.out {
         algolens::files::write_whole(path, &output::npz(all.arrays())?)?;
     }

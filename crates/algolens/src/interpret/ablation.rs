@@ -91,7 +91,7 @@ pub fn ablate(
         let others: Vec<usize> = chunk.iter().map(|example| example % other.len()).collect();
         let replacements = replacements(&other.select(&others))?;
         after.add(run(subject, ablation, &replacements, &lists)?.view(), &lists);
-        before.add(run(subject, ablation, &[], &lists)?.view(), &lists);
+        before.add(subject.engine.logits(subject.model, lists.tokens(), lists.positions())?.view(), &lists);
     }
     let chosen = match chosen {
         None => Vec::new(),

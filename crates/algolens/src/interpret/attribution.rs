@@ -1,6 +1,6 @@
 //! Direct logit attribution: which part of the residual stream said what.
 
-use super::{Head, Subject, circuits::check_layer};
+use super::{Head, Subject, circuits::check_layer, nested};
 use crate::{
     Result,
     engine::hooks::{BlockPoint, Cache, Filter, HookPoint},
@@ -8,14 +8,15 @@ use crate::{
     task::Token,
 };
 use ndarray::{Array2, Array4, Array5, ArrayView1, ArrayView2, Axis, Ix3, Ix4, s};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The logits as a sum over components of the residual stream, with the final norm's scale applied.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Attribution {
     /// `embed`, `pos_embed`, each head (`0.1`), `b_O` and `mlp` of each block, `ln_final.b`, `b_U`.
     pub components: Vec<String>,
     /// `[component, batch, position, class]`; over components they sum to the logits.
+    #[serde(serialize_with = "nested")]
     pub contributions: Array4<f64>,
 }
 

@@ -1,26 +1,31 @@
 //! The circuits of a block: what its heads copy and attend to, as products of weights alone.
 #![allow(non_snake_case, reason = "matrices are called what the literature calls them")]
 
+use super::nested;
 use crate::{
     Error, Result,
     model::{Config, Layout, Model},
 };
 use ndarray::{Array2, Array3, ArrayView2, Axis, stack};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The full circuits of one block's heads (Elhage et al., *A Mathematical Framework for Transformer Circuits*, 2021),
 /// without layer-norm scales, √d_head and biases, as the post draws them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Circuits {
     /// The block.
     pub layer: usize,
     /// `W_E W_V W_O W_U [head, source, prediction]`: what attending to a token adds to the logits.
+    #[serde(serialize_with = "nested")]
     pub W_OV_full: Array3<f32>,
     /// `W_E W_Q W_Kᵀ W_Eᵀ [head, destination, source]`.
+    #[serde(serialize_with = "nested")]
     pub W_QK_full: Array3<f32>,
     /// `W_pos W_Q W_Kᵀ W_Eᵀ [head, query position, source]`.
+    #[serde(serialize_with = "nested")]
     pub W_QK_pos_query: Array3<f32>,
     /// `W_E W_Q W_Kᵀ W_posᵀ [head, destination, key position]`.
+    #[serde(serialize_with = "nested")]
     pub W_QK_pos_key: Array3<f32>,
 }
 

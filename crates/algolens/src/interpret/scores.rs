@@ -1,6 +1,6 @@
 //! What attention scores are made of.
 
-use super::Subject;
+use super::{Subject, nested};
 use crate::{
     Error, Result,
     engine::hooks::Filter,
@@ -8,7 +8,7 @@ use crate::{
     task::{Dataset, Token},
 };
 use ndarray::{Array1, Array2, Array3, Array5, ArrayView1, ArrayView2, Axis, Ix3, s};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// What a query is made of: its token, its position, and the biases (`b_Q`, and the norm's bias through `W_Q`).
 pub const QUERY_TERMS: [&str; 3] = ["token", "position", "bias"];
@@ -16,10 +16,11 @@ pub const QUERY_TERMS: [&str; 3] = ["token", "position", "bias"];
 pub const KEY_TERMS: [&str; 2] = ["token", "position"];
 
 /// The attention scores of the first block for one sequence, split into what they are made of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScoreTerms {
     /// `[head, query term, key term, query, key]`, with both layer-norm scales and 1/√d_head; over the query and key
     /// terms they sum to `hook_attn_scores` up to a constant for each query. Cells that causality forbids are filled too.
+    #[serde(serialize_with = "nested")]
     pub terms: Array5<f64>,
 }
 
@@ -119,11 +120,12 @@ fn normalize(rows: &mut Array2<f64>, config: &Config, weight: Option<ArrayView1<
 }
 
 /// The scores that tokens really give each other, averaged over data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EffectiveQk {
     /// `[head, destination, source]`: the mean score of the first block, without the terms that are constant for a
     /// query, over all predicted positions that hold the destination token and all earlier positions that hold the
     /// source token; NaN for pairs that do not occur.
+    #[serde(serialize_with = "nested")]
     pub scores: Array3<f32>,
 }
 
