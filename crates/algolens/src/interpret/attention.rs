@@ -126,6 +126,17 @@ pub struct Serving {
     pub copied: f64,
 }
 
+impl Serving {
+    /// The head that serves a token.
+    ///
+    /// # Errors
+    /// A token that is no value.
+    pub fn head_of(&self, token: Token) -> Result<Head> {
+        let range = self.ranges.iter().find(|range| (range.from..=range.to).contains(&token));
+        range.map(|range| range.head).ok_or_else(|| Error::invalid("token", "a value that a head serves", token))
+    }
+}
+
 /// Neighbouring tokens that one head serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServingRange {

@@ -2,8 +2,8 @@
 
 use super::{
     Ablation, AttentionStatistics, Circuits, Evaluation, Head, Method, POST_TRIPLES, Part, Prediction, Serving,
-    Subject, TripleAttribution, ablate, attention_statistics, circuits, direct_path, effective_qk, evaluate, greedy,
-    predict, probabilities, serving, triple_attribution,
+    Subject, Triple, TripleAttribution, ablate, attention_statistics, circuits, direct_path, effective_qk, evaluate,
+    greedy, predict, probabilities, serving, triple_attribution,
 };
 use crate::{
     Error, Result,
@@ -179,21 +179,21 @@ pub fn study(
         greedy_list_accuracy: sorted as f64 / data.len() as f64,
         ablation,
         attention,
+        triples: if of_post { triples(subject, task, &serving)? } else { Vec::new() },
         serving,
-        triples: if of_post { triples(subject, task)? } else { Vec::new() },
         adversarial: predict(subject, &adversarial)?,
     };
     let sample = task.dataset(EFFECTIVE_QK_SIZE, options.seed);
     Ok((results, arrays(subject, &data, &sample, &adversarial, circuits)?))
 }
 
-fn triples(subject: Subject, task: &SortedList) -> Result<Vec<TripleAttribution>> {
-    let there = |head: Head| head.check(subject.model.config()).is_ok();
-    POST_TRIPLES
-        .into_iter()
-        .filter(|triple| there(triple.head))
-        .map(|triple| triple_attribution(subject, task, triple))
-        .collect()
+/// The post's triples, each through the head that serves the right answer (in the post's model, those the post chose).
+fn triples(subject: Subject, task: &SortedList, serving: &Serving) -> Result<Vec<TripleAttribution>> {
+    let attribute = |(list, [x, y, z]): &([Token; 10], [Token; 3])| {
+        let head = serving.head_of(*y)?;
+        triple_attribution(subject, task, Triple { list, head, x: *x, y: *y, z: *z })
+    };
+    POST_TRIPLES.iter().map(attribute).collect()
 }
 
 fn ablation_table(subject: Subject, data: &Dataset, other: &Dataset) -> Result<AblationTable> {

@@ -40,16 +40,12 @@ pub struct TripleAttribution {
     pub dla: [[f64; 2]; 2],
 }
 
-const fn post(list: &'static [Token], head: usize, [x, y, z]: [Token; 3]) -> Triple<'static> {
-    Triple { list, head: Head { layer: 0, head }, x, y, z }
-}
-
-/// The post's four triples.
-pub const POST_TRIPLES: [Triple; 4] = [
-    post(&[0, 5, 14, 15, 17, 25, 30, 35, 40, 45], 1, [14, 15, 17]),
-    post(&[0, 5, 10, 15, 20, 25, 26, 27, 40, 45], 1, [25, 26, 27]),
-    post(&[0, 5, 10, 15, 20, 25, 30, 31, 32, 45], 0, [30, 31, 32]),
-    post(&[0, 5, 10, 15, 20, 25, 30, 31, 34, 45], 0, [30, 31, 34]),
+/// The post's four lists, each with its `[x, y, z]`.
+pub const POST_TRIPLES: [([Token; 10], [Token; 3]); 4] = [
+    ([0, 5, 14, 15, 17, 25, 30, 35, 40, 45], [14, 15, 17]),
+    ([0, 5, 10, 15, 20, 25, 26, 27, 40, 45], [25, 26, 27]),
+    ([0, 5, 10, 15, 20, 25, 30, 31, 32, 45], [30, 31, 32]),
+    ([0, 5, 10, 15, 20, 25, 30, 31, 34, 45], [30, 31, 34]),
 ];
 
 /// The direct logit attribution of a triple.
