@@ -7,7 +7,7 @@ use algolens::{
     task::Token,
 };
 use ndarray::{Array2, Array3, ArrayD, Ix2};
-use ndarray_npy::{ReadNpyExt, ReadableElement};
+use ndarray_npy::{ReadNpyExt, ReadableElement, npy::header::Header};
 use std::path::{Path, PathBuf};
 
 /// Run a model on tokens and write the logits and every activation under its hook name
@@ -48,9 +48,11 @@ pub fn run(args: &Args) -> Result<String> {
 fn read_tokens(path: &Path) -> Result<Array2<Token>> {
     let what = || path.display().to_string();
     let bytes = algolens::files::read(path)?;
+    check_size(&bytes).map_err(|found| Error::invalid(what(), "a whole .npy file", found))?;
     let read = integers::<i64>(&bytes)
         .or_else(|| integers::<i32>(&bytes))
         .or_else(|| integers::<i16>(&bytes))
+        .or_else(|| integers::<i8>(&bytes))
         .or_else(|| integers::<u64>(&bytes))
         .or_else(|| integers::<u32>(&bytes))
         .or_else(|| integers::<u16>(&bytes))
@@ -64,9 +66,19 @@ fn read_tokens(path: &Path) -> Result<Array2<Token>> {
         return Err(Error::invalid(what(), "at least one token", shape));
     }
     match tokens.iter().find(|token| Token::try_from(**token).is_err()) {
-        Some(token) => Err(Error::invalid(what(), "tokens", token)),
+        Some(token) => Err(Error::invalid(what(), "token numbers", token)),
         None => Ok(tokens.mapv(|token| token as Token)),
     }
+}
+
+/// Whether the file is at least as long as its header says, at a byte a number; says what is wrong.
+fn check_size(mut bytes: &[u8]) -> std::result::Result<(), String> {
+    let header = Header::from_reader(&mut bytes).map_err(|error| error.to_string())?;
+    let numbers = header.shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+    if numbers.is_some_and(|numbers| numbers <= bytes.len()) {
+        return Ok(());
+    }
+    Err(format!("shape {:?} in {} bytes", header.shape, bytes.len()))
 }
 
 /// The array, if it is one of this type.

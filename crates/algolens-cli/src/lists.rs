@@ -31,6 +31,9 @@ pub fn read(arguments: &[String], task: &SortedList) -> Result<Dataset> {
 
 fn in_list(number: usize, error: &Error) -> Error {
     match error {
+        Error::Invalid { what, expected, found } if what == "list" => {
+            Error::invalid(format!("list {number}"), expected.clone(), found)
+        }
         Error::Invalid { what, expected, found } => {
             Error::invalid(format!("list {number}, {what}"), expected.clone(), found)
         }

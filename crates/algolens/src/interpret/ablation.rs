@@ -12,6 +12,7 @@ use crate::{
 };
 use ndarray::{Array3, ArrayView2, ArrayViewMutD, Axis, Ix3, Ix4, s};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A part of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,16 @@ pub enum Part {
     /// The positional embedding, for everything that reads it. Its mean is over positions (over a batch it is
     /// constant); resampled, positions are taken in reverse order.
     PosEmbed,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head(head) => write!(f, "head {head}"),
+            Self::DirectPath => f.write_str("the direct path"),
+            Self::PosEmbed => f.write_str("the positional embedding"),
+        }
+    }
 }
 
 /// What a part is replaced by.
@@ -122,7 +133,7 @@ fn check(subject: Subject, ablation: &Ablation, data: &Dataset, other: &Dataset)
             head.check(config)?;
         }
         if ablation.parts[..at].contains(part) {
-            return Err(Error::invalid("ablation", "distinct parts", format!("{part:?} twice")));
+            return Err(Error::invalid("ablation", "distinct parts", format!("{part} twice")));
         }
     }
     if let Some(position) = ablation.positions.iter().flatten().find(|p| **p >= data.tokens().ncols()) {

@@ -71,7 +71,7 @@ impl Checkpoint {
             if looks_like_torch { (read_torch(bytes)?, None) } else { safetensors::read(&bytes)? };
         match header {
             Some(header) => Self::of_our_own(&state_dict, &header, hints),
-            None => Self::of_a_state_dict(&state_dict, hints),
+            None => Self::of_a_state_dict(&state_dict.without_prefix(), hints),
         }
     }
 

@@ -34,6 +34,22 @@ impl StateDict {
         self.tensors.insert(name, tensor);
     }
 
+    /// The same without the prefix that every weight's name has, where a state dict was saved inside another (as
+    /// `state_dict`, say).
+    pub fn without_prefix(self) -> Self {
+        const FIRST: &str = "embed.W_E";
+        let prefixed = |name: &str| name.strip_suffix(FIRST).filter(|prefix| prefix.ends_with('.')).map(str::to_owned);
+        let mut prefixes = self.names().filter_map(prefixed);
+        let (Some(prefix), None) = (prefixes.next(), prefixes.next()) else {
+            drop(prefixes);
+            return self;
+        };
+        drop(prefixes);
+        let tensors = self.tensors.into_iter();
+        let inner = tensors.filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor)));
+        Self { tensors: inner.collect() }
+    }
+
     /// The tensor of this name.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)
