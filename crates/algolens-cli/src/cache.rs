@@ -3,7 +3,10 @@
 use crate::{load::ModelArgs, output};
 use algolens::{
     Error, Result,
-    engine::{Engine, Plain, hooks::Filter},
+    engine::{
+        Engine, Plain,
+        hooks::{Filter, HookPoint},
+    },
     task::Token,
 };
 use ndarray::{Array2, Array3, ArrayD, Ix2};
@@ -40,6 +43,10 @@ pub fn run(args: &Args) -> Result<String> {
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|text| name.contains(text.as_str()));
     let (logits, cache): (Array3<f32>, _) =
         Plain::new().run_with_cache(&opened.model, tokens.view(), Filter::Matching(&wanted))?;
+    if cache.iter().next().is_none() {
+        let names = HookPoint::all(opened.model.config()).into_iter().map(|point| point.to_string());
+        return Err(Error::unknown("hook point", &args.only.join(", "), names));
+    }
     let logits = ("logits", logits.view().into_dyn());
     algolens::files::write_whole(&args.out, &output::npz([logits].into_iter().chain(cache.iter()))?)?;
     Ok(format!("{}: logits and {} activations\n", args.out.display(), cache.iter().count()))

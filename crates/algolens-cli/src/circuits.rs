@@ -97,9 +97,9 @@ pub fn run(args: &Args) -> Result<String> {
 pub struct QkArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// The destination token
+    /// The destination token: its number or its name (SEP)
     #[arg(long, value_name = "TOKEN")]
-    dest: Token,
+    dest: String,
     /// The block (effective scores are those of the first)
     #[arg(long, default_value_t = 0, conflicts_with = "effective")]
     layer: usize,
@@ -135,9 +135,14 @@ struct QkRow {
 pub fn run_qk(args: &QkArgs) -> Result<String> {
     let opened = args.model.processed(!args.raw)?;
     let d_vocab = opened.model.config().d_vocab;
-    if args.dest as usize >= d_vocab {
-        return Err(Error::invalid("--dest", format!("a token below {d_vocab}"), args.dest));
-    }
+    let labels = match opened.sorted_list() {
+        Ok(task) => task.token_labels(),
+        Err(_) => (0..d_vocab).map(|token| token.to_string()).collect(),
+    };
+    let named = labels.iter().position(|label| *label == args.dest);
+    let number = || args.dest.parse().ok().filter(|token| *token < d_vocab);
+    let unknown = || Error::invalid("--dest", format!("a token below {d_vocab}, or its name"), &args.dest);
+    let dest = named.or_else(number).ok_or_else(unknown)?;
     let scores = if args.effective {
         let lists = data::lists(&opened.sorted_list()?, args.size, args.seed)?;
         effective_qk(Subject { model: &opened.model, engine: &Plain::new() }, &lists)?.scores
@@ -146,26 +151,21 @@ pub fn run_qk(args: &QkArgs) -> Result<String> {
     };
     let row = |head: usize| QkRow {
         head: Head { layer: args.layer, head },
-        dest: args.dest,
-        scores: scores.slice(s![head, args.dest as usize, ..]).to_vec(),
+        dest: dest as Token,
+        scores: scores.slice(s![head, dest, ..]).to_vec(),
     };
     let rows: Vec<QkRow> = (0..scores.dim().0).map(row).collect();
     if args.json {
         return output::json(&rows);
     }
-    let labels = match opened.sorted_list() {
-        Ok(task) => task.token_labels(),
-        Err(_) => (0..d_vocab).map(|token| token.to_string()).collect(),
-    };
-    let mut text = String::new();
+    let mut text = format!("{}\n", if args.effective { "as the model scores" } else { "as the weights alone rank" });
     for row in rows {
         let mut ranked: Vec<(Token, f32)> = (0..).zip(row.scores).filter(|(_, score)| !score.is_nan()).collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
         let shown = ranked.iter().take(args.top);
         let shown: Vec<String> =
             shown.map(|(token, score)| format!("{} ({score:+.4})", labels_of(&labels, &[*token]).concat())).collect();
-        text +=
-            &format!("{}: {} attends to {}\n", row.head, labels_of(&labels, &[args.dest]).concat(), shown.join(", "));
+        text += &format!("{}: {} attends to {}\n", row.head, labels[dest], shown.join(", "));
     }
     Ok(text)
 }

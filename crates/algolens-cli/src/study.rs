@@ -1,6 +1,13 @@
 //! `algolens study`: the main job, everything about one model.
 
-use crate::{attention, data, eval, load::Opened, output, recipe_flags::RecipeFlags, terminal::Terminal, train};
+use crate::{
+    attention, data, eval,
+    load::Opened,
+    output,
+    recipe_flags::RecipeFlags,
+    terminal::{Terminal, warn},
+    train,
+};
 use algolens::{
     Error, Result,
     engine::Plain,
@@ -47,22 +54,23 @@ pub struct Args {
 
 /// Trains if there is no model, studies, writes, and prints a summary.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
-    make_folder(&args.out)?;
-    let (model, trained) = match &args.model {
+    let (model, opened, trained) = match &args.model {
         Some(model) => {
             args.recipe.check_for_hints_only()?;
-            (model.clone(), String::new())
+            let opened = Opened::read(model, &args.recipe.hints())?;
+            data::check(&opened.sorted_list()?, args.study_size)?;
+            make_folder(&args.out)?;
+            (model.clone(), opened, String::new())
         }
         None => {
             data::check(&*args.recipe.recipe()?.task.build()?, args.study_size)?;
+            make_folder(&args.out)?;
             let model = args.out.join("model.safetensors");
             let trained = train::run_into(&model, args.resume, &args.recipe, terminal)?;
-            (model, trained)
+            (model.clone(), Opened::read(&model, &Hints::default())?, trained)
         }
     };
-    let hints = if args.model.is_some() { args.recipe.hints() } else { Hints::default() };
-    let opened = Opened::read(&model, &hints)?.processed(!args.raw);
-    let results = write_study(&opened, &model, args, terminal)?;
+    let results = write_study(&opened.processed(!args.raw), &model, args, terminal)?;
     Ok(trained + &summary(&results, &args.out))
 }
 
@@ -74,7 +82,6 @@ fn make_folder(out: &Path) -> Result<()> {
 
 fn write_study(opened: &Opened, model: &Path, args: &Args, terminal: &Terminal) -> Result<StudyResults> {
     let task = opened.sorted_list()?;
-    data::check(&task, args.study_size)?;
     let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
     bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
     let mut watch = |stage: Stage| {
@@ -86,6 +93,9 @@ fn write_study(opened: &Opened, model: &Path, args: &Args, terminal: &Terminal) 
     let subject = Subject { model: &opened.model, engine: &Plain::new() };
     let result = study(subject, &task, options, &opened.processing, &mut watch);
     bar.finish_and_clear();
+    if let Err(Error::Cancelled) = result {
+        warn("algolens: interrupted; nothing of the study was written");
+    }
     let (results, arrays) = result?;
     let title = model.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
     let page = algolens_report::page(&title, &results, &arrays)
@@ -103,8 +113,10 @@ fn write_study(opened: &Opened, model: &Path, args: &Args, terminal: &Terminal) 
 /// What a person wants to know first.
 fn summary(results: &StudyResults, out: &Path) -> String {
     let mut text = eval::table(&results.evaluation);
-    text +=
-        &format!("lists sorted when the model writes the sorted half itself: {:.4}\n\n", results.greedy_list_accuracy);
+    if let Some(share) = results.greedy_list_accuracy {
+        text += &format!("lists sorted when the model writes the sorted half itself: {share:.4}\n");
+    }
+    text += "\n";
     let rows = results.ablation.rows().into_iter().map(|(part, costs)| {
         [part].into_iter().chain([costs.mean, costs.zero, costs.resample].map(|cost| format!("{cost:.3}"))).collect()
     });
@@ -120,7 +132,11 @@ fn summary(results: &StudyResults, out: &Path) -> String {
     for prediction in &results.adversarial {
         let list = &prediction.tokens[..prediction.tokens.len() / 2];
         let verdict = if prediction.right { "right" } else { "WRONG" };
-        text += &format!("\n{}  {verdict}\n{}", output::spaced(list), output::prediction(prediction, &[]));
+        text += &format!(
+            "\n{}  {verdict}\n{}",
+            output::spaced(list),
+            output::prediction(prediction, &results.task.build().map_or(Vec::new(), |task| task.output_labels()))
+        );
     }
     text + &format!("\nresults.json, arrays.npz and summary.html are in {}\n", out.display())
 }

@@ -169,7 +169,7 @@ fn bad_input_is_refused_on_one_line() {
         (&out, &["--act-fn", "gelu"], "--act-fn: expected an MLP (--d-mlp N), found none"),
         (&out, &["--config", recipe], "recipe.toml: line 2: expected a training recipe in TOML, found unknown field"),
         (&out, &["--config", "no-such.toml"], "no-such.toml: No such file"),
-        (&missing, &[], "No such file or directory"),
+        (&missing, &[], "there is no folder"),
         (folder.path(), &[], "--out: expected a file"),
     ];
     for (out, flags, expected) in cases {

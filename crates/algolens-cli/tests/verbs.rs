@@ -143,7 +143,8 @@ fn scores_and_qk_rank_sources() {
     assert_eq!(drawn.as_array().unwrap().len(), 2);
     assert_eq!(drawn[0]["scores"].as_array().unwrap().len(), 52);
     let effective = algolens(&["qk", MODEL, "--dest", "25", "--effective", "--top", "1"]);
-    assert_eq!(effective.lines().count(), 2);
+    assert_eq!(effective.lines().count(), 3);
+    assert!(algolens(&["qk", MODEL, "--dest", "SEP"]).contains("SEP attends to 0 "));
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Heatmap<'_> {
             .x_label_area_size(AXIS)
             .y_label_area_size(AXIS)
             // Rows run downwards, as matrices are written.
-            .build_cartesian_2d((0..columns as i32).into_segmented(), (0..rows as i32).into_segmented())
+            .build_cartesian_2d((0..columns as i32 - 1).into_segmented(), (0..rows as i32 - 1).into_segmented())
             .map_err(|error| failed(&error))?;
         let name = |labels: &[String], at: &SegmentValue<i32>, last: usize| match at {
             SegmentValue::CenterOf(at) => labels.get(at.clamp(&0, &(last as i32 - 1)).unsigned_abs() as usize).cloned(),

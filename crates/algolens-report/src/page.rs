@@ -76,7 +76,7 @@ fn summary(results: &StudyResults) -> String {
 
 /// One sentence a section: what to see, from this model's numbers.
 fn captions(results: &StudyResults) -> [String; 7] {
-    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
     let evaluation = &results.evaluation;
     let most = results.ablation.mean.iter().max_by(|a, b| a.1.total_cmp(b.1));
     let ranges: Vec<String> =
@@ -94,9 +94,9 @@ fn captions(results: &StudyResults) -> [String; 7] {
         most.map_or_else(String::new, |(head, loss)| {
             format!("Increase of the loss in nats. The head that matters most is {head}: without it the loss gains {loss:.3}.")
         }),
-        "Probability of every token at each predicted position of the first list; the darkest cell of a column is the answer.".into(),
+        "Probability of every token at each predicted position of the first list; the darkest cell of a column is the model's answer.".into(),
         format!(
-            "SEP attends most to the smallest value in {} of the lists, a value to the next larger one in {} of the cases, counting either head.",
+            "SEP attends most to the smallest value in {} of the lists, a value to the next larger one in {} of the cases, in some head.",
             percent(results.attention.sep_to_smallest),
             percent(results.attention.next_larger)
         ),

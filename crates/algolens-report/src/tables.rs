@@ -6,19 +6,19 @@ use algolens::{
 };
 use maud::{Markup, html};
 
-pub(crate) fn evaluation(evaluation: &Evaluation, greedy_list_accuracy: f64) -> Markup {
+pub(crate) fn evaluation(evaluation: &Evaluation, greedy_list_accuracy: Option<f64>) -> Markup {
     let rows = [
         ("loss (nats)", evaluation.loss, 3),
         ("mean probability on the right token", evaluation.mean_prob, 3),
         ("median probability on the right token", evaluation.median_prob, 3),
         ("min probability on the right token", evaluation.min_prob, 3),
         ("token accuracy", evaluation.token_accuracy, 4),
-        ("list accuracy, letter by letter", evaluation.list_accuracy, 4),
-        ("list accuracy, written by the model itself", greedy_list_accuracy, 4),
+        ("list accuracy, given the right values before", evaluation.list_accuracy, 4),
     ];
+    let written = greedy_list_accuracy.map(|share| ("list accuracy, written by the model itself", share, 4));
     html! {
         table {
-            @for (name, value, digits) in rows { tr { th { (name) } td { (format!("{value:.digits$}")) } } }
+            @for (name, value, digits) in rows.into_iter().chain(written) { tr { th { (name) } td { (format!("{value:.digits$}")) } } }
         }
     }
 }

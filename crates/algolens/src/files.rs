@@ -5,13 +5,14 @@ use crate::{
     model::checkpoint::{Checkpoint, Hints, Loaded},
 };
 use std::{
-    io::{self, Write},
+    fs::File,
+    io::{self, Read, Write},
     path::Path,
 };
 use tempfile::NamedTempFile;
 
 /// No checkpoint of a toy model is larger, in bytes.
-const LARGEST: u64 = 4 << 30;
+const LARGEST: u64 = 1 << 30;
 
 /// The bytes of a file.
 ///
@@ -19,11 +20,13 @@ const LARGEST: u64 = 4 << 30;
 /// [`Error::File`] if it cannot be read, or is too large to be a toy model's.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let failed = |source| Error::File { path: path.into(), source };
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if metadata.len() > LARGEST {
-        return Err(Error::invalid(path.display().to_string(), format!("at most {LARGEST} bytes"), metadata.len()));
+    let mut bytes = Vec::new();
+    // A device may give more than its size says.
+    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Error::invalid(path.display().to_string(), format!("at most {LARGEST} bytes"), "more"));
     }
-    std::fs::read(path).map_err(failed)
+    Ok(bytes)
 }
 
 /// Writes a file whole: under a temporary name beside it, synced, then renamed. What stood there is replaced only by the

@@ -149,7 +149,7 @@ fn evaluation_is_the_one_the_post_prints() {
     close(found.min_prob, &expected["min_prob"], 1e-5);
     close(found.token_accuracy, &expected["token_accuracy"], 1e-5);
     close(found.list_accuracy, &expected["list_accuracy"], 1e-5);
-    assert_eq!(results.greedy_list_accuracy, found.list_accuracy);
+    assert_eq!(results.greedy_list_accuracy, Some(found.list_accuracy));
 }
 
 #[test]

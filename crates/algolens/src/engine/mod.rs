@@ -136,16 +136,23 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
     /// # Errors
     /// As [`loss_and_gradients`](Self::loss_and_gradients).
     fn score(&self, model: &Model<T>, batch: Batch) -> Result<Score> {
-        const CHUNK: usize = 1024;
         check_batch(model, batch)?;
+        let lists = lists_at_a_time(batch.positions.len(), model.config().d_vocab_out);
         let mut score = Score::default();
-        for from in (0..batch.tokens.nrows()).step_by(CHUNK) {
-            let chunk = batch.slice(from, (from + CHUNK).min(batch.tokens.nrows()));
+        for from in (0..batch.tokens.nrows()).step_by(lists) {
+            let chunk = batch.slice(from, (from + lists).min(batch.tokens.nrows()));
             let logits = self.logits(model, chunk.tokens, chunk.positions)?;
             score.add(loss::score(logits.view(), chunk.targets));
         }
         Ok(score)
     }
+}
+
+/// Of how many lists the logits are computed at a time where nothing else depends on it: memory does not grow with data.
+pub(crate) fn lists_at_a_time(positions: usize, classes: usize) -> usize {
+    const MOST_LISTS: usize = 1024;
+    const MOST_LOGITS: usize = 1 << 26;
+    (MOST_LOGITS / (positions * classes).max(1)).clamp(1, MOST_LISTS)
 }
 
 /// Whether a model can read these sequences and be asked for these positions.
@@ -157,7 +164,27 @@ pub(crate) fn check_tokens<T: Scalar>(model: &Model<T>, tokens: ArrayView2<Token
     if let Some(position) = positions.iter().find(|p| **p >= tokens.ncols()) {
         return Err(Error::invalid("position", format!("below {}", tokens.ncols()), position));
     }
+    let numbers = config.activations(tokens.ncols());
+    if numbers > MOST_OF_ONE {
+        return Err(Error::invalid("sequence", format!("at most {MOST_OF_ONE} activations"), numbers));
+    }
     check_vocabulary(tokens.iter(), config.d_vocab)
+}
+
+/// The most numbers that a pass over one sequence may keep; every core may run one.
+const MOST_OF_ONE: u128 = 1 << 26;
+/// The most numbers that a pass over a whole batch may keep (8 GB of f32).
+const MOST_AT_ONCE: u128 = 1 << 31;
+
+/// Whether a whole batch can be run at once with these hooks.
+pub(crate) fn check_run<T: Scalar>(model: &Model<T>, tokens: ArrayView2<Token>, hooks: &Hooks<'_, T>) -> Result<()> {
+    check_tokens(model, tokens, &[])?;
+    hooks.check(model.config())?;
+    let most = MOST_AT_ONCE / model.config().activations(tokens.ncols()).max(1);
+    if tokens.nrows() as u128 <= most {
+        return Ok(());
+    }
+    Err(Error::invalid("batch", format!("at most {most} sequences of this model at once"), tokens.nrows()))
 }
 
 /// Whether a model can be scored on this batch.

@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     Error, Result,
-    engine::hooks::{BlockPoint, Filter, HookPoint, Hooks},
+    engine::{
+        check_batch,
+        hooks::{BlockPoint, Filter, HookPoint, Hooks},
+    },
     task::{Dataset, Token},
 };
 use ndarray::{Array3, ArrayView2, ArrayViewMutD, Axis, Ix3, Ix4, s};
@@ -88,7 +91,10 @@ pub fn ablate(
     other: &Dataset,
     chosen: Option<&Dataset>,
 ) -> Result<Ablated> {
-    check(subject, ablation, data, other)?;
+    check(subject, ablation, data, other, chosen)?;
+    for lists in [Some(data), Some(other), chosen].into_iter().flatten() {
+        check_batch(subject.model, lists.into())?;
+    }
     let means =
         ablation.parts.iter().map(|part| mean(subject, *part, ablation.method, data)).collect::<Result<Vec<_>>>()?;
     let replacements = |other: &Dataset| -> Result<Vec<Replacement>> {
@@ -96,10 +102,8 @@ pub fn ablate(
         parts.map(|(part, mean)| Replacement::of(subject, *part, ablation, mean.as_ref(), other)).collect()
     };
     let (mut after, mut before) = (Tally::default(), Tally::default());
-    let examples: Vec<usize> = (0..data.len()).collect();
-    for chunk in examples.chunks(CHUNK) {
-        let lists = data.select(chunk);
-        let others: Vec<usize> = chunk.iter().map(|example| example % other.len()).collect();
+    for (at, lists) in data.chunks(CHUNK).enumerate() {
+        let others: Vec<usize> = (0..lists.len()).map(|list| (at * CHUNK + list) % other.len()).collect();
         let replacements = replacements(&other.select(&others))?;
         after.add(run(subject, ablation, &replacements, &lists)?.view(), &lists);
         before.add(subject.engine.logits(subject.model, lists.tokens(), lists.positions())?.view(), &lists);
@@ -120,13 +124,19 @@ pub fn ablate(
 /// Lists that are run at once, so that memory does not grow with the data.
 const CHUNK: usize = 512;
 
-fn check(subject: Subject, ablation: &Ablation, data: &Dataset, other: &Dataset) -> Result<()> {
+fn check(
+    subject: Subject,
+    ablation: &Ablation,
+    data: &Dataset,
+    other: &Dataset,
+    chosen: Option<&Dataset>,
+) -> Result<()> {
     let config = subject.model.config();
     if data.is_empty() || other.is_empty() {
         return Err(Error::invalid("dataset", "at least one example", 0));
     }
     if ablation.parts.is_empty() {
-        return Err(Error::invalid("ablation", "at least one part", 0));
+        return Err(Error::invalid("ablation", "a part (--head, --direct-path, --pos-embed)", "none"));
     }
     for (at, part) in ablation.parts.iter().enumerate() {
         if let Part::Head(head) = part {
@@ -138,6 +148,17 @@ fn check(subject: Subject, ablation: &Ablation, data: &Dataset, other: &Dataset)
     }
     if let Some(position) = ablation.positions.iter().flatten().find(|p| **p >= data.tokens().ncols()) {
         return Err(Error::invalid("position", format!("below {}", data.tokens().ncols()), position));
+    }
+    let mut positions = ablation.positions.clone().unwrap_or_default();
+    positions.sort_unstable();
+    if let Some(pair) = positions.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::invalid("positions", "distinct ones", format!("{} twice", pair[0])));
+    }
+    for other in [Some(other), chosen].into_iter().flatten() {
+        if other.tokens().ncols() != data.tokens().ncols() {
+            let expected = format!("sequences of {} tokens", data.tokens().ncols());
+            return Err(Error::invalid("dataset", expected, other.tokens().ncols()));
+        }
     }
     if ablation.frozen_scale && !config.has_norms() {
         return Err(Error::invalid("frozen scale", "a model with a final norm", "none"));
@@ -253,9 +274,8 @@ fn mean(subject: Subject, part: Part, method: Method, data: &Dataset) -> Result<
         sum += &(values.sum_axis(Axis(1)) / seq as f64).insert_axis(Axis(1));
         return Ok(Some(sum.mapv(|value| value as f32)));
     }
-    let examples: Vec<usize> = (0..data.len()).collect();
-    for chunk in examples.chunks(CHUNK) {
-        let values = values_on(subject, part, &data.select(chunk))?.mapv(f64::from);
+    for chunk in data.chunks(CHUNK) {
+        let values = values_on(subject, part, &chunk)?.mapv(f64::from);
         sum += &values.sum_axis(Axis(0)).insert_axis(Axis(0));
     }
     Ok(Some(sum.mapv(|value| (value / data.len() as f64) as f32)))

@@ -21,7 +21,7 @@ pub struct AttentionStatistics {
     pub sep_to_smallest: f64,
     /// Share of the sorted values (but the largest) that attend most to the smallest value above them in some head.
     pub next_larger: f64,
-    /// Share of the sorted values that attend most to themselves, in either half, in some head.
+    /// Share of the sorted values (but the largest) that attend most to themselves, in either half, in some head.
     pub to_itself: f64,
     /// The same head by head.
     pub heads: Vec<HeadShares>,
@@ -64,10 +64,9 @@ pub fn attention_statistics(
     let heads = subject.model.config().n_heads;
     let zeros = || vec![0; heads + 1];
     let mut counts = Counts { sep_to_smallest: zeros(), next_larger: zeros(), to_itself: zeros() };
-    let examples: Vec<usize> = (0..data.len()).collect();
     const CHUNK: usize = 512;
-    for chunk in examples.chunks(CHUNK) {
-        counts.add(subject, task, layer, &data.select(chunk))?;
+    for chunk in data.chunks(CHUNK) {
+        counts.add(subject, task, layer, &chunk)?;
     }
     let queries = data.len() * (task.list_len() - 1).max(1);
     let share = |count: usize, of: usize| count as f64 / of as f64;

@@ -3,7 +3,10 @@
 use super::Subject;
 use crate::{
     Error, Result,
-    engine::loss::{argmax, log_softmax},
+    engine::{
+        check_batch, lists_at_a_time,
+        loss::{argmax, log_softmax},
+    },
     task::Dataset,
 };
 use ndarray::{ArrayView3, Zip};
@@ -33,11 +36,10 @@ pub struct Evaluation {
 /// # Errors
 /// An empty dataset, or one that does not fit the model.
 pub fn evaluate(subject: Subject, data: &Dataset) -> Result<Evaluation> {
-    const CHUNK: usize = 1024;
+    check_batch(subject.model, data.into())?;
     let mut tally = Tally::default();
-    let examples: Vec<usize> = (0..data.len()).collect();
-    for chunk in examples.chunks(CHUNK) {
-        let chunk = data.select(chunk);
+    let lists = lists_at_a_time(data.positions().len(), subject.model.config().d_vocab_out);
+    for chunk in data.chunks(lists) {
         let logits = subject.engine.logits(subject.model, chunk.tokens(), chunk.positions())?;
         tally.add(logits.view(), &chunk);
     }

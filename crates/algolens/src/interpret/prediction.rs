@@ -3,7 +3,11 @@
 use super::Subject;
 use crate::{
     Error, Result,
-    engine::loss::{argmax, log_softmax},
+    engine::{
+        check_batch, lists_at_a_time,
+        loss::{argmax, log_softmax},
+    },
+    model::AttentionDir,
     task::{Dataset, Task, Token},
 };
 use ndarray::{Array2, Array3, ArrayView3, s};
@@ -31,8 +35,14 @@ pub struct Prediction {
 /// # Errors
 /// A dataset that does not fit the model.
 pub fn predict(subject: Subject, data: &Dataset) -> Result<Vec<Prediction>> {
-    let logits = subject.engine.logits(subject.model, data.tokens(), data.positions())?;
-    Ok(predictions(logits.view(), data))
+    check_batch(subject.model, data.into())?;
+    let mut all = Vec::new();
+    let lists = lists_at_a_time(data.positions().len(), subject.model.config().d_vocab_out);
+    for chunk in data.chunks(lists) {
+        let logits = subject.engine.logits(subject.model, chunk.tokens(), chunk.positions())?;
+        all.extend(predictions(logits.view(), &chunk));
+    }
+    Ok(all)
 }
 
 /// Predictions from logits `[example, predicted position, class]`.
@@ -83,18 +93,19 @@ pub fn probabilities(subject: Subject, data: &Dataset) -> Result<Array3<f32>> {
 /// right tokens. So the share of lists it sorts this way is the list accuracy of [`evaluate`](super::evaluate).
 ///
 /// # Errors
-/// A task whose predictions are not the tokens that follow, or a dataset that does not fit the model.
+/// A model whose attention is not causal (it reads the answers from later tokens), a task whose predictions are not the
+/// tokens that follow, or a dataset that does not fit the model.
 pub fn greedy(subject: Subject, task: &dyn Task, data: &Dataset) -> Result<Array2<Token>> {
+    check_batch(subject.model, data.into())?;
+    if subject.model.config().attention_dir != AttentionDir::Causal {
+        return Err(Error::invalid("attention", "causal, for a model that writes", "bidirectional"));
+    }
     let positions = data.positions();
     let continues = data.tokens().outer_iter().zip(data.targets().outer_iter()).all(|(tokens, targets)| {
         positions.iter().zip(&targets).all(|(position, target)| tokens.get(position + 1) == Some(target))
     });
     if !continues || task.output_labels() != task.token_labels() {
-        return Err(Error::invalid(
-            "task",
-            "one whose answers are the tokens that follow",
-            format!("{:?}", task.spec()),
-        ));
+        return Err(Error::invalid("task", "one whose answers are the tokens that follow", "another"));
     }
     let mut tokens = data.tokens().to_owned();
     let mut written = Array2::zeros((data.len(), positions.len()));

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     Error, Result,
     engine::hooks::{BlockPoint, Filter, HookPoint},
-    model::{Config, checkpoint::check_task, processing::Step},
+    model::{AttentionDir, Config, checkpoint::check_task, processing::Step},
     observer::Observer,
     task::{Dataset, SortedList, Task, TaskSpec, Token},
 };
@@ -68,13 +68,14 @@ pub struct StudyResults {
     pub processing: Vec<Step>,
     /// How well the model does.
     pub evaluation: Evaluation,
-    /// Share of lists that the model sorts when it writes the sorted half itself; equal to the list accuracy.
-    pub greedy_list_accuracy: f64,
+    /// Share of lists that the model sorts when it writes the sorted half itself: equal to the list accuracy. Absent for
+    /// models whose attention is not causal, which read the answers.
+    pub greedy_list_accuracy: Option<f64>,
     /// What ablations cost, in nats.
     pub ablation: AblationTable,
-    /// Who attends to whom.
+    /// Who attends to whom, in the first block.
     pub attention: AttentionStatistics,
-    /// Which head serves which token.
+    /// Which head of the first block serves which token.
     pub serving: Serving,
     /// The post's triples; empty for other sizes of the task.
     pub triples: Vec<TripleAttribution>,
@@ -119,7 +120,7 @@ impl AblationTable {
     }
 }
 
-/// A study's arrays, by name.
+/// A study's arrays, by name; circuits and patterns are those of the first block.
 pub type Arrays = BTreeMap<String, ArrayD<f32>>;
 
 const SCHEMA: u32 = 1;
@@ -151,8 +152,7 @@ pub fn study(
     let data = task.dataset(options.size, options.seed);
     next()?;
     let evaluation = evaluate(subject, &data)?;
-    let written = greedy(subject, task, &data)?;
-    let sorted = written.outer_iter().zip(data.targets().outer_iter()).filter(|(a, b)| a == b).count();
+    let greedy_list_accuracy = greedy_list_accuracy(subject, task, &data)?;
     next()?;
     let other = task.dataset(options.size, options.seed.wrapping_add(1));
     let ablation = ablation_table(subject, &data, &other)?;
@@ -176,7 +176,7 @@ pub fn study(
         parameters: subject.model.params.layout().len(),
         processing: processing.to_vec(),
         evaluation,
-        greedy_list_accuracy: sorted as f64 / data.len() as f64,
+        greedy_list_accuracy,
         ablation,
         attention,
         triples: if of_post { triples(subject, task, &serving)? } else { Vec::new() },
@@ -185,6 +185,15 @@ pub fn study(
     };
     let sample = task.dataset(EFFECTIVE_QK_SIZE, options.seed);
     Ok((results, arrays(subject, &data, &sample, &adversarial, circuits)?))
+}
+
+fn greedy_list_accuracy(subject: Subject, task: &SortedList, data: &Dataset) -> Result<Option<f64>> {
+    if subject.model.config().attention_dir != AttentionDir::Causal {
+        return Ok(None);
+    }
+    let written = greedy(subject, task, data)?;
+    let sorted = written.outer_iter().zip(data.targets().outer_iter()).filter(|(a, b)| a == b).count();
+    Ok(Some(sorted as f64 / data.len() as f64))
 }
 
 /// The post's triples, each through the head that serves the right answer (in the post's model, those the post chose).

@@ -3,7 +3,8 @@
 use super::{Head, Subject, source_attribution};
 use crate::{
     Error, Result,
-    task::{Dataset, SortedList, Token},
+    model::checkpoint::check_task,
+    task::{Dataset, SortedList, Task, Token},
 };
 use ndarray::Axis;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,7 @@ pub const POST_TRIPLES: [([Token; 10], [Token; 3]); 4] = [
 pub fn triple_attribution(subject: Subject, task: &SortedList, triple: Triple) -> Result<TripleAttribution> {
     let Triple { list, head, x, y, z } = triple;
     head.check(subject.model.config())?;
+    check_task(&task.spec(), subject.model.config())?;
     let data = Dataset::from_inputs(task, &[list])?;
     let find = |value: Token| {
         let missing = || Error::invalid("triple", "values of the list", value);

@@ -121,14 +121,25 @@ impl Config {
                 return Err(Error::invalid(name, format!("1 to {}", Self::LARGEST), size));
             }
         }
-        if !(self.eps > 0.0 && self.eps.is_finite()) {
-            return Err(Error::invalid("eps", "a positive number", self.eps));
+        // As an engine in f32 sees it.
+        let eps = self.eps as f32;
+        if !(eps > 0.0 && eps.is_finite()) {
+            return Err(Error::invalid("eps", "a positive number that f32 can hold", self.eps));
         }
         let parameters = self.parameters_at_most();
         if parameters > Self::MOST_PARAMETERS as u128 {
             return Err(Error::invalid("model", format!("at most {} parameters", Self::MOST_PARAMETERS), parameters));
         }
         Ok(())
+    }
+
+    /// About how many numbers a forward and backward pass over one sequence of `seq` tokens keeps.
+    pub fn activations(&self, seq: usize) -> u128 {
+        let [l, h, d, e, o, seq] =
+            [self.n_layers, self.n_heads, self.d_model, self.d_head, self.d_vocab_out, seq].map(|size| size as u128);
+        let d_mlp = self.mlp.map_or(0, |mlp| mlp.d_mlp as u128);
+        let of_block = seq * (12 * d + 4 * h * e + 2 * d_mlp) + 2 * h * seq * seq;
+        l * of_block + seq * (8 * d + 4 * h * e + d_mlp + o) + h * seq * seq
     }
 
     fn parameters_at_most(&self) -> u128 {

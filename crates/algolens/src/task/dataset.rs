@@ -74,6 +74,15 @@ impl Dataset {
         labels_of(&self.labels, &self.tokens.row(example).to_vec())
     }
 
+    /// The examples in order, `size` at a time.
+    pub fn chunks(&self, size: usize) -> impl Iterator<Item = Self> {
+        let size = size.max(1);
+        (0..self.len()).step_by(size).map(move |from| {
+            let examples: Vec<usize> = (from..(from + size).min(self.len())).collect();
+            self.select(&examples)
+        })
+    }
+
     /// The examples at these indices, in this order.
     pub fn select(&self, examples: &[usize]) -> Self {
         Self {

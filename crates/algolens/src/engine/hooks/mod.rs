@@ -48,6 +48,17 @@ impl<'a, T: Scalar> Hooks<'a, T> {
         self
     }
 
+    /// Whether a model of this config has every point that a hook sits at.
+    pub(crate) fn check(&self, config: &Config) -> Result<()> {
+        let all = HookPoint::all(config);
+        match self.hooks.iter().find(|(point, _)| !all.contains(point)) {
+            None => Ok(()),
+            Some((point, _)) => {
+                Err(Error::unknown("hook point", &point.to_string(), all.iter().map(ToString::to_string)))
+            }
+        }
+    }
+
     /// Whether some hook sits at a point for which this holds.
     pub(crate) fn any(&self, at: impl Fn(HookPoint) -> bool) -> bool {
         self.hooks.iter().any(|(point, _)| at(*point))

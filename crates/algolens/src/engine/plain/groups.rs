@@ -16,8 +16,10 @@ use std::collections::HashMap;
 
 /// Groups of a batch. Fixed, so that sums are made in the same order on any number of threads.
 const GROUPS: usize = 16;
-/// Lists in a chunk: few enough that the activations of a toy model stay in a core's L2 cache.
+/// Lists in a chunk, at most: few enough that the activations of a toy model stay in a core's L2 cache.
 const CHUNK: usize = 16;
+/// The most numbers that a chunk of several lists may keep.
+const MOST_OF_CHUNK: u128 = 1 << 24;
 
 /// The memory of all groups, for models of one config.
 pub(super) struct Groups<T> {
@@ -27,14 +29,14 @@ pub(super) struct Groups<T> {
 
 struct Group<T> {
     workspaces: HashMap<Sizes, Workspace<T>>,
-    gradients: Params<T>,
+    /// None before the first backward pass.
+    gradients: Option<Params<T>>,
     score: Score,
 }
 
 impl<T: Scalar> Groups<T> {
     pub fn new(config: &Config) -> Self {
-        let gradients = Params::<T>::zeros(config);
-        let group = || Group { workspaces: HashMap::new(), gradients: gradients.clone(), score: Score::default() };
+        let group = || Group { workspaces: HashMap::new(), gradients: None, score: Score::default() };
         Self { config: config.clone(), groups: (0..GROUPS).map(|_| group()).collect() }
     }
 
@@ -62,7 +64,9 @@ impl<T: Scalar> Groups<T> {
         gradients.values_mut().fill(T::zero());
         for group in &self.groups[..used] {
             score.add(group.score);
-            gradients.values_mut().iter_mut().zip(group.gradients.values()).for_each(|(sum, g)| *sum += *g);
+            if let Some(of_group) = &group.gradients {
+                gradients.values_mut().iter_mut().zip(of_group.values()).for_each(|(sum, g)| *sum += *g);
+            }
         }
         score
     }
@@ -80,7 +84,8 @@ impl<T: Scalar> Group<T> {
         positions: &[usize],
         mut logits: ArrayViewMut3<T>,
     ) {
-        let chunks = tokens.axis_chunks_iter(Axis(0), CHUNK).zip(logits.axis_chunks_iter_mut(Axis(0), CHUNK));
+        let lists = lists_per_chunk(model.config(), tokens.ncols());
+        let chunks = tokens.axis_chunks_iter(Axis(0), lists).zip(logits.axis_chunks_iter_mut(Axis(0), lists));
         for (tokens, mut logits) in chunks {
             let pass = Pass::new(model, tokens, positions.len());
             let workspace = workspace(&mut self.workspaces, pass);
@@ -90,20 +95,29 @@ impl<T: Scalar> Group<T> {
     }
 
     fn loss_and_gradients(&mut self, model: &Model<T>, batch: Batch, weight: T) {
-        self.gradients.values_mut().fill(T::zero());
+        let gradients = self.gradients.get_or_insert_with(|| Params::like(model.params.layout().clone()));
+        gradients.values_mut().fill(T::zero());
         self.score = Score::default();
-        for from in (0..batch.tokens.nrows()).step_by(CHUNK) {
-            let Batch { tokens, targets, positions } = batch.slice(from, (from + CHUNK).min(batch.tokens.nrows()));
+        let lists = lists_per_chunk(model.config(), batch.tokens.ncols());
+        for from in (0..batch.tokens.nrows()).step_by(lists) {
+            let Batch { tokens, targets, positions } = batch.slice(from, (from + lists).min(batch.tokens.nrows()));
             let pass = Pass::new(model, tokens, positions.len());
             let workspace = workspace(&mut self.workspaces, pass);
             forward(workspace, pass, tokens, positions);
             self.score.add(cross_entropy_gradient(workspace.logits.view_mut(), targets, weight));
-            workspace.backward(pass, tokens, positions, &mut self.gradients, &mut Blind);
+            workspace.backward(pass, tokens, positions, gradients, &mut Blind);
         }
     }
 }
 
+fn lists_per_chunk(config: &Config, seq: usize) -> usize {
+    usize::try_from(MOST_OF_CHUNK / config.activations(seq).max(1)).map_or(CHUNK, |lists| lists.clamp(1, CHUNK))
+}
+
+/// The memory for chunks of this size; that for sequences of other lengths is given back.
 fn workspace<'w, T: Scalar>(kept: &'w mut HashMap<Sizes, Workspace<T>>, pass: Pass<T>) -> &'w mut Workspace<T> {
+    let same = |sizes: &Sizes| (sizes.seq, sizes.predicted) == (pass.sizes.seq, pass.sizes.predicted);
+    kept.retain(|sizes, _| same(sizes));
     kept.entry(pass.sizes).or_insert_with(|| Workspace::new(pass.config, pass.sizes))
 }
 

@@ -13,7 +13,7 @@ mod norm;
 mod probe;
 mod workspace;
 
-use super::{Batch, Engine, Gradients, Score, Seed, check_batch, check_tokens};
+use super::{Batch, Engine, Gradients, Score, Seed, check_batch, check_run, check_tokens};
 use crate::{
     Error, Result,
     engine::hooks::{Cache, Filter, Hooks},
@@ -96,7 +96,7 @@ impl<T: Scalar> Engine<T> for Plain<T> {
         hooks: &mut Hooks<'_, T>,
         record: Filter,
     ) -> Result<(Array3<T>, Cache<T>)> {
-        check_tokens(model, tokens, &[])?;
+        check_run(model, tokens, hooks)?;
         let mut tap = tap(hooks, record.points(model.config())?, Vec::new());
         let (_, workspace) = whole_batch(model, tokens, &mut tap)?;
         Ok((logits_of(&workspace), tap.cache))
@@ -110,7 +110,7 @@ impl<T: Scalar> Engine<T> for Plain<T> {
         record: Filter,
         seed: Seed<'_, T>,
     ) -> Result<(Array3<T>, Gradients<T>)> {
-        check_tokens(model, tokens, &[])?;
+        check_run(model, tokens, hooks)?;
         let mut tap = tap(hooks, Vec::new(), record.points(model.config())?);
         let (pass, mut workspace) = whole_batch(model, tokens, &mut tap)?;
         let logits = logits_of(&workspace);
