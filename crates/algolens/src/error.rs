@@ -1,5 +1,7 @@
 //! What can go wrong, said in one line a user can act on.
 
+use std::fmt::Display;
+
 /// The library's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -60,7 +62,7 @@ pub enum Error {
     Cancelled,
     /// A file could not be read or written.
     #[cfg(feature = "files")]
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", one_line(path.display()))]
     File {
         /// The file.
         path: std::path::PathBuf,
@@ -69,7 +71,7 @@ pub enum Error {
     },
     /// What a file holds is wrong.
     #[cfg(feature = "files")]
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}", one_line(path.display()))]
     InFile {
         /// The file.
         path: std::path::PathBuf,
@@ -79,9 +81,18 @@ pub enum Error {
 }
 
 impl Error {
-    /// An [`Error::Invalid`].
+    /// An [`Error::Invalid`]. Each part may quote input: it is made one line of moderate length.
     pub fn invalid(what: impl Into<String>, expected: impl Into<String>, found: impl ToString) -> Self {
-        Self::Invalid { what: what.into(), expected: expected.into(), found: found.to_string() }
+        Self::Invalid {
+            what: one_line(what.into()),
+            expected: one_line(expected.into()),
+            found: one_line(found.to_string()),
+        }
+    }
+
+    /// An [`Error::Checkpoint`], made one line of moderate length.
+    pub fn checkpoint(why: impl Display) -> Self {
+        Self::Checkpoint(one_line(why))
     }
 
     /// An [`Error::UnknownName`] that lists the names nearest to `name`.
@@ -94,7 +105,7 @@ impl Error {
             .filter(|(alike, _)| *alike >= ALIKE)
             .collect();
         near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        Self::UnknownName { kind, name: name.into(), near: near.into_iter().take(SHOWN).map(|(_, n)| n).collect() }
+        Self::UnknownName { kind, name: one_line(name), near: near.into_iter().take(SHOWN).map(|(_, n)| n).collect() }
     }
 }
 
@@ -103,6 +114,29 @@ fn tail_match(name: &str, other: &str) -> f64 {
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
     // Slightly below a whole match, so that full names that are alike come first.
     0.95 * strsim::normalized_damerau_levenshtein(&last(name), &last(other))
+}
+
+/// What text quotes, as one line that a terminal can show: blanks for line ends, escapes for other control characters, and
+/// no more than fits on a few lines.
+pub(crate) fn one_line(text: impl Display) -> String {
+    const MOST: usize = 300;
+    let text = text.to_string();
+    let mut line = String::with_capacity(text.len().min(MOST));
+    for (at, c) in text.trim().chars().enumerate() {
+        match c {
+            _ if at == MOST => {
+                line.push('…');
+                break;
+            }
+            '\n' | '\r' | '\t' => line.push(' '),
+            // Also what reorders or hides text.
+            c if c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                line.extend(c.escape_unicode())
+            }
+            c => line.push(c),
+        }
+    }
+    line
 }
 
 fn suggestion(near: &[String]) -> String {
