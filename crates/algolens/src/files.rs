@@ -11,20 +11,35 @@ use std::{
 };
 use tempfile::NamedTempFile;
 
-/// No checkpoint of a toy model is larger, in bytes.
-const LARGEST: u64 = 1 << 30;
+/// No checkpoint or training state of a toy model is larger, in bytes.
+const LARGEST: u64 = 512 << 20;
 
 /// The bytes of a file.
 ///
 /// # Errors
 /// [`Error::File`] if it cannot be read, or is too large to be a toy model's.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
+    read_at_most(path, LARGEST)
+}
+
+/// The bytes of a file that has no more than `most`.
+///
+/// # Errors
+/// [`Error::File`] if it cannot be read, or is larger.
+pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
     let failed = |source| Error::File { path: path.into(), source };
+    let file = File::open(path).map_err(failed)?;
+    let claimed = file.metadata().map_err(failed)?.len();
     let mut bytes = Vec::new();
-    // A device may give more than its size says.
-    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(failed)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Error::invalid(path.display().to_string(), format!("at most {LARGEST} bytes"), "more"));
+    if claimed <= most {
+        // A device or a pipe may give more than it claims.
+        bytes.reserve_exact(usize::try_from(claimed).unwrap_or(0));
+        file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    let found = claimed.max(bytes.len() as u64);
+    if found > most {
+        let too_large = format!("too large: more than {most} bytes");
+        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, too_large)));
     }
     Ok(bytes)
 }
@@ -68,9 +83,6 @@ fn stage(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
-    if !folder.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no folder {}", folder.display())));
-    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(".algolens-");
     #[cfg(unix)]
