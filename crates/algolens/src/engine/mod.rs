@@ -164,15 +164,9 @@ pub(crate) fn check_tokens<T: Scalar>(model: &Model<T>, tokens: ArrayView2<Token
     if let Some(position) = positions.iter().find(|p| **p >= tokens.ncols()) {
         return Err(Error::invalid("position", format!("below {}", tokens.ncols()), position));
     }
-    let numbers = config.activations(tokens.ncols());
-    if numbers > MOST_OF_ONE {
-        return Err(Error::invalid("sequence", format!("at most {MOST_OF_ONE} activations"), numbers));
-    }
     check_vocabulary(tokens.iter(), config.d_vocab)
 }
 
-/// The most numbers that a pass over one sequence may keep; every core may run one.
-const MOST_OF_ONE: u128 = 1 << 26;
 /// The most numbers that a pass over a whole batch may keep (8 GB of f32).
 const MOST_AT_ONCE: u128 = 1 << 31;
 

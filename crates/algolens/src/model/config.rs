@@ -97,28 +97,33 @@ impl Config {
     pub const DEFAULT_EPS: f64 = 1e-5;
     /// No dimension may be above this: what is larger is no toy, and sizes stay far from overflow.
     pub const LARGEST: usize = 1 << 16;
-    /// The most parameters a model may have (a gigabyte of f32).
-    pub const MOST_PARAMETERS: usize = 1 << 28;
+    /// The most blocks.
+    pub const MOST_LAYERS: usize = 256;
+    /// The most parameters a model may have (64 MiB of f32; training and the chunks of a batch keep some twenty copies).
+    pub const MOST_PARAMETERS: usize = 1 << 24;
+    /// The most numbers that a forward pass over one sequence may keep (16 MiB of f32; hundreds of sequences are under
+    /// way at a time).
+    pub const MOST_ACTIVATIONS: usize = 1 << 22;
 
     /// Whether the sizes make a model.
     ///
     /// # Errors
-    /// Names the first size that is zero or above [`LARGEST`](Self::LARGEST), or says that there are too many
-    /// parameters.
+    /// Names the first size that is zero or above [`LARGEST`](Self::LARGEST), or says that there are too many blocks,
+    /// parameters or activations.
     pub fn validate(&self) -> Result<()> {
         let d_mlp = self.mlp.map_or(1, |mlp| mlp.d_mlp);
-        for (name, size) in [
-            ("n_layers", self.n_layers),
-            ("n_heads", self.n_heads),
-            ("d_model", self.d_model),
-            ("d_head", self.d_head),
-            ("d_mlp", d_mlp),
-            ("n_ctx", self.n_ctx),
-            ("d_vocab", self.d_vocab),
-            ("d_vocab_out", self.d_vocab_out),
+        for (name, size, most) in [
+            ("n_layers", self.n_layers, Self::MOST_LAYERS),
+            ("n_heads", self.n_heads, Self::LARGEST),
+            ("d_model", self.d_model, Self::LARGEST),
+            ("d_head", self.d_head, Self::LARGEST),
+            ("d_mlp", d_mlp, Self::LARGEST),
+            ("n_ctx", self.n_ctx, Self::LARGEST),
+            ("d_vocab", self.d_vocab, Self::LARGEST),
+            ("d_vocab_out", self.d_vocab_out, Self::LARGEST),
         ] {
-            if size == 0 || size > Self::LARGEST {
-                return Err(Error::invalid(name, format!("1 to {}", Self::LARGEST), size));
+            if size == 0 || size > most {
+                return Err(Error::invalid(name, format!("1 to {most}"), size));
             }
         }
         // As an engine in f32 sees it.
@@ -129,6 +134,11 @@ impl Config {
         let parameters = self.parameters_at_most();
         if parameters > Self::MOST_PARAMETERS as u128 {
             return Err(Error::invalid("model", format!("at most {} parameters", Self::MOST_PARAMETERS), parameters));
+        }
+        let activations = self.activations(self.n_ctx);
+        if activations > Self::MOST_ACTIVATIONS as u128 {
+            let expected = format!("at most {} activations in a sequence of n_ctx tokens", Self::MOST_ACTIVATIONS);
+            return Err(Error::invalid("model", expected, activations));
         }
         Ok(())
     }

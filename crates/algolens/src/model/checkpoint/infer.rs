@@ -76,8 +76,13 @@ fn no_mlp() -> Error {
 
 /// The config of a state dict.
 pub(super) fn config(state_dict: &StateDict, hints: &Hints) -> Result<(Config, Vec<Note>)> {
+    const W_E: &str = "embed.W_E";
     let mut notes = Vec::new();
-    let [d_vocab, d_model] = state_dict.shape("embed.W_E")?;
+    if let Some(name) = state_dict.names().find(|name| name.ends_with(".embed.W_E")) {
+        let expected = "a tensor of that name (save the state dict alone: torch.save(model.state_dict(), file))";
+        return Err(Error::invalid(W_E, expected, name));
+    }
+    let [d_vocab, d_model] = state_dict.shape(W_E)?;
     let [n_ctx, _] = state_dict.shape("pos_embed.W_pos")?;
     let [_, d_vocab_out] = state_dict.shape("unembed.W_U")?;
     let [n_heads, _, d_head] = state_dict.shape("blocks.0.attn.W_Q")?;
@@ -157,30 +162,44 @@ fn normalization(state_dict: &StateDict, hints: &Hints, notes: &mut Vec<Note>) -
     }
 }
 
-/// From the boolean `mask` buffer: `[query, key]`, true where attention is allowed.
+/// From the boolean `mask` buffers, `[query, key]`, true where attention is allowed.
 fn attention(state_dict: &StateDict, hints: &Hints, notes: &mut Vec<Note>) -> Result<AttentionDir> {
     const WHAT: &str = "attention_dir";
-    const MASK: &str = "blocks.0.attn.mask";
-    let Some(mask) = state_dict.get(MASK) else {
-        return match hints.attention_dir {
-            Some(said) => Ok(note(notes, WHAT, said, Source::Flag)),
-            None => Err(Error::NotDetermined {
-                what: "whether attention is causal (there is no mask)",
-                flag: "--attention causal|bidirectional",
-            }),
-        };
+    let mut direction = None;
+    for name in state_dict.names().filter(|name| name.ends_with(".attn.mask")) {
+        let found = direction_of(state_dict, name)?;
+        if direction.is_some_and(|direction| direction != found) {
+            return Err(Error::invalid(name, "the mask of the other blocks", "another"));
+        }
+        direction = Some(found);
+    }
+    match (direction, hints.attention_dir) {
+        (Some(direction), said) => {
+            agree(WHAT, said, direction)?;
+            Ok(note(notes, WHAT, direction, Source::File))
+        }
+        (None, Some(said)) => Ok(note(notes, WHAT, said, Source::Flag)),
+        (None, None) => Err(Error::NotDetermined {
+            what: "whether attention is causal (there is no mask)",
+            flag: "--attention causal|bidirectional",
+        }),
+    }
+}
+
+/// What a mask allows.
+fn direction_of(state_dict: &StateDict, name: &str) -> Result<AttentionDir> {
+    let Some(Values::Bool(allowed)) = state_dict.get(name).map(|mask| &mask.values) else {
+        return Err(Error::invalid(name, "booleans", "numbers"));
     };
-    let Values::Bool(allowed) = &mask.values else {
-        return Err(Error::invalid(MASK, "booleans", "numbers"));
-    };
-    let side = state_dict.shape::<2>(MASK)?[1].max(1);
-    let direction = if allowed.iter().enumerate().all(|(at, may)| *may == (at % side <= at / side)) {
-        AttentionDir::Causal
+    let ([queries, keys], [n_ctx, _]) = (state_dict.shape(name)?, state_dict.shape("pos_embed.W_pos")?);
+    if [queries, keys] != [n_ctx, n_ctx] {
+        return Err(Error::invalid(name, format!("shape {:?}", [n_ctx, n_ctx]), format!("{:?}", [queries, keys])));
+    }
+    if allowed.iter().enumerate().all(|(at, may)| *may == (at % keys <= at / keys)) {
+        Ok(AttentionDir::Causal)
     } else if allowed.iter().all(|may| *may) {
-        AttentionDir::Bidirectional
+        Ok(AttentionDir::Bidirectional)
     } else {
-        return Err(Error::invalid(MASK, "a causal mask or one that is true throughout", "another"));
-    };
-    agree(WHAT, hints.attention_dir, direction)?;
-    Ok(note(notes, WHAT, direction, Source::File))
+        Err(Error::invalid(name, "a causal mask or one that is true throughout", "another"))
+    }
 }

@@ -5,6 +5,8 @@
 //! inferred from names and shapes, or taken from [`Hints`].
 
 mod infer;
+#[cfg(feature = "torch")]
+mod pickle;
 mod safetensors;
 mod state_dict;
 #[cfg(feature = "torch")]
@@ -48,6 +50,22 @@ struct Header {
 
 const FORMAT: u32 = 1;
 
+impl Header {
+    /// The header, after a look at the format alone: another format may have other keys.
+    fn read(json: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let broken = |error: serde_json::Error| Error::checkpoint(format_args!("its config: {error}"));
+        let Format { format } = serde_json::from_str(json).map_err(broken)?;
+        if format != FORMAT {
+            return Err(Error::invalid("checkpoint format", FORMAT.to_string(), format));
+        }
+        serde_json::from_str(json).map_err(broken)
+    }
+}
+
 impl Checkpoint {
     /// The checkpoint as safetensors: a function of the weights, the config and the task alone.
     ///
@@ -55,7 +73,7 @@ impl Checkpoint {
     /// Never for models that fit in memory.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let header = Header { format: FORMAT, config: self.model.config().clone(), task: self.task.clone() };
-        let header = serde_json::to_string(&header).map_err(|error| Error::Checkpoint(error.to_string()))?;
+        let header = serde_json::to_string(&header).map_err(Error::checkpoint)?;
         safetensors::write(&self.model.params, header)
     }
 
@@ -66,9 +84,13 @@ impl Checkpoint {
     /// missing, misshapen, of the wrong type or not finite, and for hints that contradict the file;
     /// [`Error::NotDetermined`] where a hint is needed.
     pub fn from_bytes(bytes: Vec<u8>, hints: &Hints) -> Result<Loaded> {
+        // A safetensors file may begin with any byte: the length of its header.
         let looks_like_torch = [b"PK".as_slice(), b"\x80"].iter().any(|magic| bytes.starts_with(magic));
-        let (state_dict, header) =
-            if looks_like_torch { (read_torch(bytes)?, None) } else { safetensors::read(&bytes)? };
+        let (state_dict, header) = if looks_like_torch && !safetensors::recognizes(&bytes) {
+            (read_torch(bytes)?, None)
+        } else {
+            safetensors::read(&bytes)?
+        };
         match header {
             Some(header) => Self::of_our_own(&state_dict, &header, hints),
             None => Self::of_a_state_dict(&state_dict.without_prefix(), hints),
@@ -76,18 +98,14 @@ impl Checkpoint {
     }
 
     fn of_our_own(state_dict: &StateDict, header: &str, hints: &Hints) -> Result<Loaded> {
-        let Header { format, config, task } =
-            serde_json::from_str(header).map_err(|error| Error::Checkpoint(format!("its config: {error}")))?;
-        if format != FORMAT {
-            return Err(Error::invalid("checkpoint format", FORMAT.to_string(), format));
-        }
+        let Header { format: _, config, task } = Header::read(header)?;
         config.validate()?;
         hints.check_against(&config)?;
         if let Some(task) = &task {
             check_task(task, &config)?;
         }
         let model = state_dict.fill(config)?;
-        Ok(Loaded { checkpoint: Self { model, task }, notes: Vec::new(), passed_over: Vec::new() })
+        Ok(Loaded { checkpoint: Self { model, task }, notes: Vec::new(), passed_over: state_dict.buffers() })
     }
 
     fn of_a_state_dict(state_dict: &StateDict, hints: &Hints) -> Result<Loaded> {
@@ -122,5 +140,5 @@ fn read_torch(bytes: Vec<u8>) -> Result<StateDict> {
 
 #[cfg(not(feature = "torch"))]
 fn read_torch(_: Vec<u8>) -> Result<StateDict> {
-    Err(Error::Checkpoint("PyTorch files need the feature `torch`".into()))
+    Err(Error::checkpoint("PyTorch files need the feature `torch`"))
 }

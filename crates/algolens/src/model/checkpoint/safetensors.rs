@@ -7,10 +7,12 @@ use std::collections::HashMap;
 
 /// The metadata key that holds the config of our own files.
 const KEY: &str = "algolens";
+/// The longest header, in bytes: ten thousand tensors.
+const LONGEST_HEADER: u64 = 1 << 20;
 
 /// A file with these weights and one metadata entry.
 pub(super) fn write(params: &Params<f32>, header: String) -> Result<Vec<u8>> {
-    let broken = |error: safetensors::SafeTensorError| Error::Checkpoint(error.to_string());
+    let broken = |error: safetensors::SafeTensorError| Error::checkpoint(error);
     let bytes: Vec<u8> = params.values().iter().flat_map(|value| value.to_le_bytes()).collect();
     let tensors = params
         .layout()
@@ -25,9 +27,30 @@ pub(super) fn write(params: &Params<f32>, header: String) -> Result<Vec<u8>> {
     safetensors::serialize(tensors, Some(HashMap::from([(KEY.to_owned(), header)]))).map_err(broken)
 }
 
+/// The length of the header that a file claims, if one follows.
+fn header_length(bytes: &[u8]) -> Option<u64> {
+    let length = u64::from_le_bytes(*bytes.first_chunk()?);
+    (bytes.get(8) == Some(&b'{')).then_some(length)
+}
+
+/// Whether bytes begin as safetensors do.
+pub(super) fn recognizes(bytes: &[u8]) -> bool {
+    header_length(bytes).is_some_and(|length| length <= bytes.len() as u64)
+}
+
 /// The tensors of a file, and our metadata if it is there.
 pub(super) fn read(bytes: &[u8]) -> Result<(StateDict, Option<String>)> {
-    let broken = |error: safetensors::SafeTensorError| Error::Checkpoint(format!("as safetensors: {error}"));
+    let broken = |error: safetensors::SafeTensorError| Error::checkpoint(format_args!("as safetensors: {error}"));
+    if bytes.is_empty() {
+        return Err(Error::checkpoint("the file is empty"));
+    }
+    match header_length(bytes) {
+        None => return Err(Error::checkpoint("neither safetensors nor a PyTorch file")),
+        Some(length) if length > LONGEST_HEADER => {
+            return Err(Error::invalid("header", format!("at most {LONGEST_HEADER} bytes"), length));
+        }
+        Some(_) => {}
+    }
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
     let header = metadata.metadata().as_ref().and_then(|entries| entries.get(KEY)).cloned();
     let mut state_dict = StateDict::default();

@@ -2,9 +2,9 @@
 
 use crate::{
     Error, Result,
-    model::{Config, Model},
+    model::{Config, Layout, Model},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// The tensors of a file.
 #[derive(Debug, Default)]
@@ -77,17 +77,21 @@ impl StateDict {
 
     /// A model of this config with these weights.
     pub fn fill(&self, config: Config) -> Result<Model<f32>> {
+        let layout = Layout::of(&config);
+        // Before any memory is taken for what the config claims.
+        for named in layout.names() {
+            self.weight(&named.name, &named.shape)?;
+        }
+        let known: HashSet<&str> = layout.names().iter().map(|named| named.name.as_str()).collect();
+        if let Some(name) = self.names().find(|name| is_weight(name) && !known.contains(name)) {
+            return Err(Error::invalid("checkpoint", "only weights of this kind of model", name));
+        }
         let mut model = Model::zeros(config)?;
-        let layout = model.params.layout().clone();
         for named in layout.names() {
             let values = self.weight(&named.name, &named.shape)?;
             model.params.values_mut()[named.range()].copy_from_slice(values);
         }
-        let known = |name: &str| layout.names().iter().any(|named| named.name == name);
-        match self.names().find(|name| is_weight(name) && !known(name)) {
-            None => Ok(model),
-            Some(name) => Err(Error::invalid("checkpoint", "only weights of this kind of model", name)),
-        }
+        Ok(model)
     }
 
     fn weight(&self, name: &str, shape: &[usize]) -> Result<&[f32]> {
@@ -100,6 +104,10 @@ impl StateDict {
             Values::Bool(_) => return Err(Error::invalid(name, "float32 or float64", "bool")),
             Values::Other(dtype) => return Err(Error::invalid(name, "float32 or float64", dtype)),
         };
+        let claimed = shape.iter().product::<usize>();
+        if values.len() != claimed {
+            return Err(Error::invalid(name, format!("{claimed} numbers"), values.len()));
+        }
         match values.iter().position(|value| !value.is_finite()) {
             None => Ok(values),
             Some(at) => Err(Error::invalid(name, "finite numbers", format!("{} at element {at}", values[at]))),
@@ -108,8 +116,9 @@ impl StateDict {
 }
 
 /// Whether a tensor of this name takes part in the computation: all but the buffers that TransformerLens saves beside
-/// the weights (`mask`, `IGNORE`).
+/// the weights of a block's attention (`mask`, and `IGNORE`, the score of what the mask forbids). What has another name
+/// may change what the model computes (`rotary_sin`, `W_gate`, `_W_K`), so it is never passed over.
 fn is_weight(name: &str) -> bool {
-    let leaf = name.rsplit('.').next().unwrap_or(name);
-    !matches!(leaf, "mask" | "IGNORE")
+    let buffer = |rest: &str| matches!(rest.split_once('.'), Some((_, "attn.mask" | "attn.IGNORE")));
+    !name.strip_prefix("blocks.").is_some_and(buffer)
 }
