@@ -49,6 +49,10 @@ fn from_stdin() -> Result<Vec<Vec<Token>>> {
         let read = stdin.by_ref().take(LONGEST_LINE).read_line(&mut line);
         match read.map_err(|error| Error::invalid("standard input", "lines of text", error))? {
             0 => break,
+            read if read as u64 == LONGEST_LINE => {
+                let what = format!("line {number} of the standard input");
+                return Err(Error::invalid(what, format!("fewer than {LONGEST_LINE} bytes"), "more"));
+            }
             _ if line.trim().is_empty() => {}
             _ => lists.push(parse(&line, &format!("line {number} of the standard input"))?),
         }

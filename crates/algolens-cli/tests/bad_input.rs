@@ -73,6 +73,10 @@ fn lists_that_are_none() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(said, "algolens: line 2 of the standard input: expected numbers parted by commas, found \"x\"\n");
+    let mut long = Command::cargo_bin("algolens").unwrap();
+    let output = long.args(["predict", MODEL, "-"]).write_stdin("1,".repeat(1 << 20)).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said, "algolens: line 1 of the standard input: expected fewer than 1048576 bytes, found more\n");
 }
 
 #[test]
@@ -163,6 +167,7 @@ fn places_that_cannot_be_written() {
     refused(here, &["study", MODEL, "--out", "file/study"], "file/study: Not a directory");
     refused(here, &["study", MODEL, "--out", "file"], "file: ");
     refused(here, &["train", "--out", "folder"], "--out: expected a file");
+    refused(here, &["train", "--out", "none/m", "--checkpoint-every", "9"], "none/m.checkpoints: No such file");
     assert_eq!(fs::read(here.join("file")).unwrap(), b"kept");
     assert!(names(&here.join("folder")).is_empty());
 }

@@ -144,7 +144,7 @@ fn scores_and_qk_rank_sources() {
     assert_eq!(drawn[0]["scores"].as_array().unwrap().len(), 52);
     let effective = algolens(&["qk", MODEL, "--dest", "25", "--effective", "--top", "1"]);
     assert_eq!(effective.lines().count(), 3);
-    assert!(algolens(&["qk", MODEL, "--dest", "SEP"]).contains("SEP attends to 0 "));
+    assert!(algolens(&["qk", MODEL, "--dest", "SEP"]).contains("0.0: SEP attends to "));
 }
 
 #[test]

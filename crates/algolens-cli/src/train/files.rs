@@ -63,7 +63,10 @@ impl Files {
             return Ok(());
         }
         let failed = |source| Error::File { path: self.checkpoints.clone(), source };
-        std::fs::create_dir_all(&self.checkpoints).map_err(failed)?;
+        match std::fs::create_dir(&self.checkpoints) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            _ => {}
+        }
         match std::fs::read_dir(&self.checkpoints).map_err(failed)?.next() {
             None => Ok(()),
             Some(_) => Err(Error::invalid(
