@@ -19,26 +19,18 @@ const LARGEST: u64 = 512 << 20;
 /// # Errors
 /// [`Error::File`] if it cannot be read, or is too large to be a toy model's.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    read_at_most(path, LARGEST)
-}
-
-/// The bytes of a file that has no more than `most`.
-///
-/// # Errors
-/// [`Error::File`] if it cannot be read, or is larger.
-pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
     let failed = |source| Error::File { path: path.into(), source };
     let file = File::open(path).map_err(failed)?;
     let claimed = file.metadata().map_err(failed)?.len();
     let mut bytes = Vec::new();
-    if claimed <= most {
+    if claimed <= LARGEST {
         // A device or a pipe may give more than it claims.
         bytes.reserve_exact(usize::try_from(claimed).unwrap_or(0));
-        file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
+        file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
     }
     let found = claimed.max(bytes.len() as u64);
-    if found > most {
-        let too_large = format!("too large: more than {most} bytes");
+    if found > LARGEST {
+        let too_large = format!("too large: more than {LARGEST} bytes");
         return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, too_large)));
     }
     Ok(bytes)
