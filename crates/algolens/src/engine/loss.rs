@@ -14,6 +14,29 @@ pub struct Score {
     pub predictions: usize,
 }
 
+/// How well one class is predicted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// Log-probability of the right class, in nats.
+    pub log_prob: f64,
+    /// Whether it has the largest logit (and is the first class that has).
+    pub right: bool,
+}
+
+impl From<Outcome> for Score {
+    fn from(outcome: Outcome) -> Self {
+        Self { loss_sum: -outcome.log_prob, right: usize::from(outcome.right), predictions: 1 }
+    }
+}
+
+impl FromIterator<Outcome> for Score {
+    fn from_iter<I: IntoIterator<Item = Outcome>>(outcomes: I) -> Self {
+        let mut score = Self::default();
+        outcomes.into_iter().for_each(|outcome| score.add(outcome.into()));
+        score
+    }
+}
+
 impl Score {
     /// Mean cross-entropy, in nats.
     pub fn loss(&self) -> f64 {
@@ -50,23 +73,23 @@ pub fn log_softmax<T: Scalar>(logits: ArrayView1<T>) -> Vec<f64> {
     logits.iter().map(|x| x.as_f64() - log_z).collect()
 }
 
-/// The score of logits `[batch, position, class]` against targets `[batch, position]`.
-pub fn score<T: Scalar>(logits: ArrayView3<T>, targets: ArrayView2<Token>) -> Score {
-    let mut score = Score::default();
-    for (logits, targets) in logits.outer_iter().zip(targets.outer_iter()) {
-        for (row, &target) in logits.outer_iter().zip(targets) {
-            score.add(score_row(row, target as usize));
-        }
-    }
-    score
+/// How well each target `[batch, position]` is predicted by logits `[batch, position, class]`, in their order.
+pub fn outcomes<T: Scalar>(logits: ArrayView3<T>, targets: ArrayView2<Token>) -> Vec<Outcome> {
+    let rows = logits.outer_iter().zip(targets.outer_iter());
+    let of_list = |(logits, targets): (ArrayView2<T>, ArrayView1<Token>)| -> Vec<Outcome> {
+        let pairs = logits.outer_iter().zip(targets);
+        pairs.map(|(row, target)| outcome(row, *target as usize)).collect()
+    };
+    rows.flat_map(of_list).collect()
 }
 
-fn score_row<T: Scalar>(logits: ArrayView1<T>, target: usize) -> Score {
-    Score {
-        loss_sum: log_sum_exp(logits) - logits[target].as_f64(),
-        right: usize::from(argmax(logits) == target),
-        predictions: 1,
-    }
+/// The score of logits `[batch, position, class]` against targets `[batch, position]`.
+pub fn score<T: Scalar>(logits: ArrayView3<T>, targets: ArrayView2<Token>) -> Score {
+    outcomes(logits, targets).into_iter().collect()
+}
+
+fn outcome<T: Scalar>(logits: ArrayView1<T>, target: usize) -> Outcome {
+    Outcome { log_prob: logits[target].as_f64() - log_sum_exp(logits), right: argmax(logits) == target }
 }
 
 /// Replaces the logits `[prediction, class]` by `weight` times the gradient of the summed cross-entropy
@@ -78,7 +101,7 @@ pub(super) fn cross_entropy_gradient<T: Scalar>(
 ) -> Score {
     let mut score = Score::default();
     for (mut row, &target) in logits.axis_iter_mut(Axis(0)).zip(targets.iter()) {
-        score.add(score_row(row.view(), target as usize));
+        score.add(outcome(row.view(), target as usize).into());
         softmax_in_place(row.view_mut());
         row[target as usize] -= T::one();
         row.mapv_inplace(|x| x * weight);

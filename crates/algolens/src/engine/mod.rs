@@ -1,15 +1,23 @@
 //! Running a model.
 //!
-//! [`Engine`] is what training and interpretation see; [`Plain`] is the reference that other engines are tested against.
+//! [`Engine`] is what training and interpretation see. One model has up to three forms: [`Plain`] is the reference that
+//! the others are tested against; [`Circuit`] is the fastest.
 
+mod circuit;
+mod form;
 pub mod hooks;
 pub mod loss;
 pub mod matmul;
 mod parallel;
 mod plain;
+mod products;
+mod vector;
 
-pub use loss::Score;
+pub use circuit::Circuit;
+pub use form::Form;
+pub use loss::{Outcome, Score};
 pub use plain::Plain;
+pub use vector::Vectors;
 
 use crate::{
     Error, Result,
@@ -38,6 +46,13 @@ impl<'a> From<&'a Dataset> for Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// The shares of groups that run in parallel.
+    fn shares(self, groups: usize) -> impl Iterator<Item = Batch<'a>> {
+        let lists = self.tokens.nrows();
+        let share = parallel::lists_per_group(lists, groups);
+        (0..lists).step_by(share).map(move |from| self.slice(from, (from + share).min(lists)))
+    }
+
     /// Examples `from..to` of the batch.
     pub fn slice(&self, from: usize, to: usize) -> Batch<'a> {
         let Self { tokens, targets, positions } = *self;
@@ -76,7 +91,7 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
     fn loss_and_gradients(&self, model: &Model<T>, batch: Batch, gradients: &mut Params<T>) -> Result<Score>;
 
     /// Runs the whole batch with hooks: the logits at every position, and the activations recorded after the hooks
-    /// changed them.
+    /// changed them. Every engine does this as [`Plain`].
     ///
     /// # Errors
     /// As [`logits`](Self::logits); also unknown names, and whatever a hook returns.
@@ -86,10 +101,12 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
         tokens: ArrayView2<Token>,
         hooks: &mut Hooks<'_, T>,
         record: Filter,
-    ) -> Result<(Array3<T>, Cache<T>)>;
+    ) -> Result<(Array3<T>, Cache<T>)> {
+        Plain::new().run(model, tokens, hooks, record)
+    }
 
     /// Runs the whole batch with hooks, forward and backward: the logits, and the gradients of the number whose
-    /// derivative by the logits is `seed`.
+    /// derivative by the logits is `seed`. Every engine does this as [`Plain`].
     ///
     /// A hook counts as *adding a constant* to its activation: the gradient passes it unchanged. In a block whose
     /// inputs are split, the gradients at `ln1.…` are those of the values' inputs, as in a cache.
@@ -103,7 +120,9 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
         hooks: &mut Hooks<'_, T>,
         record: Filter,
         seed: Seed<'_, T>,
-    ) -> Result<(Array3<T>, Gradients<T>)>;
+    ) -> Result<(Array3<T>, Gradients<T>)> {
+        Plain::new().run_with_gradients(model, tokens, hooks, record, seed)
+    }
 
     /// Runs the whole batch and records activations.
     ///
@@ -131,20 +150,28 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
         self.run(model, tokens, hooks, Filter::Nothing).map(|(logits, _)| logits)
     }
 
+    /// How well the model predicts each target of a batch, list by list.
+    ///
+    /// # Errors
+    /// As [`loss_and_gradients`](Self::loss_and_gradients).
+    fn outcomes(&self, model: &Model<T>, batch: Batch) -> Result<Vec<Outcome>> {
+        check_batch(model, batch)?;
+        let lists = lists_at_a_time(batch.positions.len(), model.config().d_vocab_out);
+        let mut outcomes = Vec::with_capacity(batch.targets.len());
+        for from in (0..batch.tokens.nrows()).step_by(lists) {
+            let chunk = batch.slice(from, (from + lists).min(batch.tokens.nrows()));
+            let logits = self.logits(model, chunk.tokens, chunk.positions)?;
+            outcomes.extend(loss::outcomes(logits.view(), chunk.targets));
+        }
+        Ok(outcomes)
+    }
+
     /// How well the model predicts a batch.
     ///
     /// # Errors
     /// As [`loss_and_gradients`](Self::loss_and_gradients).
     fn score(&self, model: &Model<T>, batch: Batch) -> Result<Score> {
-        check_batch(model, batch)?;
-        let lists = lists_at_a_time(batch.positions.len(), model.config().d_vocab_out);
-        let mut score = Score::default();
-        for from in (0..batch.tokens.nrows()).step_by(lists) {
-            let chunk = batch.slice(from, (from + lists).min(batch.tokens.nrows()));
-            let logits = self.logits(model, chunk.tokens, chunk.positions)?;
-            score.add(loss::score(logits.view(), chunk.targets));
-        }
-        Ok(score)
+        Ok(self.outcomes(model, batch)?.into_iter().collect())
     }
 }
 
@@ -190,4 +217,13 @@ pub(crate) fn check_batch<T: Scalar>(model: &Model<T>, batch: Batch) -> Result<(
         return Err(Error::invalid("targets", format!("[{}, {}]", expected.0, expected.1), found));
     }
     check_vocabulary(batch.targets.iter(), model.config().d_vocab_out)
+}
+
+/// Whether gradients are laid out as the model's weights.
+fn check_gradients<T: Scalar>(model: &Model<T>, gradients: &Params<T>) -> Result<()> {
+    if gradients.layout() == model.params.layout() {
+        return Ok(());
+    }
+    let expected = format!("{} numbers in the model's layout", model.params.layout().len());
+    Err(Error::invalid("gradients", expected, gradients.layout().len()))
 }

@@ -6,7 +6,11 @@ use super::{
     workspace::Workspace,
 };
 use crate::{
-    engine::{Batch, Score, loss::cross_entropy_gradient, parallel},
+    engine::{
+        Batch, Score,
+        loss::cross_entropy_gradient,
+        parallel::{self, GROUPS, lists_per_group},
+    },
     model::{Config, Model, Params},
     scalar::Scalar,
     task::Token,
@@ -14,8 +18,6 @@ use crate::{
 use ndarray::{Array3, ArrayView2, ArrayViewMut3, Axis};
 use std::collections::HashMap;
 
-/// Groups of a batch. Fixed, so that sums are made in the same order on any number of threads.
-const GROUPS: usize = 16;
 /// Lists in a chunk, at most: few enough that the activations of a toy model stay in a core's L2 cache.
 const CHUNK: usize = 16;
 /// The most numbers that a chunk of several lists may keep.
@@ -45,19 +47,15 @@ impl<T: Scalar> Groups<T> {
     }
 
     pub fn logits(&mut self, model: &Model<T>, tokens: ArrayView2<Token>, positions: &[usize], logits: &mut Array3<T>) {
-        let lists = lists_per_group(tokens.nrows());
+        let lists = lists_per_group(tokens.nrows(), GROUPS);
         let shares = tokens.axis_chunks_iter(Axis(0), lists).zip(logits.axis_chunks_iter_mut(Axis(0), lists));
         let pieces = self.groups.iter_mut().zip(shares).collect();
         parallel::for_each(pieces, |(group, (tokens, logits))| group.logits(model, tokens, positions, logits));
     }
 
     pub fn loss_and_gradients(&mut self, model: &Model<T>, batch: Batch, gradients: &mut Params<T>) -> Score {
-        let lists = lists_per_group(batch.tokens.nrows());
         let weight = T::of(1.0 / batch.targets.len().max(1) as f64);
-        let shares = (0..batch.tokens.nrows())
-            .step_by(lists)
-            .map(|from| batch.slice(from, (from + lists).min(batch.tokens.nrows())));
-        let pieces: Vec<_> = self.groups.iter_mut().zip(shares).collect();
+        let pieces: Vec<_> = self.groups.iter_mut().zip(batch.shares(GROUPS)).collect();
         let used = pieces.len();
         parallel::for_each(pieces, |(group, share)| group.loss_and_gradients(model, share, weight));
         let mut score = Score::default();
@@ -70,10 +68,6 @@ impl<T: Scalar> Groups<T> {
         }
         score
     }
-}
-
-fn lists_per_group(lists: usize) -> usize {
-    lists.div_ceil(GROUPS).max(1)
 }
 
 impl<T: Scalar> Group<T> {

@@ -13,7 +13,7 @@ mod norm;
 mod probe;
 mod workspace;
 
-use super::{Batch, Engine, Gradients, Score, Seed, check_batch, check_run, check_tokens};
+use super::{Batch, Engine, Gradients, Score, Seed, check_batch, check_gradients, check_run, check_tokens};
 use crate::{
     Error, Result,
     engine::hooks::{Cache, Filter, Hooks},
@@ -82,10 +82,7 @@ impl<T: Scalar> Engine<T> for Plain<T> {
 
     fn loss_and_gradients(&self, model: &Model<T>, batch: Batch, gradients: &mut Params<T>) -> Result<Score> {
         check_batch(model, batch)?;
-        if gradients.layout() != model.params.layout() {
-            let expected = format!("{} numbers in the model's layout", model.params.layout().len());
-            return Err(Error::invalid("gradients", expected, gradients.layout().len()));
-        }
+        check_gradients(model, gradients)?;
         Ok(self.with_groups(model.config(), |groups| groups.loss_and_gradients(model, batch, gradients)))
     }
 

@@ -1,0 +1,242 @@
+//! One list through the circuits, backward: from the right answers to the gradients of the tables.
+
+use super::{
+    list::{List, Query},
+    tables::Tables,
+};
+use crate::{
+    engine::{
+        Outcome, Score,
+        products::{Rows, RowsMut, Start, Weights, dot_products, runs, weighted_sums},
+        vector::{Numbers, add_scaled, add_to, dot, exp_row, get, lanes, lanes_mut, max_of, numbers, scale_row},
+    },
+    task::Token,
+};
+use fearless_simd::prelude::*;
+use fearless_simd_macros::simd;
+use ndarray::ArrayView1;
+
+/// The memory of the backward half of a pass over one list.
+pub struct Backward {
+    /// Of the pattern, then of the scores times r′, `[query, key]`, for one head at a time.
+    pattern: Numbers,
+    /// Of what each key writes, `[key, row_width]`, for one head at a time.
+    writes: Numbers,
+    /// Of one row of a QK circuit.
+    circuit_row: Numbers,
+    /// Of the query bias's row of a QK circuit, for one head at a time.
+    bias_row: Numbers,
+    /// Of r of each position as a query, `[key]`, padded.
+    scale: Numbers,
+    /// Of r of each key, times r.
+    scaled: Numbers,
+}
+
+impl Backward {
+    pub fn new(tables: &Tables, list: &List) -> Self {
+        let shape = tables.shape;
+        // A block of dot products may reach behind the last key.
+        Self {
+            pattern: numbers(list.queries.len() * shape.keys(), 0.0),
+            writes: numbers(shape.positions * shape.row_width(), 0.0),
+            circuit_row: numbers(shape.qk_width(), 0.0),
+            bias_row: numbers(shape.qk_width(), 0.0),
+            scale: numbers(shape.keys(), 0.0),
+            scaled: numbers(shape.keys(), 0.0),
+        }
+    }
+
+    /// Adds to `gradients` those of `weight` times the cross-entropy of a list that went forward, and scores it.
+    #[inline(always)]
+    pub fn backward<S: Simd>(
+        &mut self,
+        simd: S,
+        tables: &Tables,
+        list: &mut List,
+        targets: ArrayView1<Token>,
+        weight: f32,
+        gradients: &mut Tables,
+    ) -> Score {
+        let mut score = Score::default();
+        for (query, target) in targets.iter().enumerate() {
+            score.add(row_backward(simd, tables, list, query, *target as usize, weight, gradients));
+        }
+        direct_backward(simd, tables, list, gradients);
+        self.scale.fill(0.0);
+        self.scaled.fill(0.0);
+        for head in 0..tables.shape.heads {
+            self.pattern_backward(simd, tables, list, head);
+            self.writes_backward(simd, tables, list, head, gradients);
+            self.scores_backward(simd, tables, list, head, gradients);
+        }
+        let of_positions = gradients.scale.chunks_exact_mut(tables.shape.tokens);
+        let of_keys = self.scale.iter().zip(self.scaled.iter()).zip(list.scale.iter());
+        for ((sum, token), ((d, d_scaled), r)) in of_positions.zip(&list.tokens).zip(of_keys) {
+            sum[*token as usize] += d + d_scaled / r;
+        }
+        score
+    }
+
+    /// d pattern\[q, k\] = d row\[q\] · write\[k\].
+    #[simd]
+    fn pattern_backward<S: Simd>(&mut self, simd: S, tables: &Tables, list: &List, head: usize) {
+        let shape = tables.shape;
+        let width = shape.row_width();
+        let rows = Rows { data: &list.rows, stride: width };
+        let writes = Rows { data: list.writes_of(head), stride: width };
+        let mut out = RowsMut { data: &mut self.pattern, stride: shape.keys() };
+        for block in &list.blocks {
+            let mut out = out.from(block.first);
+            dot_products(simd, &mut out, rows.from(block.first), block.queries, writes, block.seen, width);
+        }
+    }
+
+    /// d OV\[t′\] and d OV\[p′\] get r′ · Σ pattern\[q, k\] · d row\[q\].
+    #[simd]
+    fn writes_backward<S: Simd>(&mut self, simd: S, tables: &Tables, list: &List, head: usize, gradients: &mut Tables) {
+        let shape = tables.shape;
+        let (width, queries) = (shape.row_width(), list.queries.len());
+        let pattern = Rows { data: list.pattern_of(head), stride: shape.keys() };
+        let rows = Rows { data: &list.rows, stride: width };
+        let mut out = RowsMut { data: &mut self.writes, stride: width };
+        for keys in runs(shape.positions, KEYS) {
+            let sees = |query: &Query| query.seen > keys.start;
+            let first = list.queries.iter().position(sees).unwrap_or(queries);
+            let weights = Weights::Transposed(pattern.from(first), keys.start);
+            let mut out = out.from(keys.start);
+            let terms = queries - first;
+            let rows = rows.from(first);
+            weighted_sums(simd, &mut out, Start::Zero, keys.len(), width, weights, rows, terms);
+        }
+        let ov = &mut gradients.heads[head].ov;
+        for (position, write) in self.writes.chunks_exact(width).enumerate() {
+            for feature in [list.token_at(position), shape.tokens + position] {
+                add_scaled(simd, &mut ov[feature * width..(feature + 1) * width], write, list.scale[position]);
+            }
+        }
+    }
+
+    /// Through the softmax into the QK circuit's rows of token, position and bias, and into r.
+    #[simd]
+    fn scores_backward<S: Simd>(&mut self, simd: S, tables: &Tables, list: &List, head: usize, gradients: &mut Tables) {
+        let shape = tables.shape;
+        let (keys, width, queries) = (shape.keys(), shape.qk_width(), list.queries.len());
+        let qk = tables.qk(head);
+        let d_qk = &mut gradients.heads[head].qk;
+        self.bias_row.fill(0.0);
+        for (query, Query { position, seen }) in list.queries.iter().enumerate() {
+            let pair = (head * queries + query) * keys;
+            let (pattern, scores) = (&list.pattern[pair..pair + keys], &list.scores[pair..pair + keys]);
+            let d_inner = &mut self.pattern[query * keys..(query + 1) * keys];
+            softmax_backward(simd, pattern, scores, &list.scale, d_inner, &mut self.scaled);
+            let (of_tokens, of_positions) = self.circuit_row.split_at_mut(shape.key_tokens());
+            of_tokens.fill(0.0);
+            of_positions.copy_from_slice(d_inner);
+            for (token, d) in list.tokens[..*seen].iter().zip(&*d_inner) {
+                of_tokens[*token as usize] += *d;
+            }
+            let features = [list.token_at(*position), shape.tokens + position];
+            let [of_token, of_position] = features.map(|feature| qk.row(feature));
+            let mut d_r = S::f32s::splat(simd, 0.0);
+            let circuit = lanes::<S>(of_token).zip(lanes::<S>(of_position));
+            for ((d, (of_token, of_position)), bias) in
+                lanes::<S>(&self.circuit_row).zip(circuit).zip(lanes_mut::<S>(&mut self.bias_row))
+            {
+                let d = get(simd, d);
+                d_r = d.mul_add(get(simd, of_token) + get(simd, of_position), d_r);
+                add_to(simd, bias, d);
+            }
+            for feature in features {
+                let row = &mut d_qk[feature * width..(feature + 1) * width];
+                add_scaled(simd, row, &self.circuit_row, list.scale[*position]);
+            }
+            self.scale[*position] += d_r.reduce_sum();
+        }
+        add_scaled(simd, &mut d_qk[shape.features() * width..], &self.bias_row, 1.0);
+    }
+}
+
+/// Keys that are worked on together.
+const KEYS: usize = 5;
+
+/// Turns a query's row into its gradient: through the cross-entropy, the bias and the final norm.
+///
+/// With logits s·u + b, s = 1/√(|x|²/d_model + eps): d u = s·g, d x = −s³/d_model · (g·u) · x.
+#[simd]
+fn row_backward<S: Simd>(
+    simd: S,
+    tables: &Tables,
+    list: &mut List,
+    query: usize,
+    target: usize,
+    weight: f32,
+    gradients: &mut Tables,
+) -> Score {
+    let shape = tables.shape;
+    let scale = list.unembed(simd, tables, query);
+    let logits = &mut list.logits;
+    let Softmax { sum, outcome } = softmax(simd, logits, target);
+    scale_row(simd, logits, weight / sum);
+    logits[target] -= weight;
+    add_scaled(simd, &mut gradients.bias, logits, 1.0);
+    let (resid, u) = list.rows[query * shape.row_width()..][..shape.row_width()].split_at_mut(shape.resid_width());
+    let g_u = dot(simd, logits, u);
+    for (u, g) in lanes_mut::<S>(u).zip(lanes::<S>(logits)) {
+        (get(simd, g) * scale).store_slice(u);
+    }
+    scale_row(simd, resid, -scale.powi(3) / shape.d_model as f32 * g_u);
+    outcome.into()
+}
+
+/// What a softmax gives beside the exponentials.
+pub struct Softmax {
+    /// Of the exponentials.
+    sum: f32,
+    pub outcome: Outcome,
+}
+
+/// Replaces padded logits by their exponentials less the largest logit.
+#[inline(always)]
+pub fn softmax<S: Simd>(simd: S, logits: &mut [f32], target: usize) -> Softmax {
+    let max = max_of(simd, logits);
+    let of_target = logits[target];
+    // The first of equals is the prediction.
+    let right = of_target == max && logits[..target].iter().all(|logit| *logit != max);
+    let sum = exp_row(simd, logits, max);
+    let log_prob = f64::from(of_target - max) - f64::from(sum.ln());
+    Softmax { sum, outcome: Outcome { log_prob, right } }
+}
+
+/// d direct\[t\] and d direct\[p\] get d row\[q\].
+#[simd]
+fn direct_backward<S: Simd>(simd: S, tables: &Tables, list: &List, gradients: &mut Tables) {
+    let shape = tables.shape;
+    let width = shape.row_width();
+    for (d, query) in list.rows.chunks_exact(width).zip(&list.queries) {
+        for feature in [list.token_at(query.position), shape.tokens + query.position] {
+            add_scaled(simd, &mut gradients.direct[feature * width..(feature + 1) * width], d, 1.0);
+        }
+    }
+}
+
+/// Turns d pattern of a query into r′ · d score, in place, and adds to r′ times the gradient of every key's r′:
+/// pattern · d pattern, as r′ stands in what the key writes, and score · d score, as it stands in the score.
+#[inline(always)]
+fn softmax_backward<S: Simd>(
+    simd: S,
+    pattern: &[f32],
+    scores: &[f32],
+    scale: &[f32],
+    d: &mut [f32],
+    d_scaled: &mut [f32],
+) {
+    let mean = dot(simd, pattern, d);
+    let of_keys = lanes::<S>(pattern).zip(lanes::<S>(scores)).zip(lanes::<S>(scale));
+    for ((d, d_scaled), ((p, score), r)) in lanes_mut::<S>(d).zip(lanes_mut::<S>(d_scaled)).zip(of_keys) {
+        let (p, r) = (get(simd, p), get(simd, r));
+        let p_d = p * get(simd, d);
+        let d_score = p_d - p * mean;
+        add_to(simd, d_scaled, d_score.mul_add(get(simd, score), p_d));
+        (d_score * r).store_slice(d);
+    }
+}

@@ -1,0 +1,72 @@
+//! Which form of a model to run.
+
+use super::{Circuit, Engine, Plain, Vectors};
+use crate::{Error, Result, model::Config};
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// The forms in which a model can be run; they give the same logits, losses and gradients up to rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// [`Circuit`]: one-layer attention-only models.
+    Circuit,
+    /// [`Plain`]: every model.
+    Plain,
+}
+
+impl Form {
+    /// Every form, fastest first.
+    pub const ALL: [Self; 2] = [Self::Circuit, Self::Plain];
+
+    /// The fastest form of models of this config.
+    pub fn best(config: &Config) -> Self {
+        Self::ALL.into_iter().find(|form| form.check(config).is_ok()).unwrap_or(Self::Plain)
+    }
+
+    /// Whether models of this config have this form.
+    ///
+    /// # Errors
+    /// Names what the form does not cover.
+    pub fn check(self, config: &Config) -> Result<()> {
+        match self {
+            Self::Circuit => Circuit::check(config),
+            Self::Plain => Ok(()),
+        }
+    }
+
+    /// An engine that runs models in this form. `vectors` says with which instructions; matrix products of some size, and
+    /// all of [`Plain`]'s, choose their own.
+    pub fn engine(self, vectors: Vectors) -> Box<dyn Engine> {
+        match self {
+            Self::Circuit => Box::new(Circuit::new(vectors)),
+            Self::Plain => Box::new(Plain::new()),
+        }
+    }
+
+    /// `circuit`, `table` or `plain`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Circuit => "circuit",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Form {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let names = || Self::ALL.map(Self::name).join(", ");
+        Self::ALL
+            .into_iter()
+            .find(|form| form.name() == name)
+            .ok_or_else(|| Error::invalid("engine", format!("one of {}", names()), name))
+    }
+}

@@ -1,0 +1,269 @@
+//! Products of small matrices that stay in a core's registers: a *tile* of the result is summed up whole before it is
+//! written. Where matrices are large, `matmul` is the better tool.
+
+use super::vector::{get, lanes, lanes_mut, sums_of_four};
+use fearless_simd::prelude::*;
+use fearless_simd_macros::simd;
+use std::ops::Range;
+
+/// Rows of numbers, one every `stride`.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    /// Whole rows and what stands between them.
+    pub data: &'a [f32],
+    /// From the start of one row to that of the next.
+    pub stride: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// The numbers of `row` from column 0 on.
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        &self.data[row * self.stride..(row + 1) * self.stride]
+    }
+
+    /// The rows from `first` on.
+    #[inline(always)]
+    pub fn from(&self, first: usize) -> Self {
+        Self { data: &self.data[first * self.stride..], ..*self }
+    }
+}
+
+/// Rows that are written.
+pub struct RowsMut<'a> {
+    /// Whole rows and what stands between them.
+    pub data: &'a mut [f32],
+    /// From the start of one row to that of the next.
+    pub stride: usize,
+}
+
+impl RowsMut<'_> {
+    /// The rows from `first` on.
+    #[inline(always)]
+    pub fn from(&mut self, first: usize) -> RowsMut<'_> {
+        RowsMut { data: &mut self.data[first * self.stride..], stride: self.stride }
+    }
+
+    /// The numbers of `row` from column 0 on.
+    #[inline(always)]
+    pub fn row(&mut self, row: usize) -> &mut [f32] {
+        &mut self.data[row * self.stride..(row + 1) * self.stride]
+    }
+}
+
+/// How a matrix of weights is read.
+#[derive(Clone, Copy)]
+pub enum Weights<'a> {
+    /// The weight of term k in result i stands at row i, column k.
+    Straight(Rows<'a>),
+    /// The weight of term k in result i stands at row k, column i plus this number.
+    Transposed(Rows<'a>, usize),
+}
+
+/// The largest tile, in rows and vectors, that leaves registers for what is multiplied.
+const fn largest_tile<S: Simd>() -> (usize, usize) {
+    if S::f32s::LEN == 16 { (5, 5) } else { (4, 3) }
+}
+
+/// `total` cut into the fewest runs of at most `most`, as even as they can be.
+#[inline(always)]
+pub fn runs(total: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = total.div_ceil(most);
+    (0..count).map(move |run| total * run / count..total * (run + 1) / count)
+}
+
+/// Calls `$kernel::<S, rows, vectors>` for a tile of at most 5 × 5.
+macro_rules! with_tile {
+    ($rows:expr, $vectors:expr, $kernel:ident $arguments:tt) => {
+        match $rows {
+            1 => with_tile!(@ 1, $vectors, $kernel $arguments),
+            2 => with_tile!(@ 2, $vectors, $kernel $arguments),
+            3 => with_tile!(@ 3, $vectors, $kernel $arguments),
+            4 => with_tile!(@ 4, $vectors, $kernel $arguments),
+            5 => with_tile!(@ 5, $vectors, $kernel $arguments),
+            _ => unreachable!("no tile is higher"),
+        }
+    };
+    (@ $rows:literal, $vectors:expr, $kernel:ident $arguments:tt) => {
+        match $vectors {
+            1 => $kernel::<S, $rows, 1> $arguments,
+            2 => $kernel::<S, $rows, 2> $arguments,
+            3 => $kernel::<S, $rows, 3> $arguments,
+            4 => $kernel::<S, $rows, 4> $arguments,
+            5 => $kernel::<S, $rows, 5> $arguments,
+            _ => unreachable!("no tile is wider"),
+        }
+    };
+}
+
+/// What sums start from.
+#[derive(Clone, Copy)]
+pub enum Start {
+    /// Zero.
+    Zero,
+    /// What the result holds.
+    Held,
+}
+
+/// out[i] ← start + Σₖ weight(i, k) rows[k], for `results` rows of `width` numbers (whole vectors) and `terms` terms.
+#[simd]
+#[expect(clippy::too_many_arguments, reason = "three matrices and their sizes")]
+pub fn weighted_sums<S: Simd>(
+    simd: S,
+    out: &mut RowsMut<'_>,
+    start: Start,
+    results: usize,
+    width: usize,
+    weights: Weights<'_>,
+    rows: Rows<'_>,
+    terms: usize,
+) {
+    let (high, wide) = largest_tile::<S>();
+    for tile_rows in runs(results, high) {
+        for vectors in runs(width / S::f32s::LEN, wide) {
+            let columns = vectors.start * S::f32s::LEN..vectors.end * S::f32s::LEN;
+            with_tile!(
+                tile_rows.len(),
+                vectors.len(),
+                weighted_sums_tile(simd, out, start, tile_rows.start, columns, weights, rows, terms)
+            );
+        }
+    }
+}
+
+#[simd]
+#[expect(clippy::too_many_arguments, reason = "three matrices and the tile's place")]
+fn weighted_sums_tile<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    out: &mut RowsMut<'_>,
+    start: Start,
+    first: usize,
+    columns: Range<usize>,
+    weights: Weights<'_>,
+    rows: Rows<'_>,
+    terms: usize,
+) {
+    let mut sums = [[S::f32s::splat(simd, 0.0); N]; M];
+    if let Start::Held = start {
+        for (i, sums) in sums.iter_mut().enumerate() {
+            for (sum, held) in sums.iter_mut().zip(lanes::<S>(&out.row(first + i)[columns.clone()])) {
+                *sum = get(simd, held);
+            }
+        }
+    }
+    match weights {
+        Weights::Straight(weights) => {
+            let mut of_row = [&weights.data[..0]; M];
+            for (i, of_row) in of_row.iter_mut().enumerate() {
+                *of_row = &weights.row(first + i)[..terms];
+            }
+            for k in 0..terms {
+                let mut weight = [0.0; M];
+                for (weight, of_row) in weight.iter_mut().zip(of_row) {
+                    *weight = of_row[k];
+                }
+                add_term(simd, &mut sums, weight, &rows.row(k)[columns.clone()]);
+            }
+        }
+        Weights::Transposed(weights, column) => {
+            for k in 0..terms {
+                let mut weight = [0.0; M];
+                weight.copy_from_slice(&weights.row(k)[column + first..column + first + M]);
+                add_term(simd, &mut sums, weight, &rows.row(k)[columns.clone()]);
+            }
+        }
+    }
+    for (i, sums) in sums.iter().enumerate() {
+        for (sum, out) in sums.iter().zip(lanes_mut::<S>(&mut out.row(first + i)[columns.clone()])) {
+            sum.store_slice(out);
+        }
+    }
+}
+
+/// sums[i] ← sums[i] + weight[i] · row.
+#[inline(always)]
+fn add_term<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    sums: &mut [[S::f32s; N]; M],
+    weight: [f32; M],
+    row: &[f32],
+) {
+    let mut vectors = [S::f32s::splat(simd, 0.0); N];
+    for (vector, row) in vectors.iter_mut().zip(lanes::<S>(row)) {
+        *vector = get(simd, row);
+    }
+    for i in 0..M {
+        let weight = S::f32s::splat(simd, weight[i]);
+        for j in 0..N {
+            sums[i][j] = weight.mul_add(vectors[j], sums[i][j]);
+        }
+    }
+}
+
+/// How many columns of dot products are computed at a time; rows of `out` must have room for whole such runs.
+pub const DOTS: usize = 4;
+
+/// out[i][j] ← a[i] · b[j], over `width` numbers (whole vectors), for `rows` rows of a and `columns` rows of b.
+#[simd]
+pub fn dot_products<S: Simd>(
+    simd: S,
+    out: &mut RowsMut<'_>,
+    a: Rows<'_>,
+    rows: usize,
+    b: Rows<'_>,
+    columns: usize,
+    width: usize,
+) {
+    let high = if S::f32s::LEN == 16 { 5 } else { 2 };
+    for column in (0..columns).step_by(DOTS) {
+        for tile in runs(rows, high) {
+            let first = tile.start;
+            match tile.len() {
+                1 => dots_tile::<S, 1>(simd, out, a, first, b, column, columns, width),
+                2 => dots_tile::<S, 2>(simd, out, a, first, b, column, columns, width),
+                3 => dots_tile::<S, 3>(simd, out, a, first, b, column, columns, width),
+                4 => dots_tile::<S, 4>(simd, out, a, first, b, column, columns, width),
+                5 => dots_tile::<S, 5>(simd, out, a, first, b, column, columns, width),
+                _ => unreachable!("no tile is higher"),
+            }
+        }
+    }
+}
+
+#[simd]
+#[expect(clippy::too_many_arguments, reason = "two matrices, the tile's place and its size")]
+fn dots_tile<S: Simd, const M: usize>(
+    simd: S,
+    out: &mut RowsMut<'_>,
+    a: Rows<'_>,
+    first: usize,
+    b: Rows<'_>,
+    column: usize,
+    columns: usize,
+    width: usize,
+) {
+    let mut b_rows = [&b.data[..0]; DOTS];
+    for (j, row) in b_rows.iter_mut().enumerate() {
+        *row = &b.row((column + j).min(columns - 1))[..width];
+    }
+    let mut a_rows = [&a.data[..0]; M];
+    for (i, row) in a_rows.iter_mut().enumerate() {
+        *row = &a.row(first + i)[..width];
+    }
+    let mut sums = [[S::f32s::splat(simd, 0.0); DOTS]; M];
+    for at in (0..width).step_by(S::f32s::LEN) {
+        let mut of_b = [S::f32s::splat(simd, 0.0); DOTS];
+        for j in 0..DOTS {
+            of_b[j] = get(simd, &b_rows[j][at..at + S::f32s::LEN]);
+        }
+        for i in 0..M {
+            let of_a = get(simd, &a_rows[i][at..at + S::f32s::LEN]);
+            for j in 0..DOTS {
+                sums[i][j] = of_a.mul_add(of_b[j], sums[i][j]);
+            }
+        }
+    }
+    for (i, sums) in sums.into_iter().enumerate() {
+        out.row(first + i)[column..column + DOTS].copy_from_slice(&sums_of_four::<S>(sums));
+    }
+}

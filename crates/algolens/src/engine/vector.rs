@@ -1,0 +1,274 @@
+//! Vectors of f32: which instructions there are, and what `fearless_simd` lacks.
+//!
+//! Kernels are written once, for any [`Simd`] token; `fearless_simd::dispatch!` compiles them for every level and takes
+//! the one that runs. Rows that kernels walk are padded to [`LANES`] numbers, a whole number of vectors at each level.
+
+use crate::{Error, Result};
+use aligned_vec::{AVec, ConstAlign, avec};
+use fearless_simd::{Level, prelude::*};
+#[cfg(target_arch = "x86_64")]
+use fearless_simd::{f32x16, u32x16};
+use std::fmt;
+
+/// The widest vector; rows are padded to multiples of it.
+pub const LANES: usize = 16;
+
+/// Rows of numbers that start where vectors load fastest: at multiples of 64 bytes, the widest vector and cache line.
+pub type Numbers = AVec<f32, ConstAlign<64>>;
+
+/// As many times the same number.
+pub fn numbers(count: usize, number: f32) -> Numbers {
+    avec![[64]| number; count]
+}
+
+/// `width` rounded up to whole vectors.
+pub const fn padded(width: usize) -> usize {
+    width.next_multiple_of(LANES)
+}
+
+/// The instructions that kernels use. Results are the same bits on every machine that has them, but differ between
+/// levels in how sums are rounded.
+#[derive(Clone, Copy)]
+pub struct Vectors(pub(super) Level);
+
+impl Vectors {
+    /// The widest that this machine has.
+    pub fn best() -> Self {
+        Self(Level::new())
+    }
+
+    /// No vector instructions: what other levels are checked against, and what Miri can run.
+    pub fn scalar() -> Self {
+        Self(Level::fallback())
+    }
+
+    /// All that this machine has, narrowest first.
+    pub fn available() -> Vec<Self> {
+        let mut levels = vec![Level::fallback()];
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        {
+            let best = Level::new();
+            levels.extend(best.as_sse2().map(Level::Sse2));
+            levels.extend(best.as_sse4_2().map(Level::Sse4_2));
+            levels.extend(best.as_avx2().map(Level::Avx2));
+            levels.extend(best.as_avx512().map(Level::Avx512));
+        }
+        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+        if !Level::new().is_fallback() {
+            levels.push(Level::new());
+        }
+        levels.into_iter().map(Self).collect()
+    }
+
+    /// The level of this [`name`](Self::name).
+    ///
+    /// # Errors
+    /// Names the levels that this machine has.
+    pub fn named(name: &str) -> Result<Self> {
+        let available = Self::available();
+        available.iter().find(|level| level.name() == name).copied().ok_or_else(|| {
+            let names: Vec<_> = available.iter().map(Self::name).collect();
+            Error::invalid("vector instructions", format!("one of {}", names.join(", ")), name)
+        })
+    }
+
+    /// `scalar`, `sse2`, `sse4.2`, `avx2`, `avx512`, `neon` or `simd128`.
+    pub fn name(&self) -> &'static str {
+        match self.0 {
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Level::Sse2(_) => "sse2",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Level::Sse4_2(_) => "sse4.2",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Level::Avx2(_) => "avx2",
+            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+            Level::Avx512(_) => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(_) => "neon",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Level::WasmSimd128(_) => "simd128",
+            _ => "scalar",
+        }
+    }
+}
+
+impl Default for Vectors {
+    fn default() -> Self {
+        Self::best()
+    }
+}
+
+impl fmt::Debug for Vectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A padded row, vector by vector.
+#[inline(always)]
+pub fn lanes<S: Simd>(row: &[f32]) -> std::slice::ChunksExact<'_, f32> {
+    row.chunks_exact(S::f32s::LEN)
+}
+
+/// A padded row, vector by vector, to be written.
+#[inline(always)]
+pub fn lanes_mut<S: Simd>(row: &mut [f32]) -> std::slice::ChunksExactMut<'_, f32> {
+    row.chunks_exact_mut(S::f32s::LEN)
+}
+
+/// The vector of these lanes.
+#[inline(always)]
+pub fn get<S: Simd>(simd: S, lanes: &[f32]) -> S::f32s {
+    S::f32s::from_slice(simd, lanes)
+}
+
+/// lanes ← lanes + vector.
+#[inline(always)]
+pub fn add_to<S: Simd>(simd: S, lanes: &mut [f32], vector: S::f32s) {
+    (get(simd, lanes) + vector).store_slice(lanes);
+}
+
+/// The largest lane of a row.
+#[inline(always)]
+pub fn max_of<S: Simd>(simd: S, row: &[f32]) -> f32 {
+    let mut max = S::f32s::splat(simd, f32::NEG_INFINITY);
+    for x in lanes::<S>(row) {
+        max = max.max(get(simd, x));
+    }
+    max.reduce_max()
+}
+
+/// a · b of two rows.
+#[inline(always)]
+pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let mut sum = S::f32s::splat(simd, 0.0);
+    for (a, b) in lanes::<S>(a).zip(lanes::<S>(b)) {
+        sum = get(simd, a).mul_add(get(simd, b), sum);
+    }
+    sum.reduce_sum()
+}
+
+/// Replaces a row by e to the power of each number less `minus`; their sum.
+#[inline(always)]
+pub fn exp_row<S: Simd>(simd: S, row: &mut [f32], minus: f32) -> f32 {
+    let mut sum = S::f32s::splat(simd, 0.0);
+    for x in lanes_mut::<S>(row) {
+        let power = exp(simd, get(simd, x) - minus);
+        sum += power;
+        power.store_slice(x);
+    }
+    sum.reduce_sum()
+}
+
+/// Multiplies a row by a number.
+#[inline(always)]
+pub fn scale_row<S: Simd>(simd: S, row: &mut [f32], factor: f32) {
+    for x in lanes_mut::<S>(row) {
+        (get(simd, x) * factor).store_slice(x);
+    }
+}
+
+/// row ← row + factor · x.
+#[inline(always)]
+pub fn add_scaled<S: Simd>(simd: S, row: &mut [f32], x: &[f32], factor: f32) {
+    let factor = S::f32s::splat(simd, factor);
+    for (row, x) in lanes_mut::<S>(row).zip(lanes::<S>(x)) {
+        get(simd, x).mul_add(factor, get(simd, row)).store_slice(row);
+    }
+}
+
+/// row ← (a + b) · factor.
+#[inline(always)]
+pub fn set_scaled_sum<S: Simd>(simd: S, row: &mut [f32], a: &[f32], b: &[f32], factor: f32) {
+    for ((row, a), b) in lanes_mut::<S>(row).zip(lanes::<S>(a)).zip(lanes::<S>(b)) {
+        ((get(simd, a) + get(simd, b)) * factor).store_slice(row);
+    }
+}
+
+/// Entries of a table of at most this many are looked up without a loop where the instructions can.
+pub const LOOKUP: usize = 4 * LANES;
+
+/// out[i] ← table[indices[i]]; the table has at least [`LOOKUP`] numbers, of which the first `entries` are meant.
+#[inline(always)]
+pub fn look_up<S: Simd>(simd: S, table: &[f32], entries: usize, indices: &[u32], out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if let (Some(avx512), true) = (simd.level().as_avx512(), entries <= LOOKUP) {
+        return look_up_in_registers(avx512, table, indices, out);
+    }
+    for (out, index) in out.iter_mut().zip(indices) {
+        *out = table[*index as usize];
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fearless_simd::kernel!(
+    fn look_up_in_registers(avx512: Avx512, table: &[f32], indices: &[u32], out: &mut [f32]) {
+        use std::arch::x86_64::*;
+        let mut quarters = [_mm512_setzero_ps(); 4];
+        for (quarter, numbers) in quarters.iter_mut().zip(table.chunks_exact(LANES)) {
+            *quarter = f32x16::from_slice(avx512, numbers).into();
+        }
+        let [a, b, c, d] = quarters;
+        for (out, indices) in out.chunks_exact_mut(LANES).zip(indices.chunks_exact(LANES)) {
+            let indices: __m512i = u32x16::from_slice(avx512, indices).into();
+            let (low, high) = (_mm512_permutex2var_ps(a, indices, b), _mm512_permutex2var_ps(c, indices, d));
+            let in_high = _mm512_test_epi32_mask(indices, _mm512_set1_epi32(2 * LANES as i32));
+            let found: f32x16<_> = _mm512_mask_blend_ps(in_high, low, high).simd_into(avx512);
+            found.store_slice(out);
+        }
+    }
+);
+
+/// eˣ, to 1.5e-7 of it; zero below −87, where f32 runs out of normal numbers.
+///
+/// x = n ln 2 + r with a whole n and |r| ≤ ½ ln 2; eʳ is its Taylor polynomial of degree 7, 2ⁿ is made of exponent bits.
+#[inline(always)]
+pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    /// The smallest x whose eˣ is a normal number.
+    const LOWEST: f32 = -87.0;
+    /// Adding it leaves a number's nearest whole one in the low bits of the sum.
+    const ROUND: f32 = 12_582_912.0;
+    /// ln 2 in two parts: the first has so few bits that its product with n is exact.
+    const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
+    let one = S::f32s::splat(simd, 1.0);
+    // In this order x86 hands a NaN on.
+    let in_range = S::f32s::splat(simd, LOWEST).max(x);
+    let rounded = in_range.mul_add(S::f32s::splat(simd, std::f32::consts::LOG2_E), S::f32s::splat(simd, ROUND));
+    let n = rounded - ROUND;
+    let r = n.mul_add(S::f32s::splat(simd, -LN_2.0), in_range);
+    let r = n.mul_add(S::f32s::splat(simd, -LN_2.1), r);
+    let mut series = S::f32s::splat(simd, 1.0 / 5040.0);
+    for factorial in [720.0, 120.0, 24.0, 6.0, 2.0] {
+        series = series.mul_add(r, S::f32s::splat(simd, 1.0 / factorial));
+    }
+    let series = series.mul_add(r, one).mul_add(r, one);
+    let exponent = (rounded.bitcast::<S::u32s>() << 23) + one.bitcast::<S::u32s>();
+    let power = series * exponent.bitcast::<S::f32s>();
+    x.simd_lt(S::f32s::splat(simd, LOWEST)).select(S::f32s::splat(simd, 0.0), power)
+}
+
+/// The sums of four vectors.
+#[inline(always)]
+pub fn sums_of_four<S: Simd>(vectors: [S::f32s; 4]) -> [f32; 4] {
+    let [a, b, c, d] = vectors;
+    let mut sums = pair_sums::<S>(pair_sums::<S>(a, b), pair_sums::<S>(c, d));
+    let mut apart = S::f32s::LEN / 4;
+    while apart > 1 {
+        sums = pair_sums::<S>(sums, sums);
+        apart /= 2;
+    }
+    let sums = sums.as_slice();
+    [sums[0], sums[1], sums[2], sums[3]]
+}
+
+/// The sums of neighbouring lanes: those of `a`, then those of `b`.
+#[inline(always)]
+fn pair_sums<S: Simd>(a: S::f32s, b: S::f32s) -> S::f32s {
+    a.unzip_low(b) + a.unzip_high(b)
+}
+
+/// Lanes 0, 1, 2, … plus `first`.
+#[inline(always)]
+pub fn lanes_from<S: Simd>(simd: S, first: usize) -> S::f32s {
+    S::f32s::from_fn(simd, |lane| lane as f32) + first as f32
+}
