@@ -1,6 +1,6 @@
 //! Which form of a model to run.
 
-use super::{Circuit, Engine, Plain, Vectors};
+use super::{Circuit, Engine, Plain, Table, Vectors};
 use crate::{Error, Result, model::Config};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -11,13 +11,15 @@ use std::{fmt, str::FromStr};
 pub enum Form {
     /// [`Circuit`]: one-layer attention-only models.
     Circuit,
+    /// [`Table`]: models of every kind, once for each pair of a position and a token.
+    Table,
     /// [`Plain`]: every model.
     Plain,
 }
 
 impl Form {
     /// Every form, fastest first.
-    pub const ALL: [Self; 2] = [Self::Circuit, Self::Plain];
+    pub const ALL: [Self; 3] = [Self::Circuit, Self::Table, Self::Plain];
 
     /// The fastest form of models of this config.
     pub fn best(config: &Config) -> Self {
@@ -31,6 +33,7 @@ impl Form {
     pub fn check(self, config: &Config) -> Result<()> {
         match self {
             Self::Circuit => Circuit::check(config),
+            Self::Table => Table::check(config),
             Self::Plain => Ok(()),
         }
     }
@@ -40,6 +43,7 @@ impl Form {
     pub fn engine(self, vectors: Vectors) -> Box<dyn Engine> {
         match self {
             Self::Circuit => Box::new(Circuit::new(vectors)),
+            Self::Table => Box::new(Table::new(vectors)),
             Self::Plain => Box::new(Plain::new()),
         }
     }
@@ -48,6 +52,7 @@ impl Form {
     pub fn name(self) -> &'static str {
         match self {
             Self::Circuit => "circuit",
+            Self::Table => "table",
             Self::Plain => "plain",
         }
     }

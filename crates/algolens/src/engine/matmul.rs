@@ -1,7 +1,7 @@
-//! Matrix products, single-threaded: chunks of a batch are what runs in parallel.
+//! Matrix products and sums, single-threaded: chunks of a batch are what runs in parallel.
 
 use crate::scalar::Scalar;
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut1, ArrayViewMut2};
 
 /// c ← a b.
 pub fn set<T: Scalar>(c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
@@ -16,6 +16,13 @@ pub fn set_scaled<T: Scalar>(c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView
 /// c ← c + a b.
 pub fn add<T: Scalar>(c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
     product(c, a, b, T::one(), true);
+}
+
+/// sum ← sum + the sum of the rows.
+pub fn add_row_sums<T: Scalar>(mut sum: ArrayViewMut1<T>, rows: ArrayView2<T>) {
+    for row in rows.rows() {
+        sum += &row;
+    }
 }
 
 /// # Panics

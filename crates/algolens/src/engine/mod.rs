@@ -1,22 +1,28 @@
 //! Running a model.
 //!
 //! [`Engine`] is what training and interpretation see. One model has up to three forms: [`Plain`] is the reference that
-//! the others are tested against; [`Circuit`] is the fastest.
+//! the others are tested against; [`Table`] is fast at any depth; [`Circuit`] is fastest, for one-layer attention-only
+//! models. [`Form::best`] chooses.
 
 mod circuit;
 mod form;
 pub mod hooks;
 pub mod loss;
 pub mod matmul;
+mod memory;
 mod parallel;
 mod plain;
-mod products;
-mod vector;
+pub mod products;
+mod queries;
+pub mod softmax;
+mod table;
+pub mod vector;
 
 pub use circuit::Circuit;
 pub use form::Form;
 pub use loss::{Outcome, Score};
 pub use plain::Plain;
+pub use table::Table;
 pub use vector::Vectors;
 
 use crate::{
@@ -27,6 +33,13 @@ use crate::{
 };
 use hooks::{Cache, Filter, Hooks};
 use ndarray::{Array3, ArrayView2, ArrayView3, s};
+
+/// Queries, keys and values, as indices of three-fold arrays.
+const Q: usize = 0;
+/// See [`Q`].
+const K: usize = 1;
+/// See [`Q`].
+const V: usize = 2;
 
 /// Sequences, and the right class at the predicted positions of each.
 #[derive(Clone, Copy, Debug)]
@@ -217,6 +230,11 @@ pub(crate) fn check_batch<T: Scalar>(model: &Model<T>, batch: Batch) -> Result<(
         return Err(Error::invalid("targets", format!("[{}, {}]", expected.0, expected.1), found));
     }
     check_vocabulary(batch.targets.iter(), model.config().d_vocab_out)
+}
+
+/// Whether no number is infinite or none at all.
+fn all_finite(numbers: &[f32]) -> bool {
+    numbers.iter().fold(true, |finite, number| finite & number.is_finite())
 }
 
 /// Whether gradients are laid out as the model's weights.

@@ -16,10 +16,10 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// The numbers of `row` from column 0 on.
+    /// The numbers of `row` from column 0 on, and whatever follows it.
     #[inline(always)]
     pub fn row(&self, row: usize) -> &'a [f32] {
-        &self.data[row * self.stride..(row + 1) * self.stride]
+        &self.data[row * self.stride..]
     }
 
     /// The rows from `first` on.
@@ -44,10 +44,10 @@ impl RowsMut<'_> {
         RowsMut { data: &mut self.data[first * self.stride..], stride: self.stride }
     }
 
-    /// The numbers of `row` from column 0 on.
+    /// The numbers of `row` from column 0 on, and whatever follows it.
     #[inline(always)]
     pub fn row(&mut self, row: usize) -> &mut [f32] {
-        &mut self.data[row * self.stride..(row + 1) * self.stride]
+        &mut self.data[row * self.stride..]
     }
 }
 
@@ -105,7 +105,7 @@ pub enum Start {
     Held,
 }
 
-/// out[i] ← start + Σₖ weight(i, k) rows[k], for `results` rows of `width` numbers (whole vectors) and `terms` terms.
+/// Result i ← start + Σₖ weight(i, k) · row k, for `results` rows of `width` numbers (whole vectors) and `terms` terms.
 #[simd]
 #[expect(clippy::too_many_arguments, reason = "three matrices and their sizes")]
 pub fn weighted_sums<S: Simd>(
@@ -180,7 +180,7 @@ fn weighted_sums_tile<S: Simd, const M: usize, const N: usize>(
     }
 }
 
-/// sums[i] ← sums[i] + weight[i] · row.
+/// Sum i ← sum i + weight i · row.
 #[inline(always)]
 fn add_term<S: Simd, const M: usize, const N: usize>(
     simd: S,
@@ -203,7 +203,7 @@ fn add_term<S: Simd, const M: usize, const N: usize>(
 /// How many columns of dot products are computed at a time; rows of `out` must have room for whole such runs.
 pub const DOTS: usize = 4;
 
-/// out[i][j] ← a[i] · b[j], over `width` numbers (whole vectors), for `rows` rows of a and `columns` rows of b.
+/// Result (i, j) ← row i of a · row j of b, over `width` numbers (whole vectors), for `rows` rows of a and `columns` rows of b.
 #[simd]
 pub fn dot_products<S: Simd>(
     simd: S,
@@ -265,5 +265,80 @@ fn dots_tile<S: Simd, const M: usize>(
     }
     for (i, sums) in sums.into_iter().enumerate() {
         out.row(first + i)[column..column + DOTS].copy_from_slice(&sums_of_four::<S>(sums));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::vector::{
+        LANES, padded,
+        tests::{cases, levels},
+    };
+    use fearless_simd::dispatch;
+    use ndarray::{Array2, s};
+    use proptest::prelude::*;
+
+    /// Small whole numbers, of which sums are exact in any order.
+    fn numbers(rows: usize, columns: usize, seed: usize) -> Array2<f32> {
+        Array2::from_shape_fn((rows, columns), |(i, j)| ((i * 7 + j * 3 + seed) % 11) as f32 - 5.0)
+    }
+
+    fn rows(matrix: &Array2<f32>) -> Rows<'_> {
+        Rows { data: matrix.as_slice().expect("fresh arrays are contiguous"), stride: matrix.ncols() }
+    }
+
+    fn rows_mut(matrix: &mut Array2<f32>) -> RowsMut<'_> {
+        let stride = matrix.ncols();
+        RowsMut { data: matrix.as_slice_mut().expect("fresh arrays are contiguous"), stride }
+    }
+
+    proptest! {
+        #![proptest_config(cases(60))]
+
+        #[test]
+        fn sums_are_weighted(results in 1..14_usize, vectors in 1..8_usize, terms in 0..9_usize, seed in 0..11_usize) {
+            let width = vectors * LANES;
+            let (weights, of_terms) = (numbers(results, terms + 1, seed), numbers(terms + 1, width, seed + 1));
+            let product = weights.slice(s![.., ..terms]).dot(&of_terms.slice(s![..terms, ..]));
+            let held = numbers(results, width, seed + 2);
+            let column = 2;
+            let mut transposed = Array2::zeros((terms + 1, results + column));
+            transposed.slice_mut(s![.., column..]).assign(&weights.t());
+            for level in levels() {
+                for (start, expected) in [(Start::Zero, product.clone()), (Start::Held, &product + &held)] {
+                    let both = [Weights::Straight(rows(&weights)), Weights::Transposed(rows(&transposed), column)];
+                    for weights in both {
+                        let mut found = held.clone();
+                        let mut out = rows_mut(&mut found);
+                        dispatch!(level.level(), simd => weighted_sums(
+                            simd, &mut out, start, results, width, weights, rows(&of_terms), terms
+                        ));
+                        prop_assert_eq!(&found, &expected, "{:?}", level);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn dot_products_are_dots(count in 1..14_usize, columns in 1..14_usize, vectors in 1..8_usize, seed in 0..11_usize) {
+            let width = vectors * LANES;
+            let (a, b) = (numbers(count, width, seed), numbers(columns, width, seed + 1));
+            for level in levels() {
+                let mut found = Array2::zeros((count, padded(columns)));
+                let mut out = rows_mut(&mut found);
+                dispatch!(level.level(), simd => dot_products(simd, &mut out, rows(&a), count, rows(&b), columns, width));
+                prop_assert_eq!(found.slice(s![.., ..columns]), a.dot(&b.t()), "{:?}", level);
+            }
+        }
+
+        #[test]
+        fn runs_cover_everything_evenly(total in 0..100_usize, most in 1..9_usize) {
+            let runs: Vec<_> = runs(total, most).collect();
+            prop_assert_eq!(runs.iter().flat_map(Clone::clone).collect::<Vec<_>>(), (0..total).collect::<Vec<_>>());
+            let lengths = || runs.iter().map(ExactSizeIterator::len);
+            prop_assert!(lengths().max().unwrap_or(0) - lengths().min().unwrap_or(0) <= 1);
+            prop_assert_eq!(runs.len(), total.div_ceil(most));
+        }
     }
 }

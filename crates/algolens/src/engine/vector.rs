@@ -26,10 +26,10 @@ pub const fn padded(width: usize) -> usize {
     width.next_multiple_of(LANES)
 }
 
-/// The instructions that kernels use. Results are the same bits on every machine that has them, but differ between
-/// levels in how sums are rounded.
+/// The instructions that kernels use. On one machine a level always gives the same bits; levels differ in how sums are
+/// rounded.
 #[derive(Clone, Copy)]
-pub struct Vectors(pub(super) Level);
+pub struct Vectors(Level);
 
 impl Vectors {
     /// The widest that this machine has.
@@ -70,6 +70,11 @@ impl Vectors {
             let names: Vec<_> = available.iter().map(Self::name).collect();
             Error::invalid("vector instructions", format!("one of {}", names.join(", ")), name)
         })
+    }
+
+    /// What `fearless_simd::dispatch!` takes.
+    pub fn level(self) -> Level {
+        self.0
     }
 
     /// `scalar`, `sse2`, `sse4.2`, `avx2`, `avx512`, `neon` or `simd128`.
@@ -148,6 +153,18 @@ pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     sum.reduce_sum()
 }
 
+/// |a + b|² of two rows of any length.
+#[inline(always)]
+pub fn square_of_sum<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let mut sum = S::f32s::splat(simd, 0.0);
+    for (a, b) in lanes::<S>(a).zip(lanes::<S>(b)) {
+        let both = get(simd, a) + get(simd, b);
+        sum = both.mul_add(both, sum);
+    }
+    let rest = lanes::<S>(a).remainder().iter().zip(lanes::<S>(b).remainder());
+    sum.reduce_sum() + rest.map(|(a, b)| (a + b) * (a + b)).sum::<f32>()
+}
+
 /// Replaces a row by e to the power of each number less `minus`; their sum.
 #[inline(always)]
 pub fn exp_row<S: Simd>(simd: S, row: &mut [f32], minus: f32) -> f32 {
@@ -188,13 +205,16 @@ pub fn set_scaled_sum<S: Simd>(simd: S, row: &mut [f32], a: &[f32], b: &[f32], f
 /// Entries of a table of at most this many are looked up without a loop where the instructions can.
 pub const LOOKUP: usize = 4 * LANES;
 
-/// out[i] ← table[indices[i]]; the table has at least [`LOOKUP`] numbers, of which the first `entries` are meant.
+/// out\[i\] ← table\[indices\[i\]\]; the table has at least [`LOOKUP`] numbers, of which the first `entries` are meant. Indices are
+/// below `entries`, as many as numbers in `out`, and whole runs of [`LANES`].
 #[inline(always)]
 pub fn look_up<S: Simd>(simd: S, table: &[f32], entries: usize, indices: &[u32], out: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if let (Some(avx512), true) = (simd.level().as_avx512(), entries <= LOOKUP) {
         return look_up_in_registers(avx512, table, indices, out);
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (simd, entries);
     for (out, index) in out.iter_mut().zip(indices) {
         *out = table[*index as usize];
     }
@@ -219,7 +239,7 @@ fearless_simd::kernel!(
     }
 );
 
-/// eˣ, to 1.5e-7 of it; zero below −87, where f32 runs out of normal numbers.
+/// eˣ, to 1.5e-7 of it; zero below −87, where f32 runs out of normal numbers; NaN of NaN.
 ///
 /// x = n ln 2 + r with a whole n and |r| ≤ ½ ln 2; eʳ is its Taylor polynomial of degree 7, 2ⁿ is made of exponent bits.
 #[inline(always)]
@@ -231,8 +251,9 @@ pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     /// ln 2 in two parts: the first has so few bits that its product with n is exact.
     const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
     let one = S::f32s::splat(simd, 1.0);
-    // In this order x86 hands a NaN on.
-    let in_range = S::f32s::splat(simd, LOWEST).max(x);
+    let lowest = S::f32s::splat(simd, LOWEST);
+    let low = x.simd_lt(lowest);
+    let in_range = low.select(lowest, x);
     let rounded = in_range.mul_add(S::f32s::splat(simd, std::f32::consts::LOG2_E), S::f32s::splat(simd, ROUND));
     let n = rounded - ROUND;
     let r = n.mul_add(S::f32s::splat(simd, -LN_2.0), in_range);
@@ -244,7 +265,7 @@ pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let series = series.mul_add(r, one).mul_add(r, one);
     let exponent = (rounded.bitcast::<S::u32s>() << 23) + one.bitcast::<S::u32s>();
     let power = series * exponent.bitcast::<S::f32s>();
-    x.simd_lt(S::f32s::splat(simd, LOWEST)).select(S::f32s::splat(simd, 0.0), power)
+    low.select(S::f32s::splat(simd, 0.0), power)
 }
 
 /// The sums of four vectors.
@@ -271,4 +292,93 @@ fn pair_sums<S: Simd>(a: S::f32s, b: S::f32s) -> S::f32s {
 #[inline(always)]
 pub fn lanes_from<S: Simd>(simd: S, first: usize) -> S::f32s {
     S::f32s::from_fn(simd, |lane| lane as f32) + first as f32
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use fearless_simd::dispatch;
+    use proptest::prelude::*;
+
+    /// The levels that tests run at: all that there are, and under Miri the one that it can run.
+    pub fn levels() -> Vec<Vectors> {
+        if cfg!(miri) { vec![Vectors::scalar()] } else { Vectors::available() }
+    }
+
+    /// Proptest with few cases under Miri.
+    pub fn cases(cases: u32) -> ProptestConfig {
+        let cases = if cfg!(miri) { 4 } else { cases };
+        ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    }
+
+    fn exponentials<S: Simd>(simd: S, row: &[f32]) -> Vec<f32> {
+        let mut out = row.to_vec();
+        exp_row(simd, &mut out, 0.0);
+        out
+    }
+
+    #[test]
+    fn exponentials_are_right_to_two_roundings() {
+        let steps = if cfg!(miri) { 160 } else { 160_000 };
+        let row: Vec<f32> = (0..steps).map(|at| 88.0 - 175.0 * at as f32 / steps as f32).collect();
+        for level in levels() {
+            let powers = dispatch!(level.level(), simd => exponentials(simd, &row));
+            for (x, power) in row.iter().zip(powers) {
+                let exact = f64::from(*x).exp();
+                let off = (f64::from(power) - exact).abs() / exact;
+                assert!(off < 2e-7, "{level:?}: e^{x} = {exact:e}, found {power:e}");
+            }
+            let mut edges = [f32::NEG_INFINITY; LANES];
+            edges[1..4].copy_from_slice(&[-1e30, -88.0, 0.0]);
+            let powers = dispatch!(level.level(), simd => exponentials(simd, &edges));
+            assert_eq!(&powers[..5], [0.0, 0.0, 0.0, 1.0, 0.0], "{level:?}");
+            let powers = dispatch!(level.level(), simd => exponentials(simd, &[f32::NAN; LANES]));
+            assert!(powers.iter().all(|power| power.is_nan()), "{level:?}: {powers:?}");
+        }
+    }
+
+    fn four_sums<S: Simd>(simd: S, rows: [&[f32]; 4]) -> Vec<f32> {
+        let vectors = rows.map(|row| get(simd, &row[..S::f32s::LEN]));
+        sums_of_four::<S>(vectors).to_vec()
+    }
+
+    fn width<S: Simd>(_: S) -> usize {
+        S::f32s::LEN
+    }
+
+    #[test]
+    fn four_vectors_are_summed_each_for_itself() {
+        let rows: Vec<Vec<f32>> = (0..4).map(|i| (0..LANES).map(|j| (100 * i + j) as f32).collect()).collect();
+        let rows: [&[f32]; 4] = std::array::from_fn(|i| &rows[i][..]);
+        for level in levels() {
+            let lanes = dispatch!(level.level(), simd => width(simd));
+            let expected: Vec<f32> = rows.iter().map(|row| row[..lanes].iter().sum()).collect();
+            assert_eq!(dispatch!(level.level(), simd => four_sums(simd, rows)), expected, "{level:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(cases(50))]
+
+        #[test]
+        fn tables_are_looked_up(entries in 1..=100_usize, seed in any::<u32>()) {
+            let table: Vec<f32> = (0..entries.max(LOOKUP)).map(|at| at as f32 + 0.5).collect();
+            let indices: Vec<u32> = (0..2 * LANES as u32).map(|at| (seed / 2 + 37 * at) % entries as u32).collect();
+            for level in levels() {
+                let mut found = vec![0.0; indices.len()];
+                dispatch!(level.level(), simd => look_up(simd, &table, entries, &indices, &mut found));
+                let right = found.iter().zip(&indices).all(|(found, at)| *found == *at as f32 + 0.5);
+                prop_assert!(right, "{:?}: {:?} {:?}", level, found, indices);
+            }
+        }
+    }
+
+    #[test]
+    fn levels_have_names_and_unknown_ones_are_refused() {
+        for level in Vectors::available() {
+            assert_eq!(Vectors::named(level.name()).unwrap().name(), level.name());
+        }
+        let said = Vectors::named("mmx").unwrap_err().to_string();
+        assert!(said.starts_with("vector instructions: expected one of scalar"), "{said}");
+    }
 }

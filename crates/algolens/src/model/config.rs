@@ -152,7 +152,8 @@ impl Config {
         l * of_block + seq * (8 * d + 4 * h * e + d_mlp + o) + h * seq * seq
     }
 
-    fn parameters_at_most(&self) -> u128 {
+    /// An upper bound on the parameters.
+    pub(crate) fn parameters_at_most(&self) -> u128 {
         let [l, h, d, e, c, v, o] =
             [self.n_layers, self.n_heads, self.d_model, self.d_head, self.n_ctx, self.d_vocab, self.d_vocab_out]
                 .map(|size| size as u128);

@@ -105,7 +105,9 @@ impl Task for SortedList {
     /// order.
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {
         let mut uniforms: Vec<(f32, Token)> = (0..=self.max_value).map(|v| (random::uniform24(rng), v)).collect();
-        uniforms.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let order = |a: &(f32, Token), b: &(f32, Token)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+        uniforms.select_nth_unstable_by(self.list_len - 1, order);
+        uniforms[..self.list_len].sort_unstable_by(order);
         for (slot, (_, value)) in example.iter_mut().zip(&uniforms[..self.list_len]) {
             *slot = *value;
         }

@@ -1,14 +1,13 @@
 //! One list through the circuits, backward: from the right answers to the gradients of the tables.
 
-use super::{
-    list::{List, Query},
-    tables::Tables,
-};
+use super::{list::List, shape::Shape, tables::Tables};
 use crate::{
     engine::{
-        Outcome, Score,
-        products::{Rows, RowsMut, Start, Weights, dot_products, runs, weighted_sums},
-        vector::{Numbers, add_scaled, add_to, dot, exp_row, get, lanes, lanes_mut, max_of, numbers, scale_row},
+        Score,
+        products::{Rows, RowsMut, Start, Weights, dot_products, weighted_sums},
+        queries::Query,
+        softmax::{Prediction, predict},
+        vector::{Numbers, add_scaled, add_to, dot, get, lanes, lanes_mut, numbers, scale_row},
     },
     task::Token,
 };
@@ -37,7 +36,7 @@ impl Backward {
         let shape = tables.shape;
         // A block of dot products may reach behind the last key.
         Self {
-            pattern: numbers(list.queries.len() * shape.keys(), 0.0),
+            pattern: numbers(list.queries.all.len() * shape.keys(), 0.0),
             writes: numbers(shape.positions * shape.row_width(), 0.0),
             circuit_row: numbers(shape.qk_width(), 0.0),
             bias_row: numbers(shape.qk_width(), 0.0),
@@ -85,7 +84,7 @@ impl Backward {
         let rows = Rows { data: &list.rows, stride: width };
         let writes = Rows { data: list.writes_of(head), stride: width };
         let mut out = RowsMut { data: &mut self.pattern, stride: shape.keys() };
-        for block in &list.blocks {
+        for block in &list.queries.blocks {
             let mut out = out.from(block.first);
             dot_products(simd, &mut out, rows.from(block.first), block.queries, writes, block.seen, width);
         }
@@ -95,13 +94,11 @@ impl Backward {
     #[simd]
     fn writes_backward<S: Simd>(&mut self, simd: S, tables: &Tables, list: &List, head: usize, gradients: &mut Tables) {
         let shape = tables.shape;
-        let (width, queries) = (shape.row_width(), list.queries.len());
+        let (width, queries) = (shape.row_width(), list.queries.all.len());
         let pattern = Rows { data: list.pattern_of(head), stride: shape.keys() };
         let rows = Rows { data: &list.rows, stride: width };
         let mut out = RowsMut { data: &mut self.writes, stride: width };
-        for keys in runs(shape.positions, KEYS) {
-            let sees = |query: &Query| query.seen > keys.start;
-            let first = list.queries.iter().position(sees).unwrap_or(queries);
+        for (keys, first) in list.queries.key_runs() {
             let weights = Weights::Transposed(pattern.from(first), keys.start);
             let mut out = out.from(keys.start);
             let terms = queries - first;
@@ -110,9 +107,25 @@ impl Backward {
         }
         let ov = &mut gradients.heads[head].ov;
         for (position, write) in self.writes.chunks_exact(width).enumerate() {
-            for feature in [list.token_at(position), shape.tokens + position] {
-                add_scaled(simd, &mut ov[feature * width..(feature + 1) * width], write, list.scale[position]);
-            }
+            let (of_tokens, of_positions) = ov.split_at_mut(shape.tokens * width);
+            let of_token = &mut of_tokens[list.token_at(position) * width..];
+            add_to_both(simd, [of_token, &mut of_positions[position * width..]], write, list.scale[position]);
+        }
+    }
+
+    /// The gradient of a query's row of a QK circuit: that of each key's inner score, at its token and at its position.
+    #[inline(always)]
+    fn scatter<S: Simd>(&mut self, simd: S, shape: Shape, list: &List, query: usize, seen: usize) {
+        let d_inner = &self.pattern[query * shape.keys()..(query + 1) * shape.keys()];
+        let (of_tokens, of_positions) = self.circuit_row.split_at_mut(shape.key_tokens());
+        for token in lanes_mut::<S>(of_tokens) {
+            S::f32s::splat(simd, 0.0).store_slice(token);
+        }
+        for (position, d) in lanes_mut::<S>(of_positions).zip(lanes::<S>(d_inner)) {
+            get(simd, d).store_slice(position);
+        }
+        for (token, d) in list.tokens[..seen].iter().zip(d_inner) {
+            of_tokens[*token as usize] += *d;
         }
     }
 
@@ -120,44 +133,36 @@ impl Backward {
     #[simd]
     fn scores_backward<S: Simd>(&mut self, simd: S, tables: &Tables, list: &List, head: usize, gradients: &mut Tables) {
         let shape = tables.shape;
-        let (keys, width, queries) = (shape.keys(), shape.qk_width(), list.queries.len());
+        let (keys, width, queries) = (shape.keys(), shape.qk_width(), list.queries.all.len());
         let qk = tables.qk(head);
         let d_qk = &mut gradients.heads[head].qk;
         self.bias_row.fill(0.0);
-        for (query, Query { position, seen }) in list.queries.iter().enumerate() {
+        for (query, Query { position, seen }) in list.queries.all.iter().enumerate() {
             let pair = (head * queries + query) * keys;
             let (pattern, scores) = (&list.pattern[pair..pair + keys], &list.scores[pair..pair + keys]);
             let d_inner = &mut self.pattern[query * keys..(query + 1) * keys];
             softmax_backward(simd, pattern, scores, &list.scale, d_inner, &mut self.scaled);
-            let (of_tokens, of_positions) = self.circuit_row.split_at_mut(shape.key_tokens());
-            of_tokens.fill(0.0);
-            of_positions.copy_from_slice(d_inner);
-            for (token, d) in list.tokens[..*seen].iter().zip(&*d_inner) {
-                of_tokens[*token as usize] += *d;
-            }
-            let features = [list.token_at(*position), shape.tokens + position];
-            let [of_token, of_position] = features.map(|feature| qk.row(feature));
+            self.scatter(simd, shape, list, query, *seen);
+            let (token, position) = (list.token_at(*position), *position);
+            let rows = lanes::<S>(qk.row(token)).zip(lanes::<S>(qk.row(shape.tokens + position)));
+            let (d_tokens, d_positions) = d_qk.split_at_mut(shape.tokens * width);
+            let d_rows = lanes_mut::<S>(&mut d_tokens[token * width..]);
+            let d_rows = d_rows.zip(lanes_mut::<S>(&mut d_positions[position * width..]));
+            let r = S::f32s::splat(simd, list.scale[position]);
             let mut d_r = S::f32s::splat(simd, 0.0);
-            let circuit = lanes::<S>(of_token).zip(lanes::<S>(of_position));
-            for ((d, (of_token, of_position)), bias) in
-                lanes::<S>(&self.circuit_row).zip(circuit).zip(lanes_mut::<S>(&mut self.bias_row))
-            {
+            let d_row = lanes::<S>(&self.circuit_row).zip(lanes_mut::<S>(&mut self.bias_row));
+            for ((d, bias), ((of_token, of_position), (d_token, d_position))) in d_row.zip(rows.zip(d_rows)) {
                 let d = get(simd, d);
                 d_r = d.mul_add(get(simd, of_token) + get(simd, of_position), d_r);
                 add_to(simd, bias, d);
+                add_to(simd, d_token, d * r);
+                add_to(simd, d_position, d * r);
             }
-            for feature in features {
-                let row = &mut d_qk[feature * width..(feature + 1) * width];
-                add_scaled(simd, row, &self.circuit_row, list.scale[*position]);
-            }
-            self.scale[*position] += d_r.reduce_sum();
+            self.scale[position] += d_r.reduce_sum();
         }
         add_scaled(simd, &mut d_qk[shape.features() * width..], &self.bias_row, 1.0);
     }
 }
-
-/// Keys that are worked on together.
-const KEYS: usize = 5;
 
 /// Turns a query's row into its gradient: through the cross-entropy, the bias and the final norm.
 ///
@@ -175,7 +180,7 @@ fn row_backward<S: Simd>(
     let shape = tables.shape;
     let scale = list.unembed(simd, tables, query);
     let logits = &mut list.logits;
-    let Softmax { sum, outcome } = softmax(simd, logits, target);
+    let Prediction { sum, outcome } = predict(simd, logits, target);
     scale_row(simd, logits, weight / sum);
     logits[target] -= weight;
     add_scaled(simd, &mut gradients.bias, logits, 1.0);
@@ -188,34 +193,25 @@ fn row_backward<S: Simd>(
     outcome.into()
 }
 
-/// What a softmax gives beside the exponentials.
-pub struct Softmax {
-    /// Of the exponentials.
-    sum: f32,
-    pub outcome: Outcome,
-}
-
-/// Replaces padded logits by their exponentials less the largest logit.
-#[inline(always)]
-pub fn softmax<S: Simd>(simd: S, logits: &mut [f32], target: usize) -> Softmax {
-    let max = max_of(simd, logits);
-    let of_target = logits[target];
-    // The first of equals is the prediction.
-    let right = of_target == max && logits[..target].iter().all(|logit| *logit != max);
-    let sum = exp_row(simd, logits, max);
-    let log_prob = f64::from(of_target - max) - f64::from(sum.ln());
-    Softmax { sum, outcome: Outcome { log_prob, right } }
-}
-
 /// d direct\[t\] and d direct\[p\] get d row\[q\].
 #[simd]
 fn direct_backward<S: Simd>(simd: S, tables: &Tables, list: &List, gradients: &mut Tables) {
     let shape = tables.shape;
     let width = shape.row_width();
-    for (d, query) in list.rows.chunks_exact(width).zip(&list.queries) {
-        for feature in [list.token_at(query.position), shape.tokens + query.position] {
-            add_scaled(simd, &mut gradients.direct[feature * width..(feature + 1) * width], d, 1.0);
-        }
+    for (d, query) in list.rows.chunks_exact(width).zip(&list.queries.all) {
+        let (of_tokens, of_positions) = gradients.direct.split_at_mut(shape.tokens * width);
+        let of_token = &mut of_tokens[list.token_at(query.position) * width..];
+        add_to_both(simd, [of_token, &mut of_positions[query.position * width..]], d, 1.0);
+    }
+}
+
+/// Adds factor · d to the beginning of two rows.
+#[inline(always)]
+fn add_to_both<S: Simd>(simd: S, [a, b]: [&mut [f32]; 2], d: &[f32], factor: f32) {
+    for (d, (a, b)) in lanes::<S>(d).zip(lanes_mut::<S>(a).zip(lanes_mut::<S>(b))) {
+        let d = get(simd, d) * factor;
+        add_to(simd, a, d);
+        add_to(simd, b, d);
     }
 }
 

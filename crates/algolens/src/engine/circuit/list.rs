@@ -3,11 +3,10 @@
 use super::tables::Tables;
 use crate::{
     engine::{
-        products::{Rows, RowsMut, Start, Weights, runs, weighted_sums},
-        vector::{
-            LOOKUP, Numbers, dot, exp_row, get, lanes, lanes_from, lanes_mut, look_up, max_of, numbers, padded,
-            scale_row, set_scaled_sum,
-        },
+        products::{Rows, RowsMut, Start, Weights, weighted_sums},
+        queries::{Queries, Query},
+        softmax,
+        vector::{LOOKUP, Numbers, dot, get, lanes, lanes_mut, look_up, numbers, padded, set_scaled_sum},
     },
     task::Token,
 };
@@ -17,10 +16,9 @@ use ndarray::ArrayView1;
 
 /// The memory of a pass over one list, and what its forward half leaves for the backward half.
 pub struct List {
-    /// The predicted positions, and how many keys each sees.
-    pub queries: Vec<Query>,
+    /// The predicted positions.
+    pub queries: Queries,
     heads: usize,
-    pub blocks: Vec<Block>,
     /// `[key]`, padded.
     pub tokens: Vec<u32>,
     /// r of each key, `[key]`; ones in the padding.
@@ -40,53 +38,19 @@ pub struct List {
     pub logits: Numbers,
 }
 
-/// A predicted position.
-#[derive(Clone, Copy, Debug)]
-pub struct Query {
-    pub position: usize,
-    /// Keys that it sees.
-    pub seen: usize,
-}
-
-/// Queries that are worked on together.
-#[derive(Clone, Copy, Debug)]
-pub struct Block {
-    pub first: usize,
-    pub queries: usize,
-    /// Keys that any of them sees.
-    pub seen: usize,
-}
-
-impl Block {
-    /// Queries in a block, at most: those of one tile.
-    const MOST: usize = 5;
-
-    fn all(queries: &[Query]) -> Vec<Self> {
-        let block = |run: std::ops::Range<usize>| Self {
-            first: run.start,
-            queries: run.len(),
-            seen: queries[run].iter().map(|query| query.seen).max().unwrap_or(0),
-        };
-        runs(queries.len(), Self::MOST).map(block).collect()
-    }
-}
-
 impl List {
-    pub fn new(tables: &Tables, predicted: &[usize]) -> Self {
+    pub fn new(tables: &Tables, queries: &Queries) -> Self {
         let shape = tables.shape;
-        let pairs = shape.heads * predicted.len() * shape.keys();
-        let query = |&position: &usize| Query { position, seen: shape.seen_from(position) };
-        let queries: Vec<Query> = predicted.iter().map(query).collect();
+        let pairs = shape.heads * queries.all.len() * shape.keys();
         Self {
-            blocks: Block::all(&queries),
-            queries,
+            queries: queries.clone(),
             heads: shape.heads,
             tokens: vec![0; shape.keys()],
             scale: numbers(shape.keys(), 1.0),
             scores: numbers(pairs, 0.0),
             pattern: numbers(pairs, 0.0),
             writes: numbers(shape.heads * shape.positions * shape.row_width(), 0.0),
-            rows: numbers(predicted.len() * shape.row_width(), 0.0),
+            rows: numbers(queries.all.len() * shape.row_width(), 0.0),
             circuit_row: numbers(shape.qk_width().max(LOOKUP), 0.0),
             logits: numbers(padded(shape.classes), 0.0),
         }
@@ -111,7 +75,7 @@ impl List {
 
     /// The pattern of a head, `[query, key]`.
     pub fn pattern_of(&self, head: usize) -> &[f32] {
-        let share = self.queries.len() * self.tokens.len();
+        let share = self.queries.all.len() * self.tokens.len();
         &self.pattern[head * share..(head + 1) * share]
     }
 
@@ -131,13 +95,13 @@ impl List {
     #[simd]
     fn attend<S: Simd>(&mut self, simd: S, tables: &Tables) {
         let shape = tables.shape;
-        let (keys, queries) = (shape.keys(), self.queries.len());
+        let (keys, queries) = (shape.keys(), self.queries.all.len());
         for head in 0..shape.heads {
             let qk = tables.qk(head);
             let bias = qk.row(shape.features());
             let of_head = head * queries * keys..(head + 1) * queries * keys;
             let scores = &mut self.scores[of_head.clone()];
-            for (scores, Query { position, .. }) in scores.chunks_exact_mut(keys).zip(&self.queries) {
+            for (scores, Query { position, .. }) in scores.chunks_exact_mut(keys).zip(&self.queries.all) {
                 let of_token = qk.row(self.tokens[*position] as usize);
                 let of_position = qk.row(shape.tokens + position);
                 circuit_row(simd, &mut self.circuit_row, [of_token, of_position, bias], self.scale[*position]);
@@ -148,8 +112,8 @@ impl List {
                 }
             }
             let patterns = self.pattern[of_head].chunks_exact_mut(keys);
-            for ((pattern, scores), query) in patterns.zip(scores.chunks_exact(keys)).zip(&self.queries) {
-                softmax(simd, scores, query.seen, pattern);
+            for ((pattern, scores), query) in patterns.zip(scores.chunks_exact(keys)).zip(&self.queries.all) {
+                softmax::pattern(simd, scores, query.seen, pattern);
             }
         }
     }
@@ -172,9 +136,9 @@ impl List {
     #[simd]
     fn collect<S: Simd>(&mut self, simd: S, tables: &Tables) {
         let shape = tables.shape;
-        let (width, keys, queries) = (shape.row_width(), shape.keys(), self.queries.len());
+        let (width, keys, queries) = (shape.row_width(), shape.keys(), self.queries.all.len());
         let direct = tables.direct();
-        for (row, query) in self.rows.chunks_exact_mut(width).zip(&self.queries) {
+        for (row, query) in self.rows.chunks_exact_mut(width).zip(&self.queries.all) {
             let of_token = direct.row(self.tokens[query.position] as usize);
             let of_position = direct.row(shape.tokens + query.position);
             set_scaled_sum(simd, row, of_token, of_position, 1.0);
@@ -184,7 +148,7 @@ impl List {
             let mut rows = RowsMut { data: &mut self.rows, stride: width };
             let pattern = Rows { data: &self.pattern, stride: keys };
             let writes = Rows { data: &self.writes, stride: width }.from(head * shape.positions);
-            for block in &self.blocks {
+            for block in &self.queries.blocks {
                 let mut rows = rows.from(block.first);
                 let weights = Weights::Straight(pattern.from(head * queries + block.first));
                 weighted_sums(simd, &mut rows, Start::Held, block.queries, width, weights, writes, block.seen);
@@ -215,19 +179,6 @@ impl List {
         }
         scale
     }
-}
-
-/// The pattern of one query: softmax over the first `seen` scores, zero behind them.
-#[simd]
-fn softmax<S: Simd>(simd: S, scores: &[f32], seen: usize, pattern: &mut [f32]) {
-    let hidden = S::f32s::splat(simd, f32::NEG_INFINITY);
-    let limit = S::f32s::splat(simd, seen as f32);
-    for ((weight, score), key) in lanes_mut::<S>(pattern).zip(lanes::<S>(scores)).zip((0..).step_by(S::f32s::LEN)) {
-        lanes_from(simd, key).simd_lt(limit).select(get(simd, score), hidden).store_slice(weight);
-    }
-    let max = max_of(simd, pattern);
-    let sum = exp_row(simd, pattern, max);
-    scale_row(simd, pattern, sum.recip());
 }
 
 /// r · (token + position) + bias, of rows of a QK circuit.

@@ -12,9 +12,12 @@ mod tables;
 mod weights;
 
 use super::{
-    Batch, Engine, Outcome, Score, check_batch, check_gradients, check_tokens,
-    parallel::{self, GROUPS, lists_per_group},
-    vector::{Numbers, Vectors},
+    Batch, Engine, Outcome, Score, all_finite, check_batch, check_gradients, check_tokens,
+    memory::{Kept, Pool, Purpose},
+    parallel::{self, GROUPS, LEARNING_GROUPS, lists_per_group},
+    queries::Queries,
+    softmax::predict,
+    vector::Vectors,
 };
 use crate::{
     Result,
@@ -28,7 +31,6 @@ use list::List;
 use ndarray::{Array3, ArrayView2, ArrayViewMut3, Axis};
 use reduction::Reduction;
 use shape::Shape;
-use std::sync::{Mutex, PoisonError};
 use tables::Tables;
 use weights::Circuits;
 
@@ -36,13 +38,13 @@ use weights::Circuits;
 #[derive(Default)]
 pub struct Circuit {
     vectors: Vectors,
-    idle: Mutex<Vec<Memory>>,
+    pool: Pool<Memory>,
 }
 
 impl Circuit {
     /// An engine that uses these instructions.
     pub fn new(vectors: Vectors) -> Self {
-        Self { vectors, idle: Mutex::default() }
+        Self { vectors, pool: Pool::default() }
     }
 
     /// Whether models of this config have a circuit form.
@@ -53,44 +55,15 @@ impl Circuit {
         Shape::check(config)
     }
 
-    /// Runs `work` with the memory of an earlier call for the same model and sequences, or with new memory; its circuits
-    /// are those of `model`. Memory for other models is given back, and so is what `work` does not want to keep.
-    fn with_memory<R>(
-        &self,
-        model: &Model,
-        seq: usize,
-        positions: &[usize],
-        work: impl FnOnce(&mut Memory) -> (R, bool),
-    ) -> R {
-        let purpose = Purpose { config: model.config().clone(), seq, positions: positions.to_vec() };
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|memory| memory.purpose == purpose);
-        let kept = idle.pop();
-        drop(idle);
-        let mut memory = kept.unwrap_or_else(|| Memory::new(purpose));
-        memory.fill(model);
-        let (result, keep) = work(&mut memory);
-        if keep {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
-        }
-        result
+    /// Memory in which the circuits are the model's.
+    fn memory(&self, model: &Model, seq: usize, positions: &[usize]) -> Kept<Memory> {
+        let mut memory = self.pool.take(Purpose::new(model, seq, positions), Memory::new);
+        memory.fill(self.vectors, model);
+        memory
     }
 }
 
-/// Groups that gradients are summed in. Each has tables of its own, which cost as much to clear and to add up as some
-/// lists cost to learn from.
-const LEARNING_GROUPS: usize = GROUPS / 2;
-
-/// What memory is for.
-#[derive(PartialEq)]
-struct Purpose {
-    config: Config,
-    seq: usize,
-    positions: Vec<usize>,
-}
-
 struct Memory {
-    purpose: Purpose,
     circuits: Circuits,
     /// The weights that the circuits were made from.
     filled_with: Option<Params<f32>>,
@@ -108,22 +81,41 @@ struct Group {
 }
 
 impl Memory {
-    fn new(purpose: Purpose) -> Self {
-        let circuits = Circuits::new(Shape::new(&purpose.config, purpose.seq, &purpose.positions));
-        let list = || List::new(&circuits.tables, &purpose.positions);
+    fn new(purpose: &Purpose) -> Self {
+        let queries = Queries::new(purpose.config.attention_dir, purpose.seq, &purpose.positions);
+        let circuits = Circuits::new(Shape::new(&purpose.config, queries.keys));
+        let list = || List::new(&circuits.tables, &queries);
         let groups = (0..GROUPS).map(|_| Group { list: list(), backward: None, score: Score::default() }).collect();
-        Self { purpose, circuits, filled_with: None, groups, sum: None }
+        Self { circuits, filled_with: None, groups, sum: None }
     }
 
-    fn fill(&mut self, model: &Model) {
-        if self.filled_with.as_ref() == Some(&model.params) {
+    fn fill(&mut self, vectors: Vectors, model: &Model) {
+        if self.filled_with.as_ref().is_some_and(|params| same_bits(params.values(), model.params.values())) {
             return;
         }
-        self.circuits.fill(model);
+        self.circuits.fill(vectors, model);
         match &mut self.filled_with {
             Some(params) => params.values_mut().copy_from_slice(model.params.values()),
             None => self.filled_with = Some(model.params.clone()),
         }
+    }
+
+    fn logits(&mut self, vectors: Vectors, tokens: ArrayView2<Token>, all: &mut Array3<f32>) {
+        let lists = lists_per_group(tokens.nrows(), GROUPS);
+        let shares = tokens.axis_chunks_iter(Axis(0), lists).zip(all.axis_chunks_iter_mut(Axis(0), lists));
+        let tables = &self.circuits.tables;
+        parallel::for_each(self.groups.iter_mut().zip(shares).collect(), |(group, (tokens, share))| {
+            dispatch!(vectors.level(), simd => logits(simd, &mut group.list, tables, tokens, share));
+        });
+    }
+
+    fn outcomes(&mut self, vectors: Vectors, batch: Batch, all: &mut [Outcome]) {
+        let predictions = lists_per_group(batch.tokens.nrows(), GROUPS) * batch.positions.len();
+        let shares = batch.shares(GROUPS).zip(all.chunks_mut(predictions));
+        let tables = &self.circuits.tables;
+        parallel::for_each(self.groups.iter_mut().zip(shares).collect(), |(group, (batch, share))| {
+            dispatch!(vectors.level(), simd => outcomes(simd, &mut group.list, tables, batch, share));
+        });
     }
 
     fn loss_and_gradients(
@@ -138,12 +130,13 @@ impl Memory {
         let used = pieces.len();
         let tables = &self.circuits.tables;
         parallel::for_each(pieces, |(group, share)| {
-            dispatch!(vectors.0, simd => group.learn(simd, tables, share, weight));
+            dispatch!(vectors.level(), simd => group.learn(simd, tables, share, weight));
         });
         let shape = tables.shape;
         let (sum, reduction) = self.sum.get_or_insert_with(|| (Tables::new(shape), Reduction::new(shape)));
         let groups = &self.groups[..used];
-        add_up(sum, groups.iter().filter_map(|group| group.backward.as_ref()).map(|(_, tables)| tables).collect());
+        let of_groups: Vec<_> = groups.iter().filter_map(|group| group.backward.as_ref()).map(|(_, d)| d).collect();
+        add_up(sum, &of_groups);
         reduction.weights(&self.circuits, model, sum, gradients);
         let mut score = Score::default();
         groups.iter().for_each(|group| score.add(group.score));
@@ -151,20 +144,20 @@ impl Memory {
     }
 }
 
-/// The sum of the groups' tables, in their order; parts of it in parallel.
-fn add_up(sum: &mut Tables, groups: Vec<&Tables>) {
-    const PART: usize = 4096;
-    let mut parts = Vec::new();
+/// Whether two models of one config have the same weights, found out many at a time.
+fn same_bits(a: &[f32], b: &[f32]) -> bool {
+    const AT_A_TIME: usize = 256;
+    a.chunks(AT_A_TIME)
+        .zip(b.chunks(AT_A_TIME))
+        .all(|(a, b)| a.iter().zip(b).fold(0, |differing, (a, b)| differing | (a.to_bits() ^ b.to_bits())) == 0)
+}
+
+/// The sum of the groups' tables, in their order.
+fn add_up(sum: &mut Tables, groups: &[&Tables]) {
     for (array, sum) in sum.arrays_mut().enumerate() {
-        let of_groups: Vec<&Numbers> = groups.iter().filter_map(|group| group.arrays().nth(array)).collect();
-        parts.extend(sum.chunks_mut(PART).enumerate().map(|(part, sum)| (part * PART, sum, of_groups.clone())));
+        let of_groups = groups.iter().filter_map(|group| group.arrays().nth(array)).map(|numbers| &numbers[..]);
+        parallel::sum(sum, of_groups.collect());
     }
-    parallel::for_each(parts, |(from, sum, of_groups)| {
-        sum.fill(0.0);
-        for numbers in of_groups {
-            sum.iter_mut().zip(&numbers[from..]).for_each(|(sum, number)| *sum += number);
-        }
-    });
 }
 
 impl Group {
@@ -206,7 +199,7 @@ fn outcomes<S: Simd>(simd: S, list: &mut List, tables: &Tables, batch: Batch, ou
         list.forward(simd, tables, tokens);
         for (query, (target, outcome)) in targets.iter().zip(outcomes).enumerate() {
             list.unembed(simd, tables, query);
-            *outcome = backward::softmax(simd, &mut list.logits, *target as usize).outcome;
+            *outcome = predict(simd, &mut list.logits, *target as usize).outcome;
         }
     }
 }
@@ -223,14 +216,10 @@ impl Engine for Circuit {
         if all.is_empty() {
             return Ok(all);
         }
-        self.with_memory(model, tokens.ncols(), positions, |memory| {
-            let lists = lists_per_group(tokens.nrows(), GROUPS);
-            let shares = tokens.axis_chunks_iter(Axis(0), lists).zip(all.axis_chunks_iter_mut(Axis(0), lists));
-            let tables = &memory.circuits.tables;
-            parallel::for_each(memory.groups.iter_mut().zip(shares).collect(), |(group, (tokens, share))| {
-                dispatch!(self.vectors.0, simd => logits(simd, &mut group.list, tables, tokens, share));
-            });
-            ((), true)
+        parallel::enter(|| {
+            let mut memory = self.memory(model, tokens.ncols(), positions);
+            memory.logits(self.vectors, tokens, &mut all);
+            self.pool.give_back(memory);
         });
         Ok(all)
     }
@@ -242,14 +231,10 @@ impl Engine for Circuit {
         if all.is_empty() {
             return Ok(all);
         }
-        self.with_memory(model, batch.tokens.ncols(), batch.positions, |memory| {
-            let predictions = lists_per_group(batch.tokens.nrows(), GROUPS) * batch.positions.len();
-            let shares = batch.shares(GROUPS).zip(all.chunks_mut(predictions));
-            let tables = &memory.circuits.tables;
-            parallel::for_each(memory.groups.iter_mut().zip(shares).collect(), |(group, (batch, share))| {
-                dispatch!(self.vectors.0, simd => outcomes(simd, &mut group.list, tables, batch, share));
-            });
-            ((), true)
+        parallel::enter(|| {
+            let mut memory = self.memory(model, batch.tokens.ncols(), batch.positions);
+            memory.outcomes(self.vectors, batch, &mut all);
+            self.pool.give_back(memory);
         });
         Ok(all)
     }
@@ -262,10 +247,15 @@ impl Engine for Circuit {
             gradients.values_mut().fill(0.0);
             return Ok(Score::default());
         }
-        Ok(self.with_memory(model, batch.tokens.ncols(), batch.positions, |memory| {
+        let (memory, score) = parallel::enter(|| {
+            let mut memory = self.memory(model, batch.tokens.ncols(), batch.positions);
             let score = memory.loss_and_gradients(self.vectors, model, batch, gradients);
-            // Numbers that are none would stay in what the next pass takes for zeros.
-            (score, score.loss_sum.is_finite())
-        }))
+            (memory, score)
+        });
+        // Numbers that are none would stay in what the next pass takes for zeros.
+        if score.loss_sum.is_finite() && all_finite(gradients.values()) {
+            self.pool.give_back(memory);
+        }
+        Ok(score)
     }
 }

@@ -3,10 +3,10 @@
 use super::{
     shape::Shape,
     tables::{HeadTables, Tables, qk_parts, row_parts},
-    weights::{Circuits, Head, K, Q, V, block, centre},
+    weights::{Circuits, Head, block, centre},
 };
 use crate::{
-    engine::{matmul, parallel},
+    engine::{K, Q, V, matmul, parallel},
     model::{Model, Params},
 };
 use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut2, Axis, Zip, s};

@@ -3,7 +3,7 @@
 use crate::{
     Error, Result,
     engine::vector::padded,
-    model::{AttentionDir, Config, Positions},
+    model::{Config, Positions},
 };
 
 /// The sizes of the tables of one model, for sequences of which `positions` positions matter.
@@ -19,27 +19,23 @@ pub struct Shape {
     pub classes: usize,
     /// Positions that can be a query or a key: all, or in a causal model those up to the last predicted one.
     pub positions: usize,
-    pub causal: bool,
     pub norms: bool,
     pub eps: f32,
 }
 
-/// The most numbers that the tables of one group of lists may have (16 MiB).
-const MOST_NUMBERS: usize = 1 << 22;
+/// The most numbers that the tables, and what they are made from, may have (16 MiB; each group has tables of its own).
+const MOST_NUMBERS: u128 = 1 << 22;
 
 impl Shape {
-    /// The shape for sequences of `seq` tokens whose logits at `predicted` positions are wanted.
-    pub fn new(config: &Config, seq: usize, predicted: &[usize]) -> Self {
-        let causal = config.attention_dir == AttentionDir::Causal;
-        let last = predicted.iter().max().map_or(0, |last| last + 1);
+    /// The shape for sequences of which this many positions matter.
+    pub fn new(config: &Config, positions: usize) -> Self {
         Self {
             heads: config.n_heads,
             d_model: config.d_model,
             d_head: config.d_head,
             tokens: config.d_vocab,
             classes: config.d_vocab_out,
-            positions: if causal { last } else { seq },
-            causal,
+            positions,
             norms: config.has_norms(),
             eps: config.eps as f32,
         }
@@ -60,7 +56,7 @@ impl Shape {
         if config.positional_embedding_type != Positions::Standard {
             return refuse("standard positional embeddings", "shortformer".into());
         }
-        let numbers = Self::new(config, config.n_ctx, &[config.n_ctx - 1]).numbers();
+        let numbers = Self::new(config, config.n_ctx).numbers();
         if numbers > MOST_NUMBERS {
             return refuse(&format!("tables of at most {MOST_NUMBERS} numbers"), format!("{numbers}"));
         }
@@ -97,13 +93,22 @@ impl Shape {
         self.resid_width() + padded(self.classes)
     }
 
-    /// How many keys the query at `position` sees.
-    pub fn seen_from(&self, position: usize) -> usize {
-        if self.causal { position + 1 } else { self.positions }
-    }
-
-    fn numbers(&self) -> usize {
-        let heads = self.heads * ((self.features() + 1) * self.qk_width() + self.features() * self.row_width());
-        heads + self.features() * self.row_width() + self.tokens * self.positions
+    /// The numbers of all tables and of what they are made from.
+    fn numbers(&self) -> u128 {
+        let [heads, d_model, d_head, tokens, positions, classes, features, qk, row] = [
+            self.heads,
+            self.d_model,
+            self.d_head,
+            self.tokens,
+            self.positions,
+            self.classes,
+            self.features(),
+            self.qk_width(),
+            self.row_width(),
+        ]
+        .map(|size| size as u128);
+        let tables = (features + 1) * qk + features * row;
+        let made_from = features * (3 * d_head + 2 * d_model) + d_model * classes;
+        heads * (tables + made_from) + features * row + tokens * positions
     }
 }

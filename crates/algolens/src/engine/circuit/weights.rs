@@ -5,17 +5,15 @@ use super::{
     tables::{HeadTables, Tables, qk_parts, row_parts},
 };
 use crate::{
-    engine::{matmul, parallel},
+    engine::{
+        K, Q, V, matmul, parallel,
+        vector::{Vectors, square_of_sum},
+    },
     model::{BlockLayout, Model},
 };
-use ndarray::{Array1, Array2, ArrayViewMut2, Axis, Zip, s};
-
-/// Queries, keys and values, as indices of three-fold arrays.
-pub const Q: usize = 0;
-/// See [`Q`].
-pub const K: usize = 1;
-/// See [`Q`].
-pub const V: usize = 2;
+use fearless_simd::{Simd, dispatch};
+use fearless_simd_macros::simd;
+use ndarray::{Array1, Array2, ArrayViewMut2, Axis, s};
 
 /// The circuits of a model, and what they are made from: the way back needs it again.
 pub struct Circuits {
@@ -67,9 +65,11 @@ impl Circuits {
     }
 
     /// Computes everything from a model's weights, its heads in parallel.
-    pub fn fill(&mut self, model: &Model) {
+    pub fn fill(&mut self, vectors: Vectors, model: &Model) {
         self.fill_x(model);
-        self.fill_scale();
+        if self.tables.shape.norms {
+            dispatch!(vectors.level(), simd => fill_scale(simd, &mut self.tables, &self.x));
+        }
         self.fill_unembedding(model);
         let Self { tables, x, w_u, .. } = self;
         let shape = tables.shape;
@@ -91,20 +91,6 @@ impl Circuits {
         self.x.slice_mut(s![tokens.., ..]).assign(&params.get(layout.W_pos).slice(s![..positions, ..]));
         if norms {
             centre(self.x.view_mut());
-        }
-    }
-
-    fn fill_scale(&mut self) {
-        let Shape { tokens, norms, eps, d_model, .. } = self.tables.shape;
-        if !norms {
-            return;
-        }
-        let (of_tokens, of_positions) = self.x.view().split_at(Axis(0), tokens);
-        for (row, position) in self.tables.scale.chunks_exact_mut(tokens).zip(of_positions.rows()) {
-            for (scale, token) in row.iter_mut().zip(of_tokens.rows()) {
-                let squares = Zip::from(token).and(position).fold(0.0, |sum, t, p| sum + (t + p) * (t + p));
-                *scale = (squares / d_model as f32 + eps).sqrt().recip();
-            }
         }
     }
 
@@ -178,6 +164,20 @@ impl Head {
         matmul::set(self.written.view_mut(), self.projected[V].view(), w_o.index_axis(Axis(0), at));
         if shape.norms {
             centre(self.written.view_mut());
+        }
+    }
+}
+
+/// r(p, t) = 1/√(|x\[p\] + x\[t\]|² / d_model + eps).
+#[simd]
+fn fill_scale<S: Simd>(simd: S, tables: &mut Tables, x: &Array2<f32>) {
+    let Shape { tokens, eps, d_model, .. } = tables.shape;
+    let x = x.as_slice().expect("rows of this table alone");
+    let (of_tokens, of_positions) = x.split_at(tokens * d_model);
+    let rows = tables.scale.chunks_exact_mut(tokens).zip(of_positions.chunks_exact(d_model));
+    for (row, position) in rows {
+        for (scale, token) in row.iter_mut().zip(of_tokens.chunks_exact(d_model)) {
+            *scale = (square_of_sum(simd, token, position) / d_model as f32 + eps).sqrt().recip();
         }
     }
 }

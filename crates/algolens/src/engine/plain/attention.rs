@@ -8,16 +8,11 @@ use super::{
 };
 use crate::{
     Result,
-    engine::{hooks::BlockPoint, loss::softmax_in_place, matmul},
+    engine::{K, Q, V, hooks::BlockPoint, loss::softmax_in_place, matmul},
     model::{AttentionDir, BlockLayout, Params, Positions},
     scalar::Scalar,
 };
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
-
-/// The queries, keys and values of a block, as indices of its three-fold arrays.
-const Q: usize = 0;
-const K: usize = 1;
-const V: usize = 2;
 
 impl<T: Scalar> BlockActs<T> {
     /// `attn_out` from `resid_pre` (and, in shortformer models, the positions).
@@ -220,8 +215,7 @@ impl<T: Scalar> BlockActs<T> {
         if probe.wants_gradient(|point| point == at(BlockPoint::Result)) {
             pass.sizes.show_heads_gradient(probe, at(BlockPoint::Result), &for_each_head(d_out, pass.sizes.heads));
         }
-        let mut d_b_o = gradients.get_mut(layout.b_O);
-        d_b_o += &d_out.sum_axis(Axis(0));
+        matmul::add_row_sums(gradients.get_mut(layout.b_O), d_out.view());
         let d_w_o = gradients.get_mut(layout.W_O);
         let (heads, d_head, d_model) = d_w_o.dim();
         let d_w_o = d_w_o.into_shape_with_order((heads * d_head, d_model)).expect("a whole tensor is contiguous");
@@ -269,9 +263,8 @@ impl<T: Scalar> BlockActs<T> {
                 let d = of_head(pass, projected, head);
                 matmul::add(d_w.index_axis_mut(Axis(0), head), self.input(pass, kind, head).t(), d.view());
             }
-            let bias = layout.b_QKV[kind];
-            let sums = projected.sum_axis(Axis(0));
-            gradients.values_mut()[bias.range()].iter_mut().zip(&sums).for_each(|(d, sum)| *d += *sum);
+            let bias = &mut gradients.values_mut()[layout.b_QKV[kind].range()];
+            matmul::add_row_sums(bias.into(), projected.view());
         }
     }
 
@@ -344,11 +337,11 @@ impl<T: Scalar> BlockActs<T> {
 
     fn ln1_points(&self, pass: Pass<T>, layer: usize) -> NormPoints {
         let at = in_block(layer);
-        let heads = self.split.is_some().then_some(pass.sizes.heads);
         NormPoints {
             scale: at(BlockPoint::Ln1Scale),
             normalized: at(BlockPoint::Ln1Normalized),
-            rows: [pass.sizes.lists, pass.sizes.seq].into_iter().chain(heads).collect(),
+            rows: [pass.sizes.lists, pass.sizes.seq],
+            heads: self.split.is_some().then_some(pass.sizes.heads),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     scalar::Scalar,
     task::Token,
 };
-use ndarray::{ArrayView2, Axis};
+use ndarray::ArrayView2;
 
 impl<T: Scalar> Workspace<T> {
     /// Adds to `gradients` those of a number whose derivative by the logits stands in `self.logits`.
@@ -56,8 +56,7 @@ impl<T: Scalar> Workspace<T> {
         let d_logits = &self.logits;
         let normed = self.ln_final.as_ref().map_or(&self.last, |norm| &norm.out);
         matmul::add(gradients.get_mut(layout.W_U), normed.t(), d_logits.view());
-        let mut d_b_u = gradients.get_mut(layout.b_U);
-        d_b_u += &d_logits.sum_axis(Axis(0));
+        matmul::add_row_sums(gradients.get_mut(layout.b_U), d_logits.view());
         let d_last = &mut scratch.last;
         matmul::set(d_last.view_mut(), d_logits.view(), pass.params.get(layout.W_U).t());
         if let Some(norm) = &self.ln_final {

@@ -108,7 +108,8 @@ pub(super) fn points(sizes: Sizes) -> NormPoints {
     NormPoints {
         scale: HookPoint::LnFinalScale,
         normalized: HookPoint::LnFinalNormalized,
-        rows: vec![sizes.lists, sizes.predicted],
+        rows: [sizes.lists, sizes.predicted],
+        heads: None,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     engine::{
         Batch, Score,
         loss::cross_entropy_gradient,
-        parallel::{self, GROUPS, lists_per_group},
+        parallel::{self, GROUPS, lists_per_chunk, lists_per_group},
     },
     model::{Config, Model, Params},
     scalar::Scalar,
@@ -17,11 +17,6 @@ use crate::{
 };
 use ndarray::{Array3, ArrayView2, ArrayViewMut3, Axis};
 use std::collections::HashMap;
-
-/// Lists in a chunk, at most: few enough that the activations of a toy model stay in a core's L2 cache.
-const CHUNK: usize = 16;
-/// The most numbers that a chunk of several lists may keep.
-const MOST_OF_CHUNK: u128 = 1 << 24;
 
 /// The memory of all groups, for models of one config.
 pub(super) struct Groups<T> {
@@ -102,10 +97,6 @@ impl<T: Scalar> Group<T> {
             workspace.backward(pass, tokens, positions, gradients, &mut Blind);
         }
     }
-}
-
-fn lists_per_chunk(config: &Config, seq: usize) -> usize {
-    usize::try_from(MOST_OF_CHUNK / config.activations(seq).max(1)).map_or(CHUNK, |lists| lists.clamp(1, CHUNK))
 }
 
 /// The memory for chunks of this size; that for sequences of other lengths is given back.

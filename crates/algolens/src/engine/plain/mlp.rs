@@ -12,7 +12,7 @@ use crate::{
     model::{ActFn, Config, MlpLayout, Params},
     scalar::Scalar,
 };
-use ndarray::{Array2, Axis, Zip};
+use ndarray::{Array2, Zip};
 
 /// Activations of one MLP.
 pub(super) struct MlpActs<T> {
@@ -82,8 +82,7 @@ impl<T: Scalar> MlpActs<T> {
         let d_out = &scratch.resid;
         sizes.show_gradient(probe, at(BlockPoint::MlpOut), d_out);
         matmul::add(gradients.get_mut(mlp.W_out), self.post.t(), d_out.view());
-        let mut d_b_out = gradients.get_mut(mlp.b_out);
-        d_b_out += &d_out.sum_axis(Axis(0));
+        matmul::add_row_sums(gradients.get_mut(mlp.b_out), d_out.view());
         matmul::set(hidden.view_mut(), d_out.view(), params.get(mlp.W_out).t());
         sizes.show_gradient(probe, at(BlockPoint::MlpPost), hidden);
         let act_fn = act_fn(pass.config);
@@ -91,8 +90,7 @@ impl<T: Scalar> MlpActs<T> {
         sizes.show_gradient(probe, at(BlockPoint::MlpPre), hidden);
         let normed = self.ln2.as_ref().map_or(&self.input, |ln2| &ln2.out);
         matmul::add(gradients.get_mut(mlp.W_in), normed.t(), hidden.view());
-        let mut d_b_in = gradients.get_mut(mlp.b_in);
-        d_b_in += &hidden.sum_axis(Axis(0));
+        matmul::add_row_sums(gradients.get_mut(mlp.b_in), hidden.view());
         matmul::set(scratch.normed.view_mut(), hidden.view(), params.get(mlp.W_in).t());
         if let Some(ln2) = &self.ln2 {
             ln2.backward(&mut scratch.normed, pass, mlp.ln2, gradients, probe, &points(layer, sizes));
@@ -116,7 +114,8 @@ fn points(layer: usize, sizes: Sizes) -> NormPoints {
     NormPoints {
         scale: at(BlockPoint::Ln2Scale),
         normalized: at(BlockPoint::Ln2Normalized),
-        rows: vec![sizes.lists, sizes.seq],
+        rows: [sizes.lists, sizes.seq],
+        heads: None,
     }
 }
 

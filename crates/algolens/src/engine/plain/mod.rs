@@ -13,7 +13,7 @@ mod norm;
 mod probe;
 mod workspace;
 
-use super::{Batch, Engine, Gradients, Score, Seed, check_batch, check_gradients, check_run, check_tokens};
+use super::{Batch, Engine, Gradients, Score, Seed, check_batch, check_gradients, check_run, check_tokens, parallel};
 use crate::{
     Error, Result,
     engine::hooks::{Cache, Filter, Hooks},
@@ -56,13 +56,16 @@ impl<T: Scalar> Plain<T> {
     }
 
     /// Runs `work` with the memory of an earlier call, or with new memory where other calls are under way.
-    fn with_groups<R>(&self, config: &Config, work: impl FnOnce(&mut Groups<T>) -> R) -> R {
+    fn with_groups<R>(&self, config: &Config, work: impl FnOnce(&mut Groups<T>) -> R + Send) -> R
+    where
+        R: Send,
+    {
         let fits = |groups: &Groups<T>| groups.config() == config;
         let mut idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let kept = idle.iter().position(fits).map(|at| idle.swap_remove(at));
         drop(idle);
         let mut groups = kept.unwrap_or_else(|| Groups::new(config));
-        let result = work(&mut groups);
+        let result = parallel::enter(|| work(&mut groups));
         self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(groups);
         result
     }

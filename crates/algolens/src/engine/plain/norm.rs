@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{
     Result,
-    engine::hooks::HookPoint,
+    engine::{hooks::HookPoint, matmul},
     model::{NormLayout, Params},
     scalar::Scalar,
 };
-use ndarray::{Array2, ArrayView2, ArrayViewMut1, Axis, Zip};
+use ndarray::{Array2, ArrayView2, ArrayViewMut1, Dimension, IxDyn, Zip};
 
 /// What one norm leaves for the backward pass. A row is one residual vector.
 pub(super) struct NormActs<T> {
@@ -28,12 +28,14 @@ pub(super) struct NormActs<T> {
 pub(super) struct NormPoints {
     pub scale: HookPoint,
     pub normalized: HookPoint,
-    pub rows: Vec<usize>,
+    pub rows: [usize; 2],
+    pub heads: Option<usize>,
 }
 
 impl NormPoints {
-    fn shape(&self, width: usize) -> Vec<usize> {
-        self.rows.iter().copied().chain([width]).collect()
+    fn shape(&self, width: usize) -> IxDyn {
+        let [lists, positions] = self.rows;
+        self.heads.map_or_else(|| IxDyn(&[lists, positions, width]), |heads| IxDyn(&[lists, positions, heads, width]))
     }
 }
 
@@ -63,7 +65,7 @@ impl<T: Scalar> NormActs<T> {
             sigma[0] = (variance + eps).sqrt();
         });
         self.scale.assign(&self.sigma);
-        probe.activation(points.scale, shaped_mut(&mut self.scale, &points.shape(1)))?;
+        probe.activation(points.scale, shaped_mut(&mut self.scale, points.shape(1).slice()))?;
         for (mut hat, scale) in self.hat.rows_mut().into_iter().zip(&self.scale) {
             hat.mapv_inplace(|c| c / *scale);
         }
@@ -72,7 +74,7 @@ impl<T: Scalar> NormActs<T> {
             self.out *= &pass.params.get(w);
             self.out += &pass.params.get(b);
         }
-        probe.activation(points.normalized, shaped_mut(&mut self.out, &points.shape(x.ncols())))
+        probe.activation(points.normalized, shaped_mut(&mut self.out, points.shape(x.ncols()).slice()))
     }
 
     /// Turns the gradient of `out` into that of `x`, in place, and adds to those of the norm's weights.
@@ -88,14 +90,13 @@ impl<T: Scalar> NormActs<T> {
         probe: &mut P,
         points: &NormPoints,
     ) {
-        probe.gradient(points.normalized, shaped(d_out, &points.shape(d_out.ncols())));
+        probe.gradient(points.normalized, shaped(d_out, points.shape(d_out.ncols()).slice()));
         if let Some(NormLayout { w, b }) = weights {
             let mut d_w = gradients.get_mut(w);
             for (d_out, hat) in d_out.rows().into_iter().zip(self.hat.rows()) {
                 Zip::from(&mut d_w).and(d_out).and(hat).for_each(|d_w, d, hat| *d_w += *d * *hat);
             }
-            let mut d_b = gradients.get_mut(b);
-            d_b += &d_out.sum_axis(Axis(0));
+            matmul::add_row_sums(gradients.get_mut(b), d_out.view());
             *d_out *= &pass.params.get(w);
         }
         let mut d_scale = probe.wants_gradient(|p| p == points.scale).then(|| self.scale.clone());
@@ -106,7 +107,7 @@ impl<T: Scalar> NormActs<T> {
             }
         }
         if let Some(d_scale) = d_scale {
-            probe.gradient(points.scale, shaped(&d_scale, &points.shape(1)));
+            probe.gradient(points.scale, shaped(&d_scale, points.shape(1).slice()));
         }
     }
 

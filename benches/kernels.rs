@@ -1,0 +1,111 @@
+//! How fast the engine's kernels and forms are: `cargo bench -p algolens`.
+//!
+//! Kernels have the sizes that the post's model gives them: a list's 10 queries and 20 keys, rows of 160 numbers (96 of the
+//! residual stream and 52 logits, padded). Forms take training steps on 512 lists.
+
+use algolens::{
+    engine::{
+        Batch, Form, Vectors, matmul,
+        products::{Rows, RowsMut, Start, Weights, dot_products, weighted_sums},
+        softmax, vector,
+    },
+    model::{Model, Params},
+    task::SortedList,
+    train::Recipe,
+};
+use divan::{Bencher, counter::ItemsCount};
+use fearless_simd::dispatch;
+use ndarray::Array2;
+
+const QUERIES: usize = 10;
+const KEYS: usize = 20;
+const WIDTH: usize = 160;
+const LISTS: usize = 512;
+
+fn main() {
+    divan::main();
+}
+
+/// The vector levels of this machine.
+fn levels() -> Vec<&'static str> {
+    Vectors::available().iter().map(Vectors::name).collect()
+}
+
+fn level(name: &str) -> Vectors {
+    Vectors::named(name).expect("the machine has it")
+}
+
+/// What 10 queries attend to: 32 000 products and sums.
+#[divan::bench(args = levels())]
+fn weighted_sums_of_a_head(bencher: Bencher, name: &str) {
+    let level = level(name).level();
+    let (weights, rows) = (vector::numbers(QUERIES * 32, 0.5), vector::numbers(KEYS * WIDTH, 0.25));
+    let mut out = vector::numbers(QUERIES * WIDTH, 0.0);
+    bencher.counter(ItemsCount::new(QUERIES * KEYS * WIDTH)).bench_local(|| {
+        let mut out = RowsMut { data: &mut out, stride: WIDTH };
+        let weights = Weights::Straight(Rows { data: &weights, stride: 32 });
+        let rows = Rows { data: &rows, stride: WIDTH };
+        dispatch!(level, simd => weighted_sums(simd, &mut out, Start::Zero, QUERIES, WIDTH, weights, rows, KEYS));
+    });
+}
+
+/// How 10 queries' rows lie to 20 keys': 32 000 products and sums.
+#[divan::bench(args = levels())]
+fn dot_products_of_a_head(bencher: Bencher, name: &str) {
+    let level = level(name).level();
+    let (a, b) = (vector::numbers(QUERIES * WIDTH, 0.5), vector::numbers(KEYS * WIDTH, 0.25));
+    let mut out = vector::numbers(QUERIES * 32, 0.0);
+    bencher.counter(ItemsCount::new(QUERIES * KEYS * WIDTH)).bench_local(|| {
+        let mut out = RowsMut { data: &mut out, stride: 32 };
+        let [a, b] = [&a, &b].map(|data| Rows { data, stride: WIDTH });
+        dispatch!(level, simd => dot_products(simd, &mut out, a, QUERIES, b, KEYS, WIDTH));
+    });
+}
+
+/// The pattern of one query.
+#[divan::bench(args = levels())]
+fn pattern_of_a_query(bencher: Bencher, name: &str) {
+    let level = level(name).level();
+    let scores = vector::numbers(32, 0.5);
+    let mut pattern = vector::numbers(32, 0.0);
+    bencher.bench_local(|| dispatch!(level, simd => softmax::pattern(simd, &scores, KEYS, &mut pattern)));
+}
+
+/// A chunk of 16 lists times a square matrix of weights, by `gemm`.
+#[divan::bench]
+fn large_product(bencher: Bencher) {
+    let (a, b) = (Array2::from_elem((16 * KEYS, 96), 0.5_f32), Array2::from_elem((96, 96), 0.25));
+    let mut c = Array2::zeros((16 * KEYS, 96));
+    bencher.counter(ItemsCount::new(16 * KEYS * 96 * 96)).bench_local(|| matmul::set(c.view_mut(), a.view(), b.view()));
+}
+
+/// Each form at each level.
+fn forms() -> Vec<(Form, &'static str)> {
+    Form::ALL.into_iter().flat_map(|form| levels().into_iter().map(move |level| (form, level))).collect()
+}
+
+fn post() -> Model {
+    let config = Recipe::default().config().expect("the recipe's own");
+    Model::init(config, 0).expect("a valid config")
+}
+
+/// The post's model: loss and gradients of 512 lists.
+#[divan::bench(args = forms(), sample_count = 20)]
+fn step(bencher: Bencher, (form, name): (Form, &str)) {
+    let (model, data) = (post(), SortedList::new(10, 50).expect("a size of the task").dataset(LISTS, 1));
+    let mut gradients = Params::like(model.params.layout().clone());
+    let engine = form.engine(level(name));
+    bencher.counter(ItemsCount::new(LISTS)).bench_local(|| {
+        engine.loss_and_gradients(&model, Batch::from(&data), &mut gradients).expect("lists of the task")
+    });
+}
+
+/// The post's model: predictions of 512 lists.
+#[divan::bench(args = forms(), sample_count = 20)]
+fn forward(bencher: Bencher, (form, name): (Form, &str)) {
+    let (model, data) = (post(), SortedList::new(10, 50).expect("a size of the task").dataset(LISTS, 1));
+    let engine = form.engine(level(name));
+    bencher
+        .counter(ItemsCount::new(LISTS))
+        .bench_local(|| engine.outcomes(&model, Batch::from(&data)).expect("lists of the task"));
+}

@@ -1,0 +1,115 @@
+//! Softmax over padded rows: of scores into a pattern, and of logits into a prediction.
+
+use super::{
+    loss::Outcome,
+    vector::{exp_row, get, lanes, lanes_from, lanes_mut, max_of, scale_row},
+};
+use fearless_simd::prelude::*;
+use fearless_simd_macros::simd;
+
+/// The pattern of one query: softmax over the first `seen` scores, zero behind them.
+#[simd]
+pub fn pattern<S: Simd>(simd: S, scores: &[f32], seen: usize, pattern: &mut [f32]) {
+    let mut max = S::f32s::splat(simd, f32::NEG_INFINITY);
+    for ((weight, score), key) in lanes_mut::<S>(pattern).zip(lanes::<S>(scores)).zip((0..).step_by(S::f32s::LEN)) {
+        let score = seen_or_hidden(simd, get(simd, score), key, seen);
+        max = max.max(score);
+        score.store_slice(weight);
+    }
+    normalise(simd, pattern, max.reduce_max());
+}
+
+/// Scores of one query become its pattern: softmax over the first `seen`, zero behind them.
+#[simd]
+pub fn pattern_in_place<S: Simd>(simd: S, scores: &mut [f32], seen: usize) {
+    let mut max = S::f32s::splat(simd, f32::NEG_INFINITY);
+    for (weight, key) in lanes_mut::<S>(scores).zip((0..).step_by(S::f32s::LEN)) {
+        let score = seen_or_hidden(simd, get(simd, weight), key, seen);
+        max = max.max(score);
+        score.store_slice(weight);
+    }
+    normalise(simd, scores, max.reduce_max());
+}
+
+/// The scores of the keys from `first` on; −∞ from key `seen` on.
+#[inline(always)]
+fn seen_or_hidden<S: Simd>(simd: S, scores: S::f32s, first: usize, seen: usize) -> S::f32s {
+    let limit = S::f32s::splat(simd, seen as f32);
+    lanes_from(simd, first).simd_lt(limit).select(scores, S::f32s::splat(simd, f32::NEG_INFINITY))
+}
+
+#[inline(always)]
+fn normalise<S: Simd>(simd: S, scores: &mut [f32], max: f32) {
+    let sum = exp_row(simd, scores, max);
+    scale_row(simd, scores, sum.recip());
+}
+
+/// What a softmax gives beside the exponentials.
+pub struct Prediction {
+    /// Of the exponentials.
+    pub sum: f32,
+    /// How well the target is predicted.
+    pub outcome: Outcome,
+}
+
+/// Replaces padded logits by their exponentials less the largest logit.
+#[inline(always)]
+pub fn predict<S: Simd>(simd: S, logits: &mut [f32], target: usize) -> Prediction {
+    let max = max_of(simd, logits);
+    let of_target = logits[target];
+    // The first of equals is the prediction.
+    let right = of_target == max && logits[..target].iter().fold(true, |first, logit| first & (*logit != max));
+    let sum = exp_row(simd, logits, max);
+    let log_prob = f64::from(of_target - max) - f64::from(sum.ln());
+    Prediction { sum, outcome: Outcome { log_prob, right } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{
+        loss,
+        vector::{
+            LANES,
+            tests::{cases, levels},
+        },
+    };
+    use fearless_simd::dispatch;
+    use ndarray::aview1;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(cases(100))]
+
+        #[test]
+        fn patterns_are_softmaxes_of_what_is_seen(scores in prop::collection::vec(-30.0_f32..30.0, LANES), seen in 1..=LANES) {
+            let log_probs = loss::log_softmax(aview1(&scores[..seen]));
+            for level in levels() {
+                let mut found = vec![f32::NAN; LANES];
+                dispatch!(level.level(), simd => pattern(simd, &scores, seen, &mut found));
+                for (found, log_prob) in found.iter().zip(&log_probs) {
+                    prop_assert!((f64::from(*found) - log_prob.exp()).abs() < 1e-6, "{:?}", level);
+                }
+                prop_assert!(found[seen..].iter().all(|weight| *weight == 0.0), "{:?}", level);
+            }
+        }
+
+        #[test]
+        fn predictions_are_those_of_the_logits(
+            logits in prop::collection::vec((-8..8_i8).prop_map(f32::from), 1..2 * LANES), target in any::<prop::sample::Index>(),
+        ) {
+            let target = target.index(logits.len());
+            let expected = loss::log_softmax(aview1(&logits))[target];
+            let right = loss::argmax(aview1(&logits)) == target;
+            let mut padded = logits.clone();
+            padded.resize(2 * LANES, f32::NEG_INFINITY);
+            for level in levels() {
+                let mut row = padded.clone();
+                let Prediction { sum, outcome } = dispatch!(level.level(), simd => predict(simd, &mut row, target));
+                prop_assert!((outcome.log_prob - expected).abs() < 1e-5, "{:?}", level);
+                prop_assert_eq!(outcome.right, right, "{:?}", level);
+                prop_assert!((f64::from(row[target] / sum) - expected.exp()).abs() < 1e-6, "{:?}", level);
+            }
+        }
+    }
+}

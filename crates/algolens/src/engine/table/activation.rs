@@ -1,0 +1,101 @@
+//! The activation functions of MLPs, vector by vector.
+
+use crate::{engine::vector::exp, model::ActFn};
+use fearless_simd::prelude::*;
+
+/// act_fn(x), and its derivative there.
+#[inline(always)]
+pub fn act_fn<S: Simd>(simd: S, act_fn: ActFn, x: S::f32s) -> (S::f32s, S::f32s) {
+    let of = |number: f32| S::f32s::splat(simd, number);
+    match act_fn {
+        ActFn::Relu => {
+            let positive = of(0.0).simd_lt(x);
+            (positive.select(x, of(0.0)), positive.select(of(1.0), of(0.0)))
+        }
+        ActFn::Silu => {
+            let share = sigmoid(simd, x);
+            (x * share, share * (x * (of(1.0) - share) + 1.0))
+        }
+        ActFn::Gelu => {
+            let share = erf(simd, x * std::f32::consts::FRAC_1_SQRT_2) * 0.5 + 0.5;
+            let density =
+                exp(simd, x * x * -0.5) * (0.5 * std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2);
+            (x * share, x.mul_add(density, share))
+        }
+        ActFn::GeluNew => {
+            let squared = x * x;
+            let inner = x * (squared * CUBIC + 1.0) * ROOT;
+            // ½ (1 + tanh y) is the logistic function of 2 y.
+            let share = sigmoid(simd, inner + inner);
+            let slope = (squared * (3.0 * CUBIC) + 1.0) * (2.0 * ROOT);
+            (x * share, share * (x * (of(1.0) - share) * slope + 1.0))
+        }
+    }
+}
+
+/// √(2/π) and the cubic coefficient of the tanh approximation of gelu (Hendrycks & Gimpel, 2016).
+const ROOT: f32 = 0.797_884_6;
+const CUBIC: f32 = 0.044_715;
+
+/// 1 / (1 + e⁻ˣ).
+#[inline(always)]
+fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let one = S::f32s::splat(simd, 1.0);
+    let power = exp(simd, -x.abs());
+    let larger = one / (power + 1.0);
+    x.simd_lt(S::f32s::splat(simd, 0.0)).select(one - larger, larger)
+}
+
+/// The error function, to 1.5e-7 (Abramowitz & Stegun, 7.1.26).
+#[inline(always)]
+fn erf<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let one = S::f32s::splat(simd, 1.0);
+    let size = x.abs();
+    let t = one / (size * 0.327_591_1 + 1.0);
+    let mut series = S::f32s::splat(simd, 1.061_405_4);
+    for coefficient in [-1.453_152, 1.421_413_7, -0.284_496_72, 0.254_829_6] {
+        series = series.mul_add(t, S::f32s::splat(simd, coefficient));
+    }
+    (one - series * t * exp(simd, -(size * size))).copysign(x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::vector::{LANES, get, tests::levels};
+    use fearless_simd::dispatch;
+
+    fn values<S: Simd>(simd: S, function: ActFn, x: f32) -> (f32, f32) {
+        let (value, slope) = act_fn(simd, function, get(simd, &[x; LANES][..S::f32s::LEN]));
+        (value.as_slice()[0], slope.as_slice()[0])
+    }
+
+    /// Against their definitions, in f64; slopes against differences.
+    #[test]
+    fn activation_functions_are_theirs() {
+        type Definition = fn(f64) -> f64;
+        let definitions: [(ActFn, Definition); 4] = [
+            (ActFn::Relu, |x| x.max(0.0)),
+            (ActFn::Gelu, |x| x * 0.5 * (1.0 + libm::erf(x / 2.0_f64.sqrt()))),
+            (ActFn::GeluNew, |x| {
+                0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
+            }),
+            (ActFn::Silu, |x| x / (1.0 + (-x).exp())),
+        ];
+        let steps = if cfg!(miri) { 9 } else { 2001 };
+        for level in levels() {
+            for (function, definition) in definitions {
+                for at in 0..steps {
+                    let x = 24.0 * (f64::from(at) + 0.25) / f64::from(steps) - 12.0;
+                    let (value, slope) = dispatch!(level.level(), simd => values(simd, function, x as f32));
+                    let difference = (definition(x + 1e-5) - definition(x - 1e-5)) / 2e-5;
+                    let scale = 1.0 + x.abs();
+                    assert!((f64::from(value) - definition(x)).abs() < 1e-6 * scale, "{level:?} {function:?}({x})");
+                    assert!((f64::from(slope) - difference).abs() < 2e-6 * scale, "{level:?} {function:?}'({x})");
+                }
+                let at_zero = dispatch!(level.level(), simd => values(simd, function, 0.0));
+                assert_eq!(at_zero.0, 0.0, "{level:?} {function:?}");
+            }
+        }
+    }
+}

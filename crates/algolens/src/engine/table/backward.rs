@@ -1,0 +1,186 @@
+//! Some lists through all blocks, backward.
+
+use super::{
+    Pass,
+    attention::attend_backward,
+    chunk::{BlockRows, Chunk, pairs, places},
+    gradients::Gradients,
+    matrix::{Matrix, add_rows},
+    norm::Norm,
+    rows::{RowGradients, RowTable, embed_backward},
+};
+use crate::{
+    engine::{
+        Batch, K, Q, Score, V, matmul,
+        softmax::{Prediction, predict},
+        vector::{Numbers, numbers, padded, scale_row},
+    },
+    task::Token,
+};
+use fearless_simd::Simd;
+use fearless_simd_macros::simd;
+use ndarray::ArrayView2;
+
+/// The memory of the way back through a chunk.
+pub struct Backward {
+    /// Of the residual stream, `[row, d_model]`.
+    resid: Matrix,
+    /// Of a block's normalised inputs or of its MLP's, `[row, d_model]`.
+    read: Matrix,
+    /// `[row, d_model]`.
+    scratch: Matrix,
+    /// Of an MLP's hidden layer, `[row, d_mlp]`.
+    hidden: Matrix,
+    /// `[row, head · padded d_head]`.
+    qkv: [Matrix; 3],
+    /// `[row, head · padded d_head]`.
+    z: Matrix,
+    /// Of one list's and head's scores, `[query, key]`.
+    scores: Numbers,
+}
+
+/// Where gradients go.
+pub struct Sums<'a> {
+    /// What each prediction's cross-entropy counts.
+    pub weight: f32,
+    /// By the weights.
+    pub gradients: &'a mut Gradients,
+    /// The table that the first block was looked up in, and the gradients by its rows.
+    pub table: Option<(&'a RowTable, &'a mut RowGradients)>,
+}
+
+impl Backward {
+    pub fn new(pass: Pass, chunk: &Chunk) -> Self {
+        let config = pass.model.config();
+        let keys = pass.plan.keys();
+        let queries = pass.plan.predicted().all.len().max(keys);
+        let rows = chunk.lists * queries;
+        let wide = || Matrix::new(rows, config.d_model);
+        let heads = || Matrix::new(rows, config.n_heads * padded(config.d_head));
+        Self {
+            resid: wide(),
+            read: wide(),
+            scratch: wide(),
+            hidden: Matrix::new(rows, config.mlp.map_or(0, |mlp| mlp.d_mlp)),
+            qkv: [0; 3].map(|_| heads()),
+            z: heads(),
+            scores: numbers(queries * padded(keys), 0.0),
+        }
+    }
+
+    /// Adds the gradients of lists that went forward, and scores them.
+    pub fn backward<S: Simd>(
+        &mut self,
+        simd: S,
+        pass: Pass,
+        chunk: &mut Chunk,
+        Batch { tokens, targets, .. }: Batch,
+        sums: &mut Sums,
+    ) -> Score {
+        let score = cross_entropy(simd, &mut chunk.logits, targets, sums.weight);
+        let lists = tokens.nrows();
+        self.unembed(simd, pass, chunk, lists, sums.gradients);
+        for layer in (0..chunk.blocks.len()).rev() {
+            let (block, rows) = (&chunk.blocks[layer], lists * pass.plan.queries(layer).all.len());
+            if let Some(mlp) = &block.mlp {
+                let scratch = [&mut self.hidden, &mut self.read];
+                mlp.backward(simd, pass, layer, &block.resid_mid, &mut self.resid, scratch, rows, sums.gradients);
+            }
+            self.attention(simd, pass, block, layer, lists, sums.gradients);
+            match sums.table.as_mut().filter(|_| layer == 0) {
+                Some((table, d)) => self.look_up(simd, pass, table, d, tokens),
+                None => self.read(simd, pass, chunk, layer, tokens, sums.gradients),
+            }
+        }
+        score
+    }
+
+    fn unembed<S: Simd>(&mut self, simd: S, pass: Pass, chunk: &Chunk, lists: usize, gradients: &mut Gradients) {
+        let (params, layout) = (&pass.model.params, pass.model.params.layout());
+        let rows = lists * pass.plan.predicted().all.len();
+        let d_logits = chunk.logits.view(rows);
+        let resid = chunk.blocks.last().map_or(&chunk.embedded, BlockRows::out);
+        let read = chunk.ln_final.as_ref().map_or(resid, Norm::out);
+        matmul::add(gradients.params.get_mut(layout.W_U), read.view(rows).t(), d_logits);
+        gradients.add_bias(layout.b_U, d_logits);
+        matmul::set(self.resid.view_mut(rows), d_logits, params.get(layout.W_U).t());
+        if let Some(ln_final) = &chunk.ln_final {
+            let d_weights = gradients.packed.ln_final.as_mut();
+            ln_final.backward(simd, &mut self.resid, rows, pass.packed.ln_final.as_ref(), d_weights);
+        }
+    }
+
+    /// From the residual stream behind attention to queries, keys and values.
+    fn attention<S: Simd>(
+        &mut self,
+        simd: S,
+        pass: Pass,
+        block: &BlockRows,
+        layer: usize,
+        lists: usize,
+        gradients: &mut Gradients,
+    ) {
+        let queries = pass.plan.queries(layer);
+        let rows = lists * queries.all.len();
+        let d_mid = self.resid.view(rows);
+        gradients.add_bias(pass.model.params.layout().blocks[layer].b_O, d_mid);
+        matmul::add(gradients.packed.blocks[layer].w_o.view_mut(), block.z.view(rows).t(), d_mid);
+        matmul::set(self.z.view_mut(rows), d_mid, pass.packed.blocks[layer].w_o.t());
+        let share = queries.all.len() * padded(pass.plan.keys());
+        for (at, pattern) in places(pass, layer, lists).zip(block.pattern.chunks_exact(share)) {
+            let qkv = block.inputs.qkv.each_ref();
+            attend_backward(simd, queries, at, qkv, pattern, &self.z, self.qkv.each_mut(), &mut self.scores);
+        }
+    }
+
+    /// To the rows of the table.
+    #[simd]
+    fn look_up<S: Simd>(&self, simd: S, pass: Pass, table: &RowTable, d: &mut RowGradients, tokens: ArrayView2<Token>) {
+        let keys = pass.plan.keys();
+        let mut queries = self.resid.rows().zip(self.qkv[Q].rows());
+        let mut keys_and_values = self.qkv[K].rows().zip(self.qkv[V].rows());
+        for list in tokens.outer_iter() {
+            for (query, (resid, q)) in pass.plan.queries(0).all.iter().zip(&mut queries) {
+                d.add_query(simd, table.row(query.position, list[query.position]), resid, q);
+            }
+            for (position, (k, v)) in (0..keys).zip(&mut keys_and_values) {
+                d.add_key(simd, table.row(position, list[position]), k, v);
+            }
+        }
+    }
+
+    /// To the residual stream before the block, and from the first block to the embeddings.
+    fn read<S: Simd>(
+        &mut self,
+        simd: S,
+        pass: Pass,
+        chunk: &Chunk,
+        layer: usize,
+        tokens: ArrayView2<Token>,
+        gradients: &mut Gradients,
+    ) {
+        let lists = tokens.nrows();
+        let stream = chunk.stream(pass, layer, lists);
+        let Self { resid, read, scratch, qkv, .. } = self;
+        chunk.blocks[layer].inputs.backward(simd, pass, layer, stream, qkv, read, scratch, gradients);
+        let count = stream.queries.map_or(stream.rows, <[usize]>::len);
+        add_rows(simd, read, stream.queries, resid, count);
+        std::mem::swap(resid, read);
+        if layer == 0 {
+            embed_backward(pass, resid, stream, pairs(pass, tokens).map(|(_, token)| token), gradients);
+        }
+    }
+}
+
+/// Replaces logits by `weight` times the gradient of the summed cross-entropy, and scores them.
+#[simd]
+fn cross_entropy<S: Simd>(simd: S, logits: &mut Matrix, targets: ArrayView2<Token>, weight: f32) -> Score {
+    let mut score = Score::default();
+    for (row, target) in logits.rows_mut().zip(targets) {
+        let Prediction { sum, outcome } = predict(simd, row, *target as usize);
+        scale_row(simd, row, weight / sum);
+        row[*target as usize] -= weight;
+        score.add(outcome.into());
+    }
+    score
+}

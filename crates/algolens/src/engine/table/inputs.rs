@@ -1,0 +1,124 @@
+//! What a block's attention reads: normalised rows, positions, and their queries, keys and values.
+
+use super::{
+    Pass,
+    gradients::Gradients,
+    matrix::{Matrix, add_rows},
+    norm::Norm,
+};
+use crate::{
+    engine::{K, Q, V, matmul, vector::padded},
+    model::{Config, Positions},
+};
+use fearless_simd::Simd;
+use ndarray::{ArrayView1, ArrayViewMut1};
+
+/// Queries, keys and values of rows of the residual stream, and what they are computed from.
+pub struct Inputs {
+    ln1: Option<Norm>,
+    /// Shortformer: normalised rows plus positions.
+    with_pos: Option<Matrix>,
+    /// The rows that queries are computed from, where these are not all.
+    selected: Option<Matrix>,
+    /// Queries of the chosen rows, keys and values of all, `[row, head · padded d_head]`.
+    pub qkv: [Matrix; 3],
+}
+
+/// Rows of the residual stream as the inputs of a block.
+#[derive(Clone, Copy)]
+pub struct Stream<'a> {
+    /// `[row, d_model]`.
+    pub x: &'a Matrix,
+    /// How many are meant.
+    pub rows: usize,
+    /// The position at which each row stands.
+    pub positions: &'a [usize],
+    /// The rows that queries are computed from, where these are not all.
+    pub queries: Option<&'a [usize]>,
+}
+
+impl Inputs {
+    /// Room for `rows` rows, and for the queries of so many chosen ones, or of all.
+    pub fn new(config: &Config, affine: bool, rows: usize, chosen: Option<usize>) -> Self {
+        let columns = config.n_heads * padded(config.d_head);
+        let shortformer = config.positional_embedding_type == Positions::Shortformer;
+        Self {
+            ln1: config.has_norms().then(|| Norm::new(rows, config.d_model, affine)),
+            with_pos: shortformer.then(|| Matrix::new(rows, config.d_model)),
+            selected: chosen.map(|chosen| Matrix::new(chosen, config.d_model)),
+            qkv: [chosen.unwrap_or(rows), rows, rows].map(|rows| Matrix::new(rows, columns)),
+        }
+    }
+
+    pub fn forward<S: Simd>(&mut self, simd: S, pass: Pass, layer: usize, stream: Stream) {
+        let block = &pass.packed.blocks[layer];
+        let rows = stream.rows;
+        if let Some(ln1) = &mut self.ln1 {
+            ln1.forward(simd, stream.x, rows, block.ln1.as_ref(), pass.eps());
+        }
+        let normed = self.ln1.as_ref().map_or(stream.x, Norm::out);
+        if let Some(with_pos) = &mut self.with_pos {
+            with_pos.first_mut(rows).copy_from_slice(normed.first(rows));
+            let w_pos = pass.model.params.get(pass.model.params.layout().W_pos);
+            for (mut row, position) in with_pos.view_mut(rows).rows_mut().into_iter().zip(stream.positions) {
+                row += &w_pos.row(*position);
+            }
+        }
+        let read = self.with_pos.as_ref().unwrap_or(normed);
+        let mut queries = (read, rows);
+        if let (Some(selected), Some(chosen)) = (&mut self.selected, stream.queries) {
+            for (to, from) in selected.rows_mut().zip(chosen) {
+                to.copy_from_slice(read.row(*from));
+            }
+            queries = (selected, chosen.len());
+        }
+        for (kind, (read, rows)) in [(Q, queries), (K, (read, rows)), (V, (normed, rows))] {
+            let mut out = self.qkv[kind].view_mut(rows);
+            matmul::set(out.view_mut(), read.view(rows), block.w[kind].view());
+            out += &ArrayView1::from(&block.b[kind][..]);
+        }
+    }
+
+    /// `d_x`, the gradient of the stream's rows, from those of queries, keys and values; adds to the weights'.
+    #[expect(clippy::too_many_arguments, reason = "what went forward, and the gradient of each")]
+    pub fn backward<S: Simd>(
+        &self,
+        simd: S,
+        pass: Pass,
+        layer: usize,
+        stream: Stream,
+        d_qkv: &[Matrix; 3],
+        d_x: &mut Matrix,
+        scratch: &mut Matrix,
+        gradients: &mut Gradients,
+    ) {
+        let (block, d_block) = (&pass.packed.blocks[layer], &mut gradients.packed.blocks[layer]);
+        let rows = stream.rows;
+        let normed = self.ln1.as_ref().map_or(stream.x, Norm::out);
+        let read = self.with_pos.as_ref().unwrap_or(normed);
+        let queries = match (&self.selected, stream.queries) {
+            (Some(selected), Some(chosen)) => (selected, chosen.len()),
+            _ => (read, rows),
+        };
+        for (kind, (read, rows)) in [(Q, queries), (K, (read, rows)), (V, (normed, rows))] {
+            let d = d_qkv[kind].view(rows);
+            matmul::add(d_block.w[kind].view_mut(), read.view(rows).t(), d);
+            matmul::add_row_sums(ArrayViewMut1::from(&mut d_block.b[kind][..]), d);
+        }
+        matmul::set(d_x.view_mut(rows), d_qkv[K].view(rows), block.w[K].t());
+        match stream.queries {
+            None => matmul::add(d_x.view_mut(rows), d_qkv[Q].view(rows), block.w[Q].t()),
+            Some(chosen) => {
+                matmul::set(scratch.view_mut(chosen.len()), d_qkv[Q].view(chosen.len()), block.w[Q].t());
+                add_rows(simd, d_x, Some(chosen), scratch, chosen.len());
+            }
+        }
+        if self.with_pos.is_some() {
+            gradients.add_positions(d_x, stream);
+        }
+        matmul::add(d_x.view_mut(rows), d_qkv[V].view(rows), block.w[V].t());
+        if let Some(ln1) = &self.ln1 {
+            ln1.backward(simd, d_x, rows, block.ln1.as_ref(), gradients.packed.blocks[layer].ln1.as_mut());
+        }
+    }
+}
