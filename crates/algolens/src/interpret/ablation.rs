@@ -1,7 +1,7 @@
 //! What breaks when a part of the model is replaced by its mean, by zero, or by what it does on other data.
 
 use super::{
-    Head, Subject,
+    Head, Subject, evaluate,
     evaluation::{Evaluation, Tally},
     prediction::{Prediction, predictions},
 };
@@ -10,6 +10,7 @@ use crate::{
     engine::{
         check_batch,
         hooks::{BlockPoint, Filter, HookPoint, Hooks},
+        loss,
     },
     task::{Dataset, Token},
 };
@@ -95,18 +96,31 @@ pub fn ablate(
     for lists in [Some(data), Some(other), chosen].into_iter().flatten() {
         check_batch(subject.model, lists.into())?;
     }
+    let before = evaluate(subject, data)?;
+    ablate_from(subject, before.loss, ablation, data, other, chosen)
+}
+
+/// [`ablate`], where the unablated model's loss on `data` is known and everything is in order.
+pub(super) fn ablate_from(
+    subject: Subject,
+    loss_before: f64,
+    ablation: &Ablation,
+    data: &Dataset,
+    other: &Dataset,
+    chosen: Option<&Dataset>,
+) -> Result<Ablated> {
     let means =
         ablation.parts.iter().map(|part| mean(subject, *part, ablation.method, data)).collect::<Result<Vec<_>>>()?;
     let replacements = |other: &Dataset| -> Result<Vec<Replacement>> {
         let parts = ablation.parts.iter().zip(&means);
         parts.map(|(part, mean)| Replacement::of(subject, *part, ablation, mean.as_ref(), other)).collect()
     };
-    let (mut after, mut before) = (Tally::default(), Tally::default());
+    let mut after = Tally::default();
     for (at, lists) in data.chunks(CHUNK).enumerate() {
         let others: Vec<usize> = (0..lists.len()).map(|list| (at * CHUNK + list) % other.len()).collect();
         let replacements = replacements(&other.select(&others))?;
-        after.add(run(subject, ablation, &replacements, &lists)?.view(), &lists);
-        before.add(subject.engine.logits(subject.model, lists.tokens(), lists.positions())?.view(), &lists);
+        let logits = run(subject, ablation, &replacements, &lists)?;
+        after.add(&loss::outcomes(logits.view(), lists.targets()), lists.positions().len());
     }
     let chosen = match chosen {
         None => Vec::new(),
@@ -117,7 +131,7 @@ pub fn ablate(
         }
     };
     let evaluation = after.evaluation()?;
-    let loss_increase = evaluation.loss - before.evaluation()?.loss;
+    let loss_increase = evaluation.loss - loss_before;
     Ok(Ablated { ablation: ablation.clone(), evaluation, loss_increase, chosen })
 }
 

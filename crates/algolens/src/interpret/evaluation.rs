@@ -3,13 +3,9 @@
 use super::Subject;
 use crate::{
     Error, Result,
-    engine::{
-        check_batch, lists_at_a_time,
-        loss::{argmax, log_softmax},
-    },
+    engine::{Batch, Outcome, check_batch},
     task::Dataset,
 };
-use ndarray::{ArrayView3, Zip};
 use serde::{Deserialize, Serialize};
 
 /// The post's evaluation.
@@ -36,12 +32,14 @@ pub struct Evaluation {
 /// # Errors
 /// An empty dataset, or one that does not fit the model.
 pub fn evaluate(subject: Subject, data: &Dataset) -> Result<Evaluation> {
-    check_batch(subject.model, data.into())?;
+    /// Lists whose outcomes are there at once.
+    const PIECE: usize = 1 << 16;
+    let batch = Batch::from(data);
+    check_batch(subject.model, batch)?;
     let mut tally = Tally::default();
-    let lists = lists_at_a_time(data.positions().len(), subject.model.config().d_vocab_out);
-    for chunk in data.chunks(lists) {
-        let logits = subject.engine.logits(subject.model, chunk.tokens(), chunk.positions())?;
-        tally.add(logits.view(), &chunk);
+    for from in (0..data.len()).step_by(PIECE) {
+        let piece = batch.slice(from, (from + PIECE).min(data.len()));
+        tally.add(&subject.engine.outcomes(subject.model, piece)?, data.positions().len());
     }
     tally.evaluation()
 }
@@ -56,18 +54,12 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Adds the predictions of logits `[example, predicted position, class]`.
-    pub fn add(&mut self, logits: ArrayView3<f32>, data: &Dataset) {
-        for (logits, targets) in logits.outer_iter().zip(data.targets().outer_iter()) {
-            let mut all_right = true;
-            Zip::from(logits.rows()).and(&targets).for_each(|logits, target| {
-                let target = *target as usize;
-                let right = argmax(logits) == target;
-                self.log_probs.push(log_softmax(logits)[target]);
-                self.right += usize::from(right);
-                all_right &= right;
-            });
-            self.lists_right += usize::from(all_right);
+    /// Adds the outcomes of whole lists, so many a list.
+    pub fn add(&mut self, outcomes: &[Outcome], per_list: usize) {
+        self.log_probs.extend(outcomes.iter().map(|outcome| outcome.log_prob));
+        self.right += outcomes.iter().filter(|outcome| outcome.right).count();
+        for list in outcomes.chunks(per_list.max(1)) {
+            self.lists_right += usize::from(list.iter().all(|outcome| outcome.right));
             self.lists += 1;
         }
     }

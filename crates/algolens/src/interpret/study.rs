@@ -2,8 +2,8 @@
 
 use super::{
     Ablation, AttentionStatistics, Circuits, Evaluation, Head, Method, POST_TRIPLES, Part, Prediction, Serving,
-    Subject, Triple, TripleAttribution, ablate, attention_statistics, circuits, direct_path, effective_qk, evaluate,
-    greedy, predict, probabilities, serving, triple_attribution,
+    Subject, Triple, TripleAttribution, ablation::ablate_from, attention_statistics, circuits, direct_path,
+    effective_qk, evaluate, greedy, predict, probabilities, serving, triple_attribution,
 };
 use crate::{
     Error, Result,
@@ -54,7 +54,7 @@ pub struct StudyResults {
     pub schema: u32,
     /// The version of algolens.
     pub version: String,
-    /// The engine that ran the model.
+    /// The engine that ran the model; what needs hooks is run by the plain one.
     pub engine: String,
     /// The dataset seed of the evaluation.
     pub seed: u32,
@@ -155,7 +155,7 @@ pub fn study(
     let greedy_list_accuracy = greedy_list_accuracy(subject, task, &data)?;
     next()?;
     let other = task.dataset(options.size, options.seed.wrapping_add(1));
-    let ablation = ablation_table(subject, &data, &other)?;
+    let ablation = ablation_table(subject, evaluation.loss, &data, &other)?;
     next()?;
     // The circuits of the first block: the post's model has no other.
     let circuits = circuits(subject.model, 0)?;
@@ -205,11 +205,12 @@ fn triples(subject: Subject, task: &SortedList, serving: &Serving) -> Result<Vec
     POST_TRIPLES.iter().map(attribute).collect()
 }
 
-fn ablation_table(subject: Subject, data: &Dataset, other: &Dataset) -> Result<AblationTable> {
+/// What ablations cost a model whose loss on `data` is `loss_before`.
+fn ablation_table(subject: Subject, loss_before: f64, data: &Dataset, other: &Dataset) -> Result<AblationTable> {
     let costs = |parts: &[Part]| -> Result<Costs> {
         let cost = |method| {
             let ablation = Ablation { parts: parts.to_vec(), method, ..Ablation::default() };
-            Ok(ablate(subject, &ablation, data, other, None)?.loss_increase)
+            Ok(ablate_from(subject, loss_before, &ablation, data, other, None)?.loss_increase)
         };
         Ok(Costs { mean: cost(Method::Mean)?, zero: cost(Method::Zero)?, resample: cost(Method::Resample)? })
     };

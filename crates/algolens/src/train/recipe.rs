@@ -8,7 +8,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Everything that determines a training run, to the last bit of its weights. The default is the post's recipe.
+/// Everything that determines a training run: with one engine, to the last bit of its weights. The default is the post's
+/// recipe.
 ///
 /// In TOML every key may be left out; a key that is none is an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
