@@ -1,9 +1,8 @@
 //! `algolens ablate`: what breaks without a part of the model.
 
-use crate::{data, data::DataArgs, lists, load::ModelArgs, output};
+use crate::{data, data::DataArgs, engine_flags::EngineFlags, lists, load::ModelArgs, output};
 use algolens::{
     Result,
-    engine::Plain,
     interpret::{Ablated, Ablation, Head, Method, Part, Subject, ablate},
     task::Task,
 };
@@ -50,6 +49,8 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    engine: EngineFlags,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -76,12 +77,12 @@ impl Args {
 /// The increase of the loss, the accuracy that is left, and what became of the chosen lists.
 pub fn run(args: &Args) -> Result<String> {
     let opened = args.model.processed(!args.raw)?;
+    let engine = args.engine.engine(opened.model.config())?;
     let task = opened.sorted_list()?;
     let chosen = if args.list.is_empty() { None } else { Some(lists::read(&args.list, &task)?) };
     let data = args.data.lists(&task)?;
     let other = data::lists(&task, args.data.size, args.data.seed.wrapping_add(1))?;
-    let engine = Plain::new();
-    let subject = Subject { model: &opened.model, engine: &engine };
+    let subject = Subject { model: &opened.model, engine: &*engine };
     let ablated = ablate(subject, &args.ablation(), &data, &other, chosen.as_ref())?;
     if args.json { output::json(&ablated) } else { Ok(text(&ablated, &task.token_labels())) }
 }

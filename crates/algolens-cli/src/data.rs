@@ -27,7 +27,12 @@ pub fn lists(task: &SortedList, size: usize, seed: u32) -> Result<Dataset> {
 
 /// Whether a verb can take so many lists of a task.
 pub fn check(task: &dyn Task, size: usize) -> Result<()> {
-    let most = MOST_TOKENS / task.n_ctx();
+    check_lists(task.n_ctx(), size)
+}
+
+/// The same of lists of so many tokens.
+pub fn check_lists(tokens: usize, size: usize) -> Result<()> {
+    let most = MOST_TOKENS / tokens;
     if (1..=most).contains(&size) {
         return Ok(());
     }

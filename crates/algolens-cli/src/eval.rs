@@ -1,9 +1,8 @@
 //! `algolens eval`: how well a model does.
 
-use crate::{data::DataArgs, load::ModelArgs, output};
+use crate::{data::DataArgs, engine_flags::EngineFlags, load::ModelArgs, output};
 use algolens::{
     Result,
-    engine::Plain,
     interpret::{Evaluation, Subject, evaluate},
 };
 
@@ -22,13 +21,16 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    engine: EngineFlags,
 }
 
 /// The evaluation.
 pub fn run(args: &Args) -> Result<String> {
     let opened = args.model.processed(args.processed)?;
+    let engine = args.engine.engine(opened.model.config())?;
     let lists = args.data.lists(&opened.sorted_list()?)?;
-    let evaluation = evaluate(Subject { model: &opened.model, engine: &Plain::new() }, &lists)?;
+    let evaluation = evaluate(Subject { model: &opened.model, engine: &*engine }, &lists)?;
     if args.json { output::json(&evaluation) } else { Ok(table(&evaluation)) }
 }
 

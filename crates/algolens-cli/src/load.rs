@@ -65,7 +65,8 @@ impl ModelArgs {
 }
 
 impl HintArgs {
-    fn hints(&self) -> Hints {
+    /// The same as the library wants it.
+    pub fn hints(&self) -> Hints {
         Hints {
             normalization_type: self.normalization,
             act_fn: self.act_fn,

@@ -3,11 +3,13 @@
 mod ablate;
 mod attention;
 mod attribute;
+mod bench;
 mod cache;
 mod circuits;
 mod completions;
 mod data;
 mod dataset;
+mod engine_flags;
 mod eval;
 mod inspect;
 mod lists;
@@ -61,6 +63,7 @@ enum Verb {
     Attribute(attribute::Args),
     Attention(attention::Args),
     Cache(cache::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
 }
 
@@ -87,11 +90,11 @@ fn main() -> ExitCode {
 
 fn threads(threads: Option<usize>) -> Result<()> {
     const MOST: usize = 1024;
-    let Some(threads) = threads else { return Ok(()) };
-    if !(1..=MOST).contains(&threads) {
+    if let Some(threads) = threads.filter(|threads| !(1..=MOST).contains(threads)) {
         return Err(Error::invalid("--threads", format!("1 to {MOST}"), threads));
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    // 0 is as many as there are cores. This thread is one of them: it need not wait for another to wake up.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).use_current_thread().build_global();
     pool.map_err(|error| Error::invalid("--threads", "as many threads as the system gives", error))
 }
 
@@ -110,6 +113,7 @@ fn run(cli: &Cli) -> Result<String> {
         Verb::Attribute(args) => attribute::run(args),
         Verb::Attention(args) => attention::run(args),
         Verb::Cache(args) => cache::run(args),
+        Verb::Bench(args) => bench::run(args),
         Verb::Completions(args) => completions::run(args, &mut Cli::command()),
     }
 }

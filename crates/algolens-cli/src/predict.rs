@@ -1,9 +1,8 @@
 //! `algolens predict`: what a model says of lists.
 
-use crate::{lists, load::ModelArgs, output};
+use crate::{engine_flags::EngineFlags, lists, load::ModelArgs, output};
 use algolens::{
     Result,
-    engine::Plain,
     interpret::{Prediction, Subject, greedy, predict},
     task::{Task, Token},
 };
@@ -33,6 +32,8 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    engine: EngineFlags,
 }
 
 #[derive(Serialize)]
@@ -47,10 +48,10 @@ struct Answer {
 /// The predictions, list by list, and how many lists are right.
 pub fn run(args: &Args) -> Result<String> {
     let opened = args.model.processed(args.processed)?;
+    let engine = args.engine.engine(opened.model.config())?;
     let task = opened.sorted_list()?;
     let data = lists::read(&args.lists, &task)?;
-    let engine = Plain::new();
-    let subject = Subject { model: &opened.model, engine: &engine };
+    let subject = Subject { model: &opened.model, engine: &*engine };
     let written = if args.greedy { Some(greedy(subject, &task, &data)?) } else { None };
     let answers: Vec<Answer> = predict(subject, &data)?
         .into_iter()

@@ -1,7 +1,9 @@
 //! `algolens study`: the main job, everything about one model.
 
 use crate::{
-    attention, data, eval,
+    attention, data,
+    engine_flags::EngineFlags,
+    eval,
     load::Opened,
     output,
     recipe_flags::RecipeFlags,
@@ -10,7 +12,7 @@ use crate::{
 };
 use algolens::{
     Error, Result,
-    engine::Plain,
+    engine::Engine,
     files::write_all_whole,
     interpret::{Stage, StudyOptions, StudyResults, Subject, study},
     model::checkpoint::Hints,
@@ -45,32 +47,37 @@ pub struct Args {
     /// Use the weights as they are
     #[arg(long)]
     raw: bool,
-    /// Go on with an interrupted training
+    /// Go on with an interrupted training (with another --engine or --vectors to other bits)
     #[arg(long, conflicts_with = "model")]
     resume: bool,
     #[command(flatten)]
     recipe: RecipeFlags,
+    #[command(flatten)]
+    engine: EngineFlags,
 }
 
 /// Trains if there is no model, studies, writes, and prints a summary.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
-    let (model, opened, trained) = match &args.model {
+    let (model, opened, engine, trained) = match &args.model {
         Some(model) => {
             args.recipe.check_for_hints_only()?;
             let opened = Opened::read(model, &args.recipe.hints())?;
+            let engine = args.engine.engine(opened.model.config())?;
             data::check(&opened.sorted_list()?, args.study_size)?;
             make_folder(&args.out)?;
-            (model.clone(), opened, String::new())
+            (model.clone(), opened, engine, String::new())
         }
         None => {
-            data::check(&*args.recipe.recipe()?.task.build()?, args.study_size)?;
+            let recipe = args.recipe.recipe()?;
+            let engine = args.engine.engine(&recipe.config()?)?;
+            data::check(&*recipe.task.build()?, args.study_size)?;
             make_folder(&args.out)?;
             let model = args.out.join("model.safetensors");
-            let trained = train::run_into(&model, args.resume, &args.recipe, terminal)?;
-            (model.clone(), Opened::read(&model, &Hints::default())?, trained)
+            let trained = train::run_into(&model, args.resume, recipe, &*engine, terminal)?;
+            (model.clone(), Opened::read(&model, &Hints::default())?, engine, trained)
         }
     };
-    let results = write_study(&opened.processed(!args.raw), &model, args, terminal)?;
+    let results = write_study(&opened.processed(!args.raw), &model, &*engine, args, terminal)?;
     Ok(trained + &summary(&results, &args.out))
 }
 
@@ -80,7 +87,13 @@ fn make_folder(out: &Path) -> Result<()> {
     algolens::files::check_writable(out)
 }
 
-fn write_study(opened: &Opened, model: &Path, args: &Args, terminal: &Terminal) -> Result<StudyResults> {
+fn write_study(
+    opened: &Opened,
+    model: &Path,
+    engine: &dyn Engine,
+    args: &Args,
+    terminal: &Terminal,
+) -> Result<StudyResults> {
     let task = opened.sorted_list()?;
     let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
     bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
@@ -90,7 +103,7 @@ fn write_study(opened: &Opened, model: &Path, args: &Args, terminal: &Terminal) 
         if terminal.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let options = StudyOptions { size: args.study_size, seed: args.study_seed };
-    let subject = Subject { model: &opened.model, engine: &Plain::new() };
+    let subject = Subject { model: &opened.model, engine };
     let result = study(subject, &task, options, &opened.processing, &mut watch);
     bar.finish_and_clear();
     if let Err(Error::Cancelled) = result {
@@ -116,7 +129,7 @@ fn summary(results: &StudyResults, out: &Path) -> String {
     if let Some(share) = results.greedy_list_accuracy {
         text += &format!("lists sorted when the model writes the sorted half itself: {share:.4}\n");
     }
-    text += "\n";
+    text += &format!("run by the {} engine\n\n", results.engine);
     let rows = results.ablation.rows().into_iter().map(|(part, costs)| {
         [part].into_iter().chain([costs.mean, costs.zero, costs.resample].map(|cost| format!("{cost:.3}"))).collect()
     });

@@ -4,15 +4,16 @@ mod files;
 mod progress;
 
 use crate::{
+    engine_flags::EngineFlags,
     recipe_flags::RecipeFlags,
     terminal::{Terminal, warn},
 };
 use algolens::{
     Error, Result,
-    engine::Plain,
+    engine::Engine,
     observer::Observer,
     task::TaskSpec,
-    train::{Event, Run},
+    train::{Event, Recipe, Run},
 };
 use files::Files;
 use progress::Progress;
@@ -32,11 +33,14 @@ pub struct Args {
     /// File for the model; it is written when training is done
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Go on from the last finished epoch of an interrupted training, to the same bits as without the interruption
+    /// Go on from the last finished epoch of an interrupted training, to the same bits as without the interruption (with
+    /// another --engine or --vectors to others)
     #[arg(long)]
     resume: bool,
     #[command(flatten)]
     recipe: RecipeFlags,
+    #[command(flatten)]
+    engine: EngineFlags,
 }
 
 const EXAMPLES: &str = "\
@@ -69,12 +73,14 @@ recipe.toml, in which every key may be left out:
 
 /// Trains, or goes on training; says which weights were kept.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
-    run_into(&args.out, args.resume, &args.recipe, terminal)
+    let recipe = args.recipe.recipe()?;
+    let engine = args.engine.engine(&recipe.config()?)?;
+    run_into(&args.out, args.resume, recipe, &*engine, terminal)
 }
 
 /// The same for another verb.
-pub fn run_into(out: &Path, resume: bool, recipe: &RecipeFlags, terminal: &Terminal) -> Result<String> {
-    let mut run = Run::new(recipe.recipe()?)?;
+pub fn run_into(out: &Path, resume: bool, recipe: Recipe, engine: &dyn Engine, terminal: &Terminal) -> Result<String> {
+    let mut run = Run::new(recipe)?;
     let files = Files::beside(out)?;
     let begun = if resume { files.state()? } else { None };
     match begun {
@@ -91,7 +97,7 @@ pub fn run_into(out: &Path, resume: bool, recipe: &RecipeFlags, terminal: &Termi
     }
     // Before any work: an unwritable folder is found at once, and no state of an earlier run is left to go on from.
     files.save(&run)?;
-    train(&mut run, &files, terminal)?;
+    train(&mut run, engine, &files, terminal)?;
     let best = run.history().iter().rfind(|record| record.best);
     let kept = best.map_or_else(String::new, |best| {
         format!(": the weights of epoch {}, validation accuracy {:.4}", best.epoch, best.validation_accuracy)
@@ -99,10 +105,10 @@ pub fn run_into(out: &Path, resume: bool, recipe: &RecipeFlags, terminal: &Termi
     Ok(format!("{out}{kept}\n"))
 }
 
-fn train(run: &mut Run, files: &Files, terminal: &Terminal) -> Result<()> {
+fn train(run: &mut Run, engine: &dyn Engine, files: &Files, terminal: &Terminal) -> Result<()> {
     let progress = Progress::new(run, terminal);
     let mut watcher = Watcher { files, terminal, progress, failed: None, task: run.recipe().task.clone() };
-    let result = run.train(&Plain::new(), &mut watcher);
+    let result = run.train(engine, &mut watcher);
     watcher.progress.clear();
     match (watcher.failed, result) {
         (Some(error), _) => Err(error),

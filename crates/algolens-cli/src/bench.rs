@@ -1,0 +1,165 @@
+//! `algolens bench`: how fast each form of a model is.
+
+mod figures;
+mod workload;
+
+use crate::{
+    engine_flags::{Suggested, vectors},
+    load::HintArgs,
+    output,
+};
+use algolens::{Error, Result, engine::Form};
+use figures::{Figures, MANY};
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::OsString,
+    path::PathBuf,
+    process::{Command, Output},
+};
+use workload::Workload;
+
+/// Time the forms of a model: training steps, forward passes, memory
+///
+/// Without MODEL: the post's model, untrained, on its task. Each form runs in a process of its own, one after another.
+/// A training step is the loss, its gradients and the step of Adam; a forward pass judges every prediction. Figures are
+/// medians, for an otherwise idle machine.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  algolens bench\n  algolens bench --engine circuit --threads 1 --json\n  \
+                  algolens bench models/sorted_list.safetensors --positions all",
+    // Bench has another --positions.
+    mut_arg("positions", |hint| hint.long("positional-embedding"))
+)]
+pub struct Args {
+    /// The model: safetensors, or a PyTorch state dict (.pt) [default: the post's, untrained]
+    #[arg(value_name = "MODEL")]
+    model: Option<PathBuf>,
+    /// The form to time [default: each that the model has]
+    #[arg(long, value_name = "FORM", value_parser = Suggested(Form::ALL.map(Form::name).to_vec()))]
+    engine: Option<String>,
+    /// Vector instructions, as scalar, avx2 or neon; the plain form chooses its own [default: the best that this machine
+    /// has]
+    #[arg(long, value_name = "LEVEL")]
+    vectors: Option<String>,
+    /// Lists a training step
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    batch: usize,
+    /// Time for each figure
+    #[arg(long, value_name = "X", default_value_t = 2.0)]
+    seconds: f64,
+    /// Predicted positions: last, all, or A..B (A to B − 1) [default: the task's, or all]
+    #[arg(long = "positions", value_name = "WHICH")]
+    predicted: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Time this form in this process.
+    #[arg(long, hide = true, value_name = "FORM")]
+    measure: Option<Form>,
+    #[command(flatten)]
+    hints: HintArgs,
+}
+
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    forms: BTreeMap<&'static str, Figures>,
+    machine: Machine,
+    batch: usize,
+}
+
+/// What ran the forms.
+#[derive(Serialize)]
+struct Machine {
+    cores: usize,
+    threads: usize,
+    vectors: &'static str,
+}
+
+/// The figures of every form.
+pub fn run(args: &Args) -> Result<String> {
+    const LONGEST: f64 = 3600.0;
+    if !(args.seconds > 0.0 && args.seconds <= LONGEST) {
+        return Err(Error::invalid("--seconds", format!("more than 0, at most {LONGEST}"), args.seconds));
+    }
+    let vectors = vectors(args.vectors.as_deref())?;
+    let work = Workload::of(args)?;
+    if let Some(form) = args.measure {
+        form.check(work.model.config())?;
+        return output::json(&Figures::measure(&*form.engine(vectors), &work, args.seconds)?);
+    }
+    let forms = forms(args.engine.as_deref(), &work)?;
+    drop(work);
+    let forms = forms.into_iter().map(|form| Ok((form.name(), in_process_of_its_own(form)?))).collect::<Result<_>>()?;
+    let machine = Machine {
+        cores: std::thread::available_parallelism().map_or(1, Into::into),
+        threads: rayon::current_num_threads(),
+        vectors: vectors.name(),
+    };
+    let report = Report { forms, machine, batch: args.batch };
+    if args.json { output::json(&report) } else { Ok(text(&report)) }
+}
+
+/// The form that is asked for, or all that the model has.
+fn forms(name: Option<&str>, work: &Workload) -> Result<Vec<Form>> {
+    let config = work.model.config();
+    match name {
+        None => Ok(Form::ALL.into_iter().filter(|form| form.check(config).is_ok()).collect()),
+        Some(name) => {
+            let form: Form = name.parse()?;
+            form.check(config)?;
+            Ok(vec![form])
+        }
+    }
+}
+
+/// Runs this very command for one form, in a process whose memory is that form's alone.
+fn in_process_of_its_own(form: Form) -> Result<Figures> {
+    let program = env::current_exe().map_err(|error| Error::invalid("this program", "its file", error))?;
+    let output = Command::new(&program)
+        .args(arguments_with(env::args_os().skip(1).collect(), ["--measure", form.name()]))
+        .output()
+        .map_err(|source| Error::File { path: program, source })?;
+    read_figures(&output).ok_or_else(|| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let found = if said.trim().is_empty() { output.status.to_string() } else { said.into_owned() };
+        Error::invalid(format!("the process of the {form} form"), "figures", found)
+    })
+}
+
+fn read_figures(output: &Output) -> Option<Figures> {
+    output.status.success().then(|| serde_json::from_slice(&output.stdout).ok()).flatten()
+}
+
+/// Flags stand before `--`: what follows it is none.
+fn arguments_with(mut arguments: Vec<OsString>, flag: [&str; 2]) -> Vec<OsString> {
+    let end = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
+    arguments.splice(end..end, flag.map(OsString::from));
+    arguments
+}
+
+fn text(report: &Report) -> String {
+    let Report { forms, machine, batch } = report;
+    let header = [
+        &format!("{batch} lists a step"),
+        "train ms",
+        "least",
+        "forward lists/s",
+        &format!("of {MANY} at once"),
+        "peak MB",
+    ];
+    let rows = forms.iter().map(|(form, figures)| {
+        vec![
+            form.to_string(),
+            format!("{:.3}", figures.train_ms),
+            format!("{:.3}", figures.train_ms_min),
+            format!("{:.0}", figures.forward_lists_per_s),
+            format!("{:.0}", figures.forward_lists_per_s_20480),
+            figures.peak_memory_mb.map_or_else(|| "?".into(), |mb| format!("{mb:.0}")),
+        ]
+    });
+    let Machine { cores, threads, vectors } = machine;
+    output::table(&header, rows) + &format!("\n{cores} cores, {threads} threads, {vectors}\n")
+}

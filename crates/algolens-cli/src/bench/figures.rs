@@ -1,0 +1,98 @@
+//! Figures of one form, by the clock.
+
+use super::workload::Workload;
+use algolens::{Result, engine::Engine, model::Params, train::Adam};
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+
+/// Lists of the larger forward pass.
+pub const MANY: usize = 20_480;
+
+/// How fast a form is, and what memory it takes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Figures {
+    /// Of a training step: the median.
+    pub train_ms: f64,
+    /// The least.
+    pub train_ms_min: f64,
+    /// Lists of a batch, from tokens to judged predictions, with the same weights from call to call.
+    pub forward_lists_per_s: f64,
+    /// The same of [`MANY`] lists at once.
+    pub forward_lists_per_s_20480: f64,
+    /// The most memory that the process had, in 10⁶ bytes; where the system tells.
+    pub peak_memory_mb: Option<f64>,
+}
+
+impl Figures {
+    /// Runs a form for so many seconds a figure.
+    ///
+    /// # Errors
+    /// What the engine refuses.
+    pub fn measure(engine: &dyn Engine, work: &Workload, seconds: f64) -> Result<Self> {
+        let mut model = work.model.clone();
+        let mut adam = Adam::new(&work.recipe, model.params.values().len());
+        let mut gradients = Params::like(model.params.layout().clone());
+        let rate = work.recipe.learning_rate(0);
+        let steps = times(seconds, |step| {
+            engine.loss_and_gradients(&model, work.batch(step), &mut gradients)?;
+            adam.step(rate, model.params.values_mut(), gradients.values());
+            Ok(())
+        })?;
+        let forward = times(seconds, |call| engine.outcomes(&model, work.batch(call)).map(drop))?;
+        let many = times(seconds, |_| engine.outcomes(&model, work.many()).map(drop))?;
+        Ok(Self {
+            train_ms: 1e3 * median(&steps),
+            train_ms_min: 1e3 * steps[0],
+            forward_lists_per_s: work.batch(0).tokens.nrows() as f64 / median(&forward),
+            forward_lists_per_s_20480: MANY as f64 / median(&many),
+            peak_memory_mb: peak_memory_mb(),
+        })
+    }
+}
+
+/// The seconds that calls took, least first, when they were repeated for so many seconds, after some that warm up.
+fn times(seconds: f64, mut call: impl FnMut(usize) -> Result<()>) -> Result<Vec<f64>> {
+    /// The share of the time that warms up.
+    const WARM_UP: f64 = 0.25;
+    const FEWEST: usize = 3;
+    let mut calls = 0;
+    let mut timed = || -> Result<f64> {
+        let begun = Instant::now();
+        call(calls)?;
+        calls += 1;
+        Ok(begun.elapsed().as_secs_f64())
+    };
+    let mut warm = timed()?;
+    while warm < WARM_UP * seconds {
+        warm += timed()?;
+    }
+    let (mut times, mut sum) = (Vec::new(), 0.0);
+    while sum < seconds || times.len() < FEWEST {
+        let time = timed()?;
+        sum += time;
+        times.push(time);
+    }
+    times.sort_unstable_by(f64::total_cmp);
+    Ok(times)
+}
+
+/// Of sorted numbers.
+fn median(sorted: &[f64]) -> f64 {
+    let half = sorted.len() / 2;
+    if sorted.len().is_multiple_of(2) { (sorted[half - 1] + sorted[half]) / 2.0 } else { sorted[half] }
+}
+
+/// The most resident memory that this process had so far.
+#[cfg(target_os = "linux")]
+fn peak_memory_mb() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024.0 / 1e6)
+}
+
+/// The most resident memory that this process had so far; not known on this system.
+#[cfg(not(target_os = "linux"))]
+fn peak_memory_mb() -> Option<f64> {
+    None
+}

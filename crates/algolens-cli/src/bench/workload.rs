@@ -1,0 +1,121 @@
+//! What is run to be timed: a model, and lists that it could learn from.
+
+use super::{Args, figures::MANY};
+use crate::{data, load::Opened};
+use algolens::{
+    Error, Result,
+    engine::Batch,
+    model::{Config, Model, checkpoint::Hints},
+    random::{self, Twister},
+    task::{Dataset, Task, TaskSpec, Token},
+    train::Recipe,
+};
+use ndarray::{Array2, s};
+
+/// Batches that training steps take in turn.
+const BATCHES: usize = 16;
+/// Of lists and untrained weights.
+const SEED: u64 = 0;
+
+/// A model, lists and an optimizer.
+pub struct Workload {
+    /// The model.
+    pub model: Model,
+    /// What training steps are by.
+    pub recipe: Recipe,
+    tokens: Array2<Token>,
+    targets: Array2<Token>,
+    positions: Vec<usize>,
+    batch: usize,
+}
+
+impl Workload {
+    /// What the flags ask for.
+    pub fn of(args: &Args) -> Result<Self> {
+        let recipe = Recipe { seed: SEED, ..Recipe::default() };
+        let hints = args.hints.hints();
+        let (model, task) = match &args.model {
+            Some(path) => {
+                let Opened { model, task, .. } = Opened::read(path, &hints)?;
+                (model, task)
+            }
+            None if hints != Hints::default() => {
+                return Err(Error::invalid("flags", "MODEL beside what a PyTorch file does not say", "none"));
+            }
+            None => (Model::init(recipe.config()?, SEED)?, Some(recipe.task.clone())),
+        };
+        let config = model.config();
+        let fitting = || TaskSpec::fitting(config.n_ctx, config.d_vocab, config.d_vocab_out);
+        let task = task.or_else(fitting).map(|spec| spec.build()).transpose()?;
+        let lists = MANY.max(args.batch.saturating_mul(BATCHES));
+        if args.batch == 0 {
+            return Err(Error::invalid("--batch", "1 or more", 0));
+        }
+        data::check_lists(config.n_ctx, lists)?;
+        let positions = positions(args.predicted.as_deref(), config, task.as_deref())?;
+        let mut rng = random::stream(SEED, "bench");
+        let (tokens, targets) = match task {
+            Some(task) => of_task(&*task, config, lists, &positions, &mut rng),
+            None => {
+                let tokens = random(lists, config.n_ctx, config.d_vocab, &mut rng);
+                (tokens, random(lists, positions.len(), config.d_vocab_out, &mut rng))
+            }
+        };
+        Ok(Self { model, recipe, tokens, targets, positions, batch: args.batch })
+    }
+
+    /// The batch of a training step; they recur.
+    pub fn batch(&self, step: usize) -> Batch<'_> {
+        let from = step % BATCHES * self.batch;
+        self.all().slice(from, from + self.batch)
+    }
+
+    /// [`MANY`] lists.
+    pub fn many(&self) -> Batch<'_> {
+        self.all().slice(0, MANY)
+    }
+
+    fn all(&self) -> Batch<'_> {
+        Batch { tokens: self.tokens.view(), targets: self.targets.view(), positions: &self.positions }
+    }
+}
+
+/// The predicted positions that are asked for.
+fn positions(which: Option<&str>, config: &Config, task: Option<&dyn Task>) -> Result<Vec<usize>> {
+    let n_ctx = config.n_ctx;
+    match which {
+        None => Ok(task.map_or_else(|| (0..n_ctx).collect(), Task::predicted_positions)),
+        Some("all") => Ok((0..n_ctx).collect()),
+        Some("last") => Ok(vec![n_ctx - 1]),
+        Some(range) => {
+            let ends = range.split_once("..").and_then(|(from, to)| from.parse().ok().zip(to.parse().ok()));
+            let expected = || format!("last, all, or A..B with A < B ≤ {n_ctx}");
+            ends.filter(|(from, to)| from < to && *to <= n_ctx)
+                .map(|(from, to)| (from..to).collect())
+                .ok_or_else(|| Error::invalid("--positions", expected(), range))
+        }
+    }
+}
+
+/// Lists of a task. Where it predicts nothing, targets are random.
+fn of_task(
+    task: &dyn Task,
+    config: &Config,
+    lists: usize,
+    positions: &[usize],
+    rng: &mut Twister,
+) -> (Array2<Token>, Array2<Token>) {
+    let data = Dataset::generate(task, lists, rng);
+    let mut targets = random(lists, positions.len(), config.d_vocab_out, rng);
+    for (at, position) in positions.iter().enumerate() {
+        if let Some(of_task) = data.positions().iter().position(|predicted| predicted == position) {
+            targets.slice_mut(s![.., at]).assign(&data.targets().slice(s![.., of_task]));
+        }
+    }
+    (data.tokens().to_owned(), targets)
+}
+
+/// Random tokens.
+fn random(lists: usize, width: usize, vocabulary: usize, rng: &mut Twister) -> Array2<Token> {
+    Array2::from_shape_simple_fn((lists, width), || (rng.next_u32() as usize % vocabulary) as Token)
+}
