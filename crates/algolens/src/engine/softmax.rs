@@ -64,6 +64,15 @@ pub fn predict<S: Simd>(simd: S, logits: &mut [f32], target: usize) -> Predictio
     Prediction { sum, outcome: Outcome { log_prob, right } }
 }
 
+/// Replaces padded logits by `weight` times the gradient of the target's cross-entropy (softmax − one-hot).
+#[inline(always)]
+pub fn cross_entropy_gradient<S: Simd>(simd: S, logits: &mut [f32], target: usize, weight: f32) -> Outcome {
+    let Prediction { sum, outcome } = predict(simd, logits, target);
+    scale_row(simd, logits, weight / sum);
+    logits[target] -= weight;
+    outcome
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

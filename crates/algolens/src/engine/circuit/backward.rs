@@ -6,7 +6,7 @@ use crate::{
         Score,
         products::{Rows, RowsMut, Start, Weights, dot_products, weighted_sums},
         queries::Query,
-        softmax::{Prediction, predict},
+        softmax::cross_entropy_gradient,
         vector::{Numbers, add_scaled, add_to, dot, get, lanes, lanes_mut, numbers, scale_row},
     },
     task::Token,
@@ -180,9 +180,7 @@ fn row_backward<S: Simd>(
     let shape = tables.shape;
     let scale = list.unembed(simd, tables, query);
     let logits = &mut list.logits;
-    let Prediction { sum, outcome } = predict(simd, logits, target);
-    scale_row(simd, logits, weight / sum);
-    logits[target] -= weight;
+    let outcome = cross_entropy_gradient(simd, logits, target, weight);
     add_scaled(simd, &mut gradients.bias, logits, 1.0);
     let (resid, u) = list.rows[query * shape.row_width()..][..shape.row_width()].split_at_mut(shape.resid_width());
     let g_u = dot(simd, logits, u);

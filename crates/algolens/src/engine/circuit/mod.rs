@@ -12,8 +12,8 @@ mod tables;
 mod weights;
 
 use super::{
-    Batch, Engine, Outcome, Score, all_finite, check_batch, check_gradients, check_tokens,
-    memory::{Kept, Pool, Purpose},
+    Batch, Engine, Outcome, Score,
+    memory::{Memory, Pool, Purpose},
     parallel::{self, GROUPS, LEARNING_GROUPS, lists_per_group},
     queries::Queries,
     softmax::predict,
@@ -38,7 +38,7 @@ use weights::Circuits;
 #[derive(Default)]
 pub struct Circuit {
     vectors: Vectors,
-    pool: Pool<Memory>,
+    pool: Pool<Tabulated>,
 }
 
 impl Circuit {
@@ -54,16 +54,9 @@ impl Circuit {
     pub fn check(config: &Config) -> Result<()> {
         Shape::check(config)
     }
-
-    /// Memory in which the circuits are the model's.
-    fn memory(&self, model: &Model, seq: usize, positions: &[usize]) -> Kept<Memory> {
-        let mut memory = self.pool.take(Purpose::new(model, seq, positions), Memory::new);
-        memory.fill(self.vectors, model);
-        memory
-    }
 }
 
-struct Memory {
+struct Tabulated {
     circuits: Circuits,
     /// The weights that the circuits were made from.
     filled_with: Option<Params<f32>>,
@@ -80,8 +73,8 @@ struct Group {
     score: Score,
 }
 
-impl Memory {
-    fn new(purpose: &Purpose) -> Self {
+impl Memory for Tabulated {
+    fn new(_: &Model, purpose: &Purpose) -> Self {
         let queries = Queries::new(purpose.config.attention_dir, purpose.seq, &purpose.positions);
         let circuits = Circuits::new(Shape::new(&purpose.config, queries.keys));
         let list = || List::new(&circuits.tables, &queries);
@@ -89,18 +82,8 @@ impl Memory {
         Self { circuits, filled_with: None, groups, sum: None }
     }
 
-    fn fill(&mut self, vectors: Vectors, model: &Model) {
-        if self.filled_with.as_ref().is_some_and(|params| same_bits(params.values(), model.params.values())) {
-            return;
-        }
-        self.circuits.fill(vectors, model);
-        match &mut self.filled_with {
-            Some(params) => params.values_mut().copy_from_slice(model.params.values()),
-            None => self.filled_with = Some(model.params.clone()),
-        }
-    }
-
-    fn logits(&mut self, vectors: Vectors, tokens: ArrayView2<Token>, all: &mut Array3<f32>) {
+    fn logits(&mut self, vectors: Vectors, model: &Model, tokens: ArrayView2<Token>, all: &mut Array3<f32>) {
+        self.fill(vectors, model);
         let lists = lists_per_group(tokens.nrows(), GROUPS);
         let shares = tokens.axis_chunks_iter(Axis(0), lists).zip(all.axis_chunks_iter_mut(Axis(0), lists));
         let tables = &self.circuits.tables;
@@ -109,7 +92,8 @@ impl Memory {
         });
     }
 
-    fn outcomes(&mut self, vectors: Vectors, batch: Batch, all: &mut [Outcome]) {
+    fn outcomes(&mut self, vectors: Vectors, model: &Model, batch: Batch, all: &mut [Outcome]) {
+        self.fill(vectors, model);
         let predictions = lists_per_group(batch.tokens.nrows(), GROUPS) * batch.positions.len();
         let shares = batch.shares(GROUPS).zip(all.chunks_mut(predictions));
         let tables = &self.circuits.tables;
@@ -125,6 +109,7 @@ impl Memory {
         batch: Batch,
         gradients: &mut Params<f32>,
     ) -> Score {
+        self.fill(vectors, model);
         let weight = 1.0 / batch.targets.len() as f32;
         let pieces: Vec<_> = self.groups.iter_mut().zip(batch.shares(LEARNING_GROUPS)).collect();
         let used = pieces.len();
@@ -141,6 +126,20 @@ impl Memory {
         let mut score = Score::default();
         groups.iter().for_each(|group| score.add(group.score));
         score
+    }
+}
+
+impl Tabulated {
+    /// Makes the circuits the model's.
+    fn fill(&mut self, vectors: Vectors, model: &Model) {
+        if self.filled_with.as_ref().is_some_and(|params| same_bits(params.values(), model.params.values())) {
+            return;
+        }
+        self.circuits.fill(vectors, model);
+        match &mut self.filled_with {
+            Some(params) => params.values_mut().copy_from_slice(model.params.values()),
+            None => self.filled_with = Some(model.params.clone()),
+        }
     }
 }
 
@@ -211,51 +210,16 @@ impl Engine for Circuit {
 
     fn logits(&self, model: &Model, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Array3<f32>> {
         Self::check(model.config())?;
-        check_tokens(model, tokens, positions)?;
-        let mut all = Array3::zeros((tokens.nrows(), positions.len(), model.config().d_vocab_out));
-        if all.is_empty() {
-            return Ok(all);
-        }
-        parallel::enter(|| {
-            let mut memory = self.memory(model, tokens.ncols(), positions);
-            memory.logits(self.vectors, tokens, &mut all);
-            self.pool.give_back(memory);
-        });
-        Ok(all)
+        self.pool.logits(self.vectors, model, tokens, positions)
     }
 
     fn outcomes(&self, model: &Model, batch: Batch) -> Result<Vec<Outcome>> {
         Self::check(model.config())?;
-        check_batch(model, batch)?;
-        let mut all = vec![Outcome::default(); batch.targets.len()];
-        if all.is_empty() {
-            return Ok(all);
-        }
-        parallel::enter(|| {
-            let mut memory = self.memory(model, batch.tokens.ncols(), batch.positions);
-            memory.outcomes(self.vectors, batch, &mut all);
-            self.pool.give_back(memory);
-        });
-        Ok(all)
+        self.pool.outcomes(self.vectors, model, batch)
     }
 
     fn loss_and_gradients(&self, model: &Model, batch: Batch, gradients: &mut Params<f32>) -> Result<Score> {
         Self::check(model.config())?;
-        check_batch(model, batch)?;
-        check_gradients(model, gradients)?;
-        if batch.targets.is_empty() {
-            gradients.values_mut().fill(0.0);
-            return Ok(Score::default());
-        }
-        let (memory, score) = parallel::enter(|| {
-            let mut memory = self.memory(model, batch.tokens.ncols(), batch.positions);
-            let score = memory.loss_and_gradients(self.vectors, model, batch, gradients);
-            (memory, score)
-        });
-        // Numbers that are none would stay in what the next pass takes for zeros.
-        if score.loss_sum.is_finite() && all_finite(gradients.values()) {
-            self.pool.give_back(memory);
-        }
-        Ok(score)
+        self.pool.loss_and_gradients(self.vectors, model, batch, gradients)
     }
 }

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     engine::{
         Batch, K, Q, Score, V, matmul,
-        softmax::{Prediction, predict},
-        vector::{Numbers, numbers, padded, scale_row},
+        softmax::cross_entropy_gradient,
+        vector::{Numbers, numbers, padded},
     },
     task::Token,
 };
@@ -177,10 +177,7 @@ impl Backward {
 fn cross_entropy<S: Simd>(simd: S, logits: &mut Matrix, targets: ArrayView2<Token>, weight: f32) -> Score {
     let mut score = Score::default();
     for (row, target) in logits.rows_mut().zip(targets) {
-        let Prediction { sum, outcome } = predict(simd, row, *target as usize);
-        scale_row(simd, row, weight / sum);
-        row[*target as usize] -= weight;
-        score.add(outcome.into());
+        score.add(cross_entropy_gradient(simd, row, *target as usize, weight).into());
     }
     score
 }

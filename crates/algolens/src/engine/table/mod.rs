@@ -18,8 +18,8 @@ mod rows;
 mod weights;
 
 use super::{
-    Batch, Engine, Outcome, Score, all_finite, check_batch, check_gradients, check_tokens,
-    memory::{Kept, Pool, Purpose},
+    Batch, Engine, Outcome, Score,
+    memory::{Memory, Pool, Purpose},
     parallel::{self, GROUPS, LEARNING_GROUPS, lists_per_chunk, lists_per_group},
     softmax::predict,
     vector::{Vectors, padded},
@@ -41,7 +41,7 @@ use weights::Packed;
 #[derive(Default)]
 pub struct Table {
     vectors: Vectors,
-    pool: Pool<Memory>,
+    pool: Pool<Workspace>,
 }
 
 /// The sizes that padded rows have.
@@ -77,7 +77,7 @@ impl Pass<'_> {
     }
 }
 
-struct Memory {
+struct Workspace {
     plan: Plan,
     packed: Packed,
     table: RowTable,
@@ -100,7 +100,7 @@ struct Learner {
     score: Score,
 }
 
-impl Memory {
+impl Memory for Workspace {
     fn new(model: &Model, purpose: &Purpose) -> Self {
         let config = model.config();
         let plan = Plan::new(config, purpose.seq, &purpose.positions);
@@ -110,16 +110,6 @@ impl Memory {
         let chunks = (0..GROUPS).map(|_| Chunk::new(pass, lists_per_chunk)).collect();
         let table = RowTable::new(config, plan.keys());
         Self { packed, table, chunks, learning: None, plan }
-    }
-
-    /// Packs a model's weights and computes the row table of a batch, if it pays; whether it does.
-    fn prepare(&mut self, vectors: Vectors, model: &Model, tokens: ArrayView2<Token>) -> bool {
-        self.packed.fill(model);
-        let pays = self.table.find(model.config(), tokens);
-        if pays {
-            self.table.fill(vectors, Pass { model, packed: &self.packed, plan: &self.plan });
-        }
-        pays
     }
 
     fn logits(&mut self, vectors: Vectors, model: &Model, tokens: ArrayView2<Token>, logits: &mut Array3<f32>) {
@@ -184,6 +174,18 @@ impl Memory {
             score.add(group.score);
             score
         })
+    }
+}
+
+impl Workspace {
+    /// Packs a model's weights and computes the row table of a batch, if it pays; whether it does.
+    fn prepare(&mut self, vectors: Vectors, model: &Model, tokens: ArrayView2<Token>) -> bool {
+        self.packed.fill(model);
+        let pays = self.table.find(model.config(), tokens);
+        if pays {
+            self.table.fill(vectors, Pass { model, packed: &self.packed, plan: &self.plan });
+        }
+        pays
     }
 }
 
@@ -290,10 +292,6 @@ impl Table {
         let expected = format!("at most {} numbers in padded rows", Config::MOST_ACTIVATIONS);
         Err(Error::invalid("model for the table form", expected, numbers))
     }
-
-    fn memory(&self, model: &Model, seq: usize, positions: &[usize]) -> Kept<Memory> {
-        self.pool.take(Purpose::new(model, seq, positions), |purpose| Memory::new(model, purpose))
-    }
 }
 
 impl Engine for Table {
@@ -303,49 +301,16 @@ impl Engine for Table {
 
     fn logits(&self, model: &Model, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Array3<f32>> {
         Self::check(model.config())?;
-        check_tokens(model, tokens, positions)?;
-        let mut all = Array3::zeros((tokens.nrows(), positions.len(), model.config().d_vocab_out));
-        if !all.is_empty() {
-            parallel::enter(|| {
-                let mut memory = self.memory(model, tokens.ncols(), positions);
-                memory.logits(self.vectors, model, tokens, &mut all);
-                self.pool.give_back(memory);
-            });
-        }
-        Ok(all)
+        self.pool.logits(self.vectors, model, tokens, positions)
     }
 
     fn outcomes(&self, model: &Model, batch: Batch) -> Result<Vec<Outcome>> {
         Self::check(model.config())?;
-        check_batch(model, batch)?;
-        let mut all = vec![Outcome::default(); batch.targets.len()];
-        if !all.is_empty() {
-            parallel::enter(|| {
-                let mut memory = self.memory(model, batch.tokens.ncols(), batch.positions);
-                memory.outcomes(self.vectors, model, batch, &mut all);
-                self.pool.give_back(memory);
-            });
-        }
-        Ok(all)
+        self.pool.outcomes(self.vectors, model, batch)
     }
 
     fn loss_and_gradients(&self, model: &Model, batch: Batch, gradients: &mut Params<f32>) -> Result<Score> {
         Self::check(model.config())?;
-        check_batch(model, batch)?;
-        check_gradients(model, gradients)?;
-        if batch.targets.is_empty() {
-            gradients.values_mut().fill(0.0);
-            return Ok(Score::default());
-        }
-        let (memory, score) = parallel::enter(|| {
-            let mut memory = self.memory(model, batch.tokens.ncols(), batch.positions);
-            let score = memory.loss_and_gradients(self.vectors, model, batch, gradients);
-            (memory, score)
-        });
-        // Numbers that are none would stay in what the next pass takes for zeros.
-        if score.loss_sum.is_finite() && all_finite(gradients.values()) {
-            self.pool.give_back(memory);
-        }
-        Ok(score)
+        self.pool.loss_and_gradients(self.vectors, model, batch, gradients)
     }
 }
