@@ -10,7 +10,7 @@ pub mod hooks;
 pub mod loss;
 pub mod matmul;
 mod memory;
-mod parallel;
+pub(crate) mod parallel;
 mod plain;
 pub mod products;
 mod queries;

@@ -1,6 +1,9 @@
 //! The optimizer.
 
 use super::{Optimizer, Recipe};
+use crate::engine::{Vectors, parallel};
+use fearless_simd::{Simd, dispatch};
+use fearless_simd_macros::simd;
 
 /// Adam as `torch.optim.Adam` and `torch.optim.AdamW` compute it, over one flat vector of parameters.
 ///
@@ -58,18 +61,51 @@ impl Adam {
         };
         let correction = |beta: f64| 1.0 - beta.powf(self.steps as f64);
         // PyTorch computes these in double precision and everything below in the parameters' own.
-        let step_size = (rate / correction(self.beta1)) as f32;
-        let v_scale = correction(self.beta2).sqrt() as f32;
-        let [coupled, kept, eps] = [coupled, kept, self.eps].map(|x| x as f32);
-        let [new_m, old_v, new_v] = [1.0 - self.beta1, self.beta2, 1.0 - self.beta2].map(|x| x as f32);
-        let moments = self.m.iter_mut().zip(&mut self.v);
-        for ((w, g), (m, v)) in parameters.iter_mut().zip(gradients).zip(moments) {
-            *w *= kept;
-            let g = g + coupled * *w;
-            *m += new_m * (g - *m);
-            *v = old_v * *v + new_v * g * g;
-            *w -= step_size * (*m / (v.sqrt() / v_scale + eps));
-        }
+        let factors = Factors {
+            coupled: coupled as f32,
+            kept: kept as f32,
+            new_m: (1.0 - self.beta1) as f32,
+            old_v: self.beta2 as f32,
+            new_v: (1.0 - self.beta2) as f32,
+            step_size: (rate / correction(self.beta1)) as f32,
+            v_scale: correction(self.beta2).sqrt() as f32,
+            eps: self.eps as f32,
+        };
+        let shares = parameters.chunks_mut(SHARE).zip(gradients.chunks(SHARE));
+        let shares = shares.zip(self.m.chunks_mut(SHARE).zip(self.v.chunks_mut(SHARE)));
+        let level = Vectors::best().level();
+        parallel::for_each(shares.collect(), |((parameters, gradients), (m, v)): (_, (&mut [f32], &mut [f32]))| {
+            dispatch!(level, simd => step(simd, factors, parameters, gradients, m, v));
+        });
+    }
+}
+
+/// How many parameters a thread takes at a time.
+const SHARE: usize = 1 << 13;
+
+/// What one step does alike to every parameter.
+#[derive(Clone, Copy)]
+struct Factors {
+    coupled: f32,
+    kept: f32,
+    new_m: f32,
+    old_v: f32,
+    new_v: f32,
+    step_size: f32,
+    v_scale: f32,
+    eps: f32,
+}
+
+/// One step of a share of the parameters. It is compiled for every kind of vectors, and its bits do not depend on them:
+/// each operation is rounded by itself.
+#[simd]
+fn step<S: Simd>(_: S, by: Factors, parameters: &mut [f32], gradients: &[f32], m: &mut [f32], v: &mut [f32]) {
+    for ((w, g), (m, v)) in parameters.iter_mut().zip(gradients).zip(m.iter_mut().zip(v)) {
+        *w *= by.kept;
+        let g = g + by.coupled * *w;
+        *m += by.new_m * (g - *m);
+        *v = by.old_v * *v + by.new_v * g * g;
+        *w -= by.step_size * (*m / (v.sqrt() / by.v_scale + by.eps));
     }
 }
 

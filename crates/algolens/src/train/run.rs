@@ -3,13 +3,13 @@
 use super::{Adam, EpochRecord, Recipe, history};
 use crate::{
     Error, Result,
-    engine::{Batch, Engine, Score},
+    engine::{Batch, Engine, Score, parallel},
     model::{Model, Params},
     observer::Observer,
     random,
     task::{Dataset, Token},
 };
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use rand::seq::SliceRandom;
 
 /// A training run as of the end of its last finished epoch.
@@ -219,14 +219,21 @@ struct Rows {
 impl Rows {
     /// Copies these examples together.
     fn gather<'a>(&'a mut self, data: &'a Dataset, examples: &[usize]) -> Batch<'a> {
-        for (at, &example) in examples.iter().enumerate() {
-            self.tokens.row_mut(at).assign(&data.tokens().row(example));
-            self.targets.row_mut(at).assign(&data.targets().row(example));
-        }
-        Batch { tokens: self.tokens.view(), targets: self.targets.view(), positions: data.positions() }
-            .slice(0, examples.len())
+        let Self { tokens, targets } = self;
+        let (from_tokens, from_targets) = (data.tokens(), data.targets());
+        let shares = tokens.axis_chunks_iter_mut(Axis(0), SHARE).zip(targets.axis_chunks_iter_mut(Axis(0), SHARE));
+        parallel::for_each(examples.chunks(SHARE).zip(shares).collect(), |(examples, (mut tokens, mut targets))| {
+            for (at, &example) in examples.iter().enumerate() {
+                tokens.row_mut(at).assign(&from_tokens.row(example));
+                targets.row_mut(at).assign(&from_targets.row(example));
+            }
+        });
+        Batch { tokens: tokens.view(), targets: targets.view(), positions: data.positions() }.slice(0, examples.len())
     }
 }
+
+/// How many examples a thread copies at a time.
+const SHARE: usize = 64;
 
 #[cfg(test)]
 mod tests {
