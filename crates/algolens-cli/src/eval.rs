@@ -1,6 +1,6 @@
 //! `algolens eval`: how well a model does.
 
-use crate::{data::DataArgs, engine_flags::EngineFlags, load::ModelArgs, output};
+use crate::{data::DataArgs, engine_flags::EngineFlags, load::ModelArgs, output, pattern, terminal::Terminal};
 use algolens::{
     Result,
     interpret::{Evaluation, Subject, evaluate},
@@ -26,12 +26,16 @@ pub struct Args {
 }
 
 /// The evaluation.
-pub fn run(args: &Args) -> Result<String> {
+pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     let opened = args.model.processed(args.processed)?;
     let engine = args.engine.engine(opened.model.config())?;
     let lists = args.data.lists(&opened.sorted_list()?)?;
-    let evaluation = evaluate(Subject { model: &opened.model, engine: &*engine }, &lists)?;
-    if args.json { output::json(&evaluation) } else { Ok(table(&evaluation)) }
+    let subject = Subject { model: &opened.model, engine: &*engine };
+    let evaluation = evaluate(subject, &lists)?;
+    if args.json {
+        return output::json(&evaluation);
+    }
+    Ok(table(&evaluation) + "\n" + &pattern::of_first(subject, &lists, terminal.colour)?)
 }
 
 /// The evaluation as the post prints it, and its accuracies.

@@ -15,9 +15,12 @@ mod inspect;
 mod lists;
 mod load;
 mod output;
+mod pattern;
 mod predict;
 mod recipe_flags;
+mod report;
 mod scores;
+mod studied;
 mod study;
 mod terminal;
 mod train;
@@ -46,11 +49,15 @@ struct Cli {
     /// Show no progress
     #[arg(long, short, global = true)]
     quiet: bool,
+    /// Use no colours (the variable NO_COLOR does the same)
+    #[arg(long, global = true)]
+    no_color: bool,
 }
 
 #[derive(Subcommand)]
 enum Verb {
     Study(Box<study::Args>),
+    Report(Box<report::Args>),
     Train(Box<train::Args>),
     Dataset(dataset::Args),
     Inspect(inspect::Args),
@@ -99,12 +106,14 @@ fn threads(threads: Option<usize>) -> Result<()> {
 }
 
 fn run(cli: &Cli) -> Result<String> {
+    let terminal = || Terminal::new(cli.quiet, cli.no_color);
     match &cli.verb {
-        Verb::Study(args) => study::run(args, &Terminal::new(cli.quiet)),
-        Verb::Train(args) => train::run(args, &Terminal::new(cli.quiet)),
+        Verb::Study(args) => study::run(args, &terminal()),
+        Verb::Report(args) => report::run(args, &terminal()),
+        Verb::Train(args) => train::run(args, &terminal()),
         Verb::Dataset(args) => dataset::run(args),
         Verb::Inspect(args) => inspect::run(args),
-        Verb::Eval(args) => eval::run(args),
+        Verb::Eval(args) => eval::run(args, &terminal()),
         Verb::Predict(args) => predict::run(args),
         Verb::Ablate(args) => ablate::run(args),
         Verb::Circuits(args) => circuits::run(args),

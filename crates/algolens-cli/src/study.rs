@@ -1,31 +1,29 @@
 //! `algolens study`: the main job, everything about one model.
 
 use crate::{
-    attention, data,
+    attention,
     engine_flags::EngineFlags,
     eval,
     load::Opened,
-    output,
+    output, pattern,
     recipe_flags::RecipeFlags,
-    terminal::{Terminal, warn},
+    studied::{Studied, StudyFlags},
+    terminal::Terminal,
     train,
 };
 use algolens::{
     Error, Result,
-    engine::Engine,
     files::write_all_whole,
-    interpret::{Stage, StudyOptions, StudyResults, Subject, study},
+    interpret::{StudyResults, Unit, Verdict},
     model::checkpoint::Hints,
+    task::{SortedList, TaskSpec, labels_of},
 };
-use indicatif::{ProgressBar, ProgressStyle};
-use std::{
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-};
+use ndarray::{ArrayView3, Axis, Ix4};
+use std::path::{Path, PathBuf};
 
 /// Take a model apart: evaluation, ablation, circuits, attention, attribution (without MODEL, train one first)
 ///
-/// Prints a summary; DIR gets results.json, arrays.npz and summary.html. Without MODEL the model is trained by the post's
+/// Prints a summary; DIR gets results.json, arrays.npz and report.html. Without MODEL the model is trained by the post's
 /// recipe, or another one that flags say, into DIR/model.safetensors.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  algolens study\n  algolens study models/sorted_list.safetensors\n  \
@@ -38,18 +36,11 @@ pub struct Args {
     /// The folder for results
     #[arg(long, value_name = "DIR", default_value = "algolens-study")]
     out: PathBuf,
-    /// Lists of the evaluation
-    #[arg(long, value_name = "N", default_value_t = StudyOptions::default().size)]
-    study_size: usize,
-    /// Dataset seed of the evaluation
-    #[arg(long, value_name = "N", default_value_t = StudyOptions::default().seed)]
-    study_seed: u32,
-    /// Use the weights as they are
-    #[arg(long)]
-    raw: bool,
     /// Go on with an interrupted training (with another --engine or --vectors to other bits)
     #[arg(long, conflicts_with = "model")]
     resume: bool,
+    #[command(flatten)]
+    study: StudyFlags,
     #[command(flatten)]
     recipe: RecipeFlags,
     #[command(flatten)]
@@ -58,27 +49,31 @@ pub struct Args {
 
 /// Trains if there is no model, studies, writes, and prints a summary.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
-    let (model, opened, engine, trained) = match &args.model {
+    let (path, opened, engine, trained) = match &args.model {
         Some(model) => {
             args.recipe.check_for_hints_only()?;
             let opened = Opened::read(model, &args.recipe.hints())?;
             let engine = args.engine.engine(opened.model.config())?;
-            data::check(&opened.sorted_list()?, args.study_size)?;
+            args.study.check(&opened.sorted_list()?)?;
             make_folder(&args.out)?;
             (model.clone(), opened, engine, String::new())
         }
         None => {
             let recipe = args.recipe.recipe()?;
             let engine = args.engine.engine(&recipe.config()?)?;
-            data::check(&*recipe.task.build()?, args.study_size)?;
+            let TaskSpec::SortedList { list_len, max_value } = recipe.task else {
+                return Err(Error::invalid("task", "sorting lists", format!("{:?}", recipe.task)));
+            };
+            args.study.check(&SortedList::new(list_len, max_value)?)?;
             make_folder(&args.out)?;
             let model = args.out.join("model.safetensors");
             let trained = train::run_into(&model, args.resume, recipe, &*engine, terminal)?;
             (model.clone(), Opened::read(&model, &Hints::default())?, engine, trained)
         }
     };
-    let results = write_study(&opened.processed(!args.raw), &model, &*engine, args, terminal)?;
-    Ok(trained + &summary(&results, &args.out))
+    let studied = args.study.study(&path, opened, None, &*engine, terminal)?;
+    write(&studied, &args.out)?;
+    Ok(trained + &summary(&studied, &args.out, terminal))
 }
 
 /// Fails now rather than after the work.
@@ -87,44 +82,18 @@ fn make_folder(out: &Path) -> Result<()> {
     algolens::files::check_writable(out)
 }
 
-fn write_study(
-    opened: &Opened,
-    model: &Path,
-    engine: &dyn Engine,
-    args: &Args,
-    terminal: &Terminal,
-) -> Result<StudyResults> {
-    let task = opened.sorted_list()?;
-    let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
-    bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    let mut watch = |stage: Stage| {
-        bar.set_message(format!("{} ({} of {})", stage.what, stage.done + 1, stage.of));
-        bar.tick();
-        if terminal.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    let options = StudyOptions { size: args.study_size, seed: args.study_seed };
-    let subject = Subject { model: &opened.model, engine };
-    let result = study(subject, &task, options, &opened.processing, &mut watch);
-    bar.finish_and_clear();
-    if let Err(Error::Cancelled) = result {
-        warn("algolens: interrupted; nothing of the study was written");
-    }
-    let (results, arrays) = result?;
-    let title = model.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
-    let page = algolens_report::page(&title, &results, &arrays)
-        .map_err(|error| Error::invalid("summary.html", "results that it can show", error))?;
-    let npz = output::npz(arrays.iter().map(|(name, array)| (name.as_str(), array.view())))?;
-    let json = output::json(&results)?;
+fn write(studied: &Studied, out: &Path) -> Result<()> {
+    let npz = output::npz(studied.arrays.iter().map(|(name, array)| (name.as_str(), array.view())))?;
     write_all_whole(&[
-        (args.out.join("results.json"), json.as_bytes()),
-        (args.out.join("arrays.npz"), &npz),
-        (args.out.join("summary.html"), page.as_bytes()),
-    ])?;
-    Ok(results)
+        (out.join("results.json"), output::json(&studied.results)?.as_bytes()),
+        (out.join("arrays.npz"), &npz),
+        (out.join("report.html"), studied.page()?.as_bytes()),
+    ])
 }
 
 /// What a person wants to know first.
-fn summary(results: &StudyResults, out: &Path) -> String {
+fn summary(studied: &Studied, out: &Path, terminal: &Terminal) -> String {
+    let results = &studied.results;
     let mut text = eval::table(&results.evaluation);
     if let Some(share) = results.greedy_list_accuracy {
         text += &format!("lists sorted when the model writes the sorted half itself: {share:.4}\n");
@@ -151,5 +120,42 @@ fn summary(results: &StudyResults, out: &Path) -> String {
             output::prediction(prediction, &results.task.build().map_or(Vec::new(), |task| task.output_labels()))
         );
     }
-    text + &format!("\nresults.json, arrays.npz and summary.html are in {}\n", out.display())
+    text += &format!("\n{}", findings(results));
+    if let Some((list, patterns)) = first_list(studied) {
+        text += &format!("\n{}", pattern::draw(&list, patterns, terminal.colour));
+    }
+    text + &format!(
+        "\nresults.json and arrays.npz are in {}; the report is\n{}\n",
+        out.display(),
+        out.join("report.html").display()
+    )
+}
+
+/// The claims and what became of them.
+fn findings(results: &StudyResults) -> String {
+    let rows = results.findings.iter().map(|finding| {
+        let verdict = match finding.verdict {
+            Verdict::Holds => "✓ holds",
+            Verdict::Partly => "~ partly",
+            Verdict::Fails => "✗ fails",
+            Verdict::NotAsked => "– not asked",
+        };
+        let number = |value: Option<f64>| match (value, finding.unit) {
+            (None, _) => "–".into(),
+            (Some(value), Unit::Share) => format!("{:.1} %", 100.0 * value),
+            (Some(value), Unit::Logits) => format!("{value:+.3}"),
+            (Some(value), _) => format!("{value:.2}"),
+        };
+        vec![finding.id.replace('_', " "), number(finding.value), number(finding.control), verdict.into()]
+    });
+    output::table(&["claim of the post", "here", "random weights", "verdict"], rows)
+}
+
+/// The labels of the first list, and the patterns of the first block's heads on it, `[head, query, key]`.
+fn first_list(studied: &Studied) -> Option<(Vec<String>, ArrayView3<'_, f32>)> {
+    let results = &studied.results;
+    let labels = results.task.build().ok()?.token_labels();
+    let pattern = studied.arrays.get("pattern_first_10")?.view().into_dimensionality::<Ix4>().ok()?;
+    let tokens = labels_of(&labels, &results.lists.first()?.prediction.tokens);
+    Some((tokens, pattern.index_axis_move(Axis(0), 0)))
 }

@@ -13,6 +13,8 @@ use std::{
 pub struct Terminal {
     /// Whether to print results and errors only.
     pub quiet: bool,
+    /// Whether the standard output shows colours.
+    pub colour: bool,
     /// Whether Ctrl-C was pressed, or the process asked to end.
     pub interrupted: Arc<AtomicBool>,
 }
@@ -20,7 +22,7 @@ pub struct Terminal {
 impl Terminal {
     /// Listens for Ctrl-C, SIGTERM and SIGHUP. The first asks the command to stop where it can be taken up again; the
     /// second ends the process at once.
-    pub fn new(quiet: bool) -> Self {
+    pub fn new(quiet: bool, no_color: bool) -> Self {
         let interrupted = Arc::new(AtomicBool::new(false));
         let flag = interrupted.clone();
         let handler = move || {
@@ -30,7 +32,8 @@ impl Terminal {
         };
         // Where no handler can be had an interrupt ends the process at once, which loses no more than a kill does.
         let _ = ctrlc::set_handler(handler);
-        Self { quiet, interrupted }
+        let colour = !no_color && anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+        Self { quiet, colour, interrupted }
     }
 
     /// Whether the command should stop.

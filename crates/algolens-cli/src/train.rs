@@ -1,6 +1,6 @@
 //! `algolens train`: a model from a recipe.
 
-mod files;
+pub mod files;
 mod progress;
 
 use crate::{

@@ -1,25 +1,49 @@
-//! A study's results as one HTML page: pure functions from numbers to text. No files, no model.
+//! A study's results as one interactive HTML page: pure functions from numbers to text. No files, no model.
+//!
+//! The page holds the data once, as JSON ([`data`]), and one script (`assets/viewer/`) that draws every figure from it with
+//! plotly (`assets/plotly/`); headings, captions and tables are there without the script.
 
-mod heatmap;
+mod captions;
+mod data;
+mod figure;
 mod page;
+mod sections;
 mod tables;
 
+pub use data::data;
 pub use page::page;
 
-/// Why a page could not be drawn.
+use algolens::{
+    interpret::{Arrays, StudyResults},
+    train::{EpochRecord, Recipe},
+};
+
+/// What a page is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// What the model is called, and where its weights come from (a file's name).
+    pub title: &'a str,
+    /// What was found out about it.
+    pub results: &'a StudyResults,
+    /// The arrays that belong to it.
+    pub arrays: &'a Arrays,
+    /// How it was trained, if that is known.
+    pub training: Option<&'a Training>,
+}
+
+/// How a model was trained.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Training {
+    /// The recipe, if it is known.
+    pub recipe: Option<Recipe>,
+    /// Epoch by epoch.
+    pub history: Vec<EpochRecord>,
+}
+
+/// Why a page could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// An array that a figure needs is missing or has another shape than it should.
-    #[error("array {name} of the results: expected {expected}, found {found}")]
-    Array {
-        /// The array.
-        name: &'static str,
-        /// What a figure needs.
-        expected: &'static str,
-        /// What is there.
-        found: String,
-    },
-    /// The plotting library failed.
-    #[error("a figure could not be drawn: {0}")]
-    Drawing(String),
+    /// The results hold what JSON cannot.
+    #[error("the page's data: {0}")]
+    Data(#[from] serde_json::Error),
 }

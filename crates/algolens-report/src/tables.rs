@@ -1,87 +1,208 @@
 //! The tables of the page.
 
+use crate::{Report, Training, captions::percent};
 use algolens::{
-    interpret::{AblationTable, AttentionStatistics, Evaluation, Prediction, TripleAttribution},
-    task::Token,
+    interpret::{Finding, Prediction, StudyResults, Unit, Verdict},
+    model::processing::Step,
+    task::TaskSpec,
 };
 use maud::{Markup, html};
 
-pub(crate) fn evaluation(evaluation: &Evaluation, greedy_list_accuracy: Option<f64>) -> Markup {
-    let rows = [
-        ("loss (nats)", evaluation.loss, 3),
-        ("mean probability on the right token", evaluation.mean_prob, 3),
-        ("median probability on the right token", evaluation.median_prob, 3),
-        ("min probability on the right token", evaluation.min_prob, 3),
-        ("token accuracy", evaluation.token_accuracy, 4),
-        ("list accuracy, given the right values before", evaluation.list_accuracy, 4),
+/// Rows of two cells: what, and what it is.
+fn facts(caption: &str, rows: &[(&str, String)]) -> Markup {
+    html! {
+        div.wide { table.numbers.facts {
+            caption { (caption) }
+            @for (what, value) in rows { tr { th scope="row" { (what) } td { (value) } } }
+        } }
+    }
+}
+
+/// The model's card.
+pub(crate) fn model(report: &Report) -> Markup {
+    let Report { title, results, .. } = report;
+    let config = &results.config;
+    let task = match results.task {
+        TaskSpec::SortedList { list_len, max_value } => format!("sort {list_len} distinct values of 0 to {max_value}"),
+        _ => "another".into(),
+    };
+    let mlp = config.mlp.map_or("attention only".into(), |mlp| format!("MLP of width {}", mlp.d_mlp));
+    let steps: Vec<&str> = results.processing.iter().map(|step: &Step| step.name()).collect();
+    facts(
+        "What it is",
+        &[
+            ("task", task),
+            ("weights from", (*title).to_owned()),
+            ("layers, heads", format!("{}, {} ({mlp})", config.n_layers, config.n_heads)),
+            ("d_model, d_head", format!("{}, {}", config.d_model, config.d_head)),
+            ("tokens, positions", format!("{}, {}", config.d_vocab, config.n_ctx)),
+            ("norm", named(&config.normalization_type)),
+            (
+                "attention, positions",
+                format!("{}, {}", named(&config.attention_dir), named(&config.positional_embedding_type)),
+            ),
+            ("parameters", results.parameters.to_string()),
+            (
+                "processing",
+                if steps.is_empty() { "none: raw weights".into() } else { steps.join(", ").replace('_', " ") },
+            ),
+            ("run by", format!("the {} engine, algolens {}", results.engine, results.version)),
+        ],
+    )
+}
+
+/// What serde calls a variant.
+fn named(variant: &impl serde::Serialize) -> String {
+    serde_json::to_value(variant).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The recipe and what the last epochs came to.
+pub(crate) fn training(training: &Training) -> Markup {
+    let mut rows = Vec::new();
+    if let Some(recipe) = &training.recipe {
+        rows.extend([
+            ("data", format!("{} lists, validated on {}", recipe.train_size, recipe.validation_size)),
+            ("seed, batch", format!("{}, {}", recipe.seed, recipe.batch_size)),
+            ("optimizer", format!("{}, weight decay {}", named(&recipe.optimizer), recipe.weight_decay)),
+        ]);
+    }
+    if let (Some(first), Some(last)) = (training.history.first(), training.history.last()) {
+        rows.push(("epochs, steps", format!("{}, {}", last.epoch, last.steps)));
+        rows.push(("learning rate", format!("{} to {}", first.learning_rate, last.learning_rate)));
+        if let Some(best) = training.history.iter().rfind(|record| record.best) {
+            rows.push(("kept", format!("epoch {}, validation accuracy {:.4}", best.epoch, best.validation_accuracy)));
+        }
+    }
+    facts("How it was trained", &rows)
+}
+
+/// What the post prints of its own model: loss, mean, median and smallest probability.
+const POST: [&str; 4] = ["0.039", "0.966", "0.981", "0.001"];
+
+/// The evaluation, beside the post's figures where the task is the post's.
+pub(crate) fn evaluation(results: &StudyResults) -> Markup {
+    let evaluation = &results.evaluation;
+    let of_post = results.task == TaskSpec::SortedList { list_len: 10, max_value: 50 };
+    let mut rows = vec![
+        ("loss (nats)", format!("{:.3}", evaluation.loss)),
+        ("mean probability on the right token", format!("{:.3}", evaluation.mean_prob)),
+        ("median probability on the right token", format!("{:.3}", evaluation.median_prob)),
+        ("smallest probability on the right token", format!("{:.3}", evaluation.min_prob)),
+        ("token accuracy", format!("{:.4}", evaluation.token_accuracy)),
+        ("list accuracy", format!("{:.4}", evaluation.list_accuracy)),
     ];
-    let written = greedy_list_accuracy.map(|share| ("list accuracy, written by the model itself", share, 4));
+    if let Some(share) = results.greedy_list_accuracy {
+        rows.push(("lists sorted when it writes the sorted half itself", format!("{share:.4}")));
+    }
     html! {
-        table {
-            @for (name, value, digits) in rows.into_iter().chain(written) { tr { th { (name) } td { (format!("{value:.digits$}")) } } }
-        }
+        div.wide { table.numbers {
+            caption { "Evaluation on " (evaluation.size) " lists of seed " (results.seed) }
+            thead { tr { th {} th { "this model" } @if of_post { th { "the post's" } } } }
+            @for (at, (what, value)) in rows.iter().enumerate() {
+                tr { th scope="row" { (what) } td { (value) } @if of_post { td { (POST.get(at).unwrap_or(&"—")) } } }
+            }
+        } }
     }
 }
 
-pub(crate) fn ablation(table: &AblationTable) -> Markup {
+/// Predictions for some lists, wrong ones marked; a button selects the list.
+pub(crate) fn lists(caption: &str, lists: &[(usize, &Prediction)], labels: &[String]) -> Markup {
+    let label = |token: u32| labels.get(token as usize).map_or("?", String::as_str);
     html! {
-        table {
-            tr { th { "without" } th { "mean" } th { "zero" } th { "resampled" } }
-            @for (part, costs) in table.rows() {
+        div.wide { table.numbers.lists {
+            caption { (caption) }
+            thead { tr { th { "unsorted list" } th { "first wrong answer" } th { "p(right)" } th { "p(said)" } th {} } }
+            @for (at, list) in lists {
+                @let wrong = (0..list.expected.len()).find(|slot| list.expected[*slot] != list.predicted[*slot]);
                 tr {
-                    th { (part) }
-                    @for cost in [costs.mean, costs.zero, costs.resample] { td { (format!("{cost:.3}")) } }
+                    th scope="row" { (algolens::task::labels_of(labels, &list.tokens[..list.tokens.len() / 2]).join(" ")) }
+                    @match wrong {
+                        None => { td { "all right" } td { "" } td { "" } }
+                        Some(slot) => {
+                            td { span.wrong { "✗ " (label(list.predicted[slot])) } " for " (label(list.expected[slot])) }
+                            td { (format!("{:.3}", list.prob_expected[slot])) }
+                            td { (format!("{:.3}", list.prob_predicted[slot])) }
+                        }
+                    }
+                    td { button type="button" data-list=(at) { "Look" } }
                 }
             }
-        }
+        } }
     }
 }
 
-pub(crate) fn attention(statistics: &AttentionStatistics) -> Markup {
-    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-    let row = |name: String, shares: [f64; 3]| html! { tr { th { (name) } @for share in shares { td { (percent(share)) } } } };
+/// The signs of close triples.
+pub(crate) fn close_triples(results: &StudyResults) -> Markup {
+    let Some(found) = &results.close_triples else { return html! {} };
+    let cell = |p: usize, s: usize, sign: &str| {
+        html! { td { (format!("{:+.2}", found.mean[p][s])) " " small { "(" (percent(found.expected_sign[p][s])) " " (sign) " 0)" } } }
+    };
     html! {
-        table {
-            tr { th { "attends most" } th { "SEP to the smallest" } th { "d to the next larger" } th { "d to itself" } }
-            @for head in &statistics.heads {
-                (row(head.head.to_string(), [head.sep_to_smallest, head.next_larger, head.to_itself]))
-            }
-            (row("some head".into(), [statistics.sep_to_smallest, statistics.next_larger, statistics.to_itself]))
-        }
+        div.wide { table.numbers {
+            caption { "Mean over all " (found.count) " close triples, in logits, and how often the sign is the expected one" }
+            thead { tr { th {} th { "src = y" } th { "src = z" } } }
+            tr { th scope="row" { "pred = y" } (cell(0, 0, ">")) (cell(0, 1, ">")) }
+            tr { th scope="row" { "pred = z" } (cell(1, 0, "<")) (cell(1, 1, ">")) }
+        } }
     }
 }
 
-pub(crate) fn prediction(prediction: &Prediction) -> Markup {
-    let list = &prediction.tokens[..prediction.tokens.len() / 2];
-    let spaced = |values: &[Token]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    html! {
-        table.wide {
-            caption { (spaced(list)) }
-            tr { th { "right" } @for token in &prediction.expected { td { (token) } } }
-            tr {
-                th { "predicted" }
-                @for (token, right) in prediction.predicted.iter().zip(&prediction.expected) {
-                    @if token == right { td { (token) } } @else { td.wrong { "✗ " (token) } }
-                }
-            }
-            tr { th { "p(right)" } @for prob in &prediction.prob_expected { td { (format!("{prob:.3}")) } } }
-        }
+/// A finding's number with its unit.
+fn number(value: Option<f64>, unit: Unit) -> String {
+    match (value, unit) {
+        (None, _) => "—".into(),
+        (Some(value), Unit::Share) => percent(value),
+        (Some(value), Unit::Count | Unit::Value) => format!("{value:.0}"),
+        (Some(value), Unit::Logits) if value != 0.0 && value.abs() < 0.01 => format!("{value:+.1e}"),
+        (Some(value), Unit::Logits) => format!("{value:+.2}"),
+        (Some(value), Unit::Ratio) => format!("{value:.2} times"),
     }
 }
 
-pub(crate) fn triple(triple: &TripleAttribution) -> Markup {
-    let TripleAttribution { head, x, y, z, dla, .. } = triple;
+/// A verdict: a mark, a word, a class.
+fn verdict(verdict: Verdict) -> (&'static str, &'static str, &'static str) {
+    match verdict {
+        Verdict::Holds => ("✓", "holds", "holds"),
+        Verdict::Partly => ("~", "holds partly", "partly"),
+        Verdict::Fails => ("✗", "fails", "fails"),
+        Verdict::NotAsked => ("–", "cannot be asked", "not-asked"),
+    }
+}
+
+/// The claims as rows.
+pub(crate) fn findings(findings: &[Finding], other_models: usize) -> Markup {
     html! {
-        table {
-            caption { "after " (x) ", head 0." (head) }
-            tr { th {} th { "source " (y) } th { "source " (z) } th { "sum" } }
-            @for (prediction, row) in [y, z].into_iter().zip(dla) {
-                tr {
-                    th { "to " (prediction) }
-                    @for value in row { td { (format!("{value:+.2}")) } }
-                    td { (format!("{:+.2}", row.iter().sum::<f64>())) }
+        div.wide { table.numbers.findings {
+            thead { tr {
+                th scope="col" { "claim" } th scope="col" { "this model" } th scope="col" { "random weights" }
+                @if other_models > 0 { th scope="col" { "spread over " (other_models + 1) " seeds" } }
+                th scope="col" { "verdict" }
+            } }
+            @for finding in findings {
+                @let (mark, word, class) = verdict(finding.verdict);
+                tr id={ "finding-" (finding.id) } {
+                    th scope="row" {
+                        (finding.claim)
+                        small.measure { (capitalised(&finding.measure)) ". " (capitalised(&finding.thresholds)) "." }
+                    }
+                    td { strong { (number(finding.value, finding.unit)) } @if !finding.detail.is_empty() { small { (finding.detail) } } }
+                    td { (number(finding.control, finding.unit)) }
+                    @if other_models > 0 {
+                        td { @match finding.spread {
+                            None => "—",
+                            Some([low, high]) => {
+                                (number(Some(low), finding.unit)) " to " (number(Some(high), finding.unit))
+                            }
+                        } }
+                    }
+                    td.verdict.(class) { span.mark aria-hidden="true" { (mark) } " " (word) " " a href={ "#" (finding.section) } { "see" } }
                 }
             }
-        }
+        } }
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().collect::<String>() + letters.as_str())
 }

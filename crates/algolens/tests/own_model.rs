@@ -19,7 +19,7 @@ fn study_of(checkpoint: &Checkpoint) -> (StudyResults, Arrays) {
     let Processed { model, applied } = checkpoint.model.process();
     let subject = Subject { model: &model, engine: &Plain::new() };
     let task = SortedList::new(10, 50).unwrap();
-    study(subject, &task, StudyOptions::default(), &applied, &mut |_| ControlFlow::Continue(())).unwrap()
+    study(subject, &task, &StudyOptions::default(), &applied, &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
 /// Numbers agree to 1e-4 of max(1, |number|), everything else is equal; what `expected` leaves out is not compared.

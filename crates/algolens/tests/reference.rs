@@ -132,7 +132,7 @@ static STUDY: LazyLock<Option<Study>> = LazyLock::new(|| {
     let subject = Subject { model: &model, engine: &Plain::new() };
     let task = SortedList::new(10, 50).unwrap();
     let mut go_on = |_| std::ops::ControlFlow::Continue(());
-    let (results, arrays) = study(subject, &task, StudyOptions::default(), &applied, &mut go_on).unwrap();
+    let (results, arrays) = study(subject, &task, &StudyOptions::default(), &applied, &mut go_on).unwrap();
     Some((results, arrays, expected))
 });
 
@@ -219,4 +219,31 @@ fn the_drawn_and_the_effective_qk_circuit_disagree_on_40() {
     };
     assert_eq!([first("W_QK_full", 0), first("W_QK_full", 1)], [0, 0]);
     assert_eq!([first("QK_effective", 0), first("QK_effective", 1)], [45, 42]);
+}
+
+/// What a float64 run of the same weights found: without the direct path about 16 % of the steps from d in [d, d+1, d+2]
+/// fail, and two of the post's four triples break; the post says that they survive.
+#[test]
+fn without_the_direct_path_a_sixth_of_the_runs_fails() {
+    let Some((results, ..)) = &*STUDY else { return };
+    let finding = |id: &str| results.findings.iter().find(|finding| finding.id == id).unwrap();
+    let runs = finding("runs_survive_without_direct_path");
+    assert!((runs.value.unwrap() - 0.84).abs() < 0.02, "{runs:?}");
+    assert!(runs.detail.contains("2 of the post's 4 triples go wrong"), "{runs:?}");
+    // 40 prefers 0 by its token, and its position cancels that.
+    let cancellation = finding("cancellation");
+    assert_eq!(cancellation.verdict, algolens::interpret::Verdict::Holds, "{cancellation:?}");
+    // The post's ranges: head 0.0 around 28 to 37, head 0.1 everywhere else.
+    let ranges: Vec<_> = results.serving.ranges.iter().map(|range| range.head.head).collect();
+    assert_eq!(ranges, [1, 0, 1]);
+    assert_eq!(finding("copying").value, Some(1.0));
+}
+
+#[test]
+fn random_weights_fail_where_the_post_s_model_holds() {
+    let Some((results, ..)) = &*STUDY else { return };
+    for id in ["copying", "next_larger", "sep_to_smallest", "triple_signs", "runs_survive_without_direct_path"] {
+        let finding = results.findings.iter().find(|finding| finding.id == id).unwrap();
+        assert!(finding.control.unwrap() < 0.2, "{finding:?}");
+    }
 }

@@ -5,7 +5,7 @@ use algolens::{
     files::{read, write_whole},
     model::{Model, checkpoint::Checkpoint},
     task::TaskSpec,
-    train::{Recipe, Run},
+    train::{EpochRecord, Recipe, Run},
 };
 use std::{
     ffi::OsString,
@@ -84,6 +84,23 @@ impl Files {
         }
         write_whole(&self.log, log(run)?.as_bytes())?;
         write_whole(&self.state, &run.to_bytes()?)
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// The epochs that a log tells of.
+    pub fn read_log(path: &Path) -> Result<Vec<EpochRecord>> {
+        let in_file = |error: Error| Error::InFile { path: path.into(), error: Box::new(error) };
+        let bytes = read(path)?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| in_file(Error::invalid("log", "text", error)))?;
+        let record = |(at, line): (usize, &str)| {
+            let refused = |error| in_file(Error::invalid(format!("line {}", at + 1), "an epoch as JSON", error));
+            serde_json::from_str(line).map_err(refused)
+        };
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(record).collect()
     }
 
     /// Saves the weights in the course of training.

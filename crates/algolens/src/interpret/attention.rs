@@ -1,15 +1,15 @@
 //! Who attends to whom in a sorting model, and which head serves which token.
 
-use super::{Circuits, Head, Subject};
+use super::{
+    Circuits, Head, Subject,
+    steps::{Step, steps},
+};
 use crate::{
     Error, Result,
-    engine::{
-        hooks::{BlockPoint, Filter, HookPoint},
-        loss::argmax,
-    },
+    engine::loss::argmax,
     task::{Dataset, SortedList, Token},
 };
-use ndarray::{ArrayView1, Ix4, s};
+use ndarray::{ArrayView1, s};
 use serde::{Deserialize, Serialize};
 
 /// How often attention does what a sorting model's should, on a dataset, in one block.
@@ -40,13 +40,6 @@ pub struct HeadShares {
     pub to_itself: f64,
 }
 
-/// Counts for each head, and last for "some head".
-struct Counts {
-    sep_to_smallest: Vec<usize>,
-    next_larger: Vec<usize>,
-    to_itself: Vec<usize>,
-}
-
 /// The attention statistics of block `layer` on lists of a sorting task.
 ///
 /// # Errors
@@ -57,63 +50,36 @@ pub fn attention_statistics(
     layer: usize,
     data: &Dataset,
 ) -> Result<AttentionStatistics> {
-    super::circuits::check_layer(subject.model.config(), layer)?;
-    if data.is_empty() {
-        return Err(Error::invalid("dataset", "at least one example", 0));
-    }
-    let heads = subject.model.config().n_heads;
-    let zeros = || vec![0; heads + 1];
-    let mut counts = Counts { sep_to_smallest: zeros(), next_larger: zeros(), to_itself: zeros() };
-    const CHUNK: usize = 512;
-    for chunk in data.chunks(CHUNK) {
-        counts.add(subject, task, layer, &chunk)?;
-    }
-    let queries = data.len() * (task.list_len() - 1).max(1);
-    let share = |count: usize, of: usize| count as f64 / of as f64;
-    let head_shares = |head: usize| HeadShares {
-        head: Head { layer, head },
-        sep_to_smallest: share(counts.sep_to_smallest[head], data.len()),
-        next_larger: share(counts.next_larger[head], queries),
-        to_itself: share(counts.to_itself[head], queries),
+    Ok(statistics(&steps(subject, task, layer, data)?, task, Head::of_layer(subject.model.config(), layer)))
+}
+
+/// The statistics of steps with the attention of these heads.
+pub(super) fn statistics(steps: &[Step], task: &SortedList, heads: Vec<Head>) -> AttentionStatistics {
+    let (first, sorted): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(|step| step.is_first(task));
+    // In some head, or in this one.
+    let favours =
+        |step: &Step, head: Option<usize>, token| head.map_or(step.favours(token), |h| step.favourites[h] == token);
+    let sep_to_smallest = |head| share(&first, |step| favours(step, head, step.next));
+    let next_larger = |head| share(&sorted, |step| favours(step, head, step.next));
+    let to_itself = |head| share(&sorted, |step| favours(step, head, step.d));
+    let of_head = |(at, head)| HeadShares {
+        head,
+        sep_to_smallest: sep_to_smallest(Some(at)),
+        next_larger: next_larger(Some(at)),
+        to_itself: to_itself(Some(at)),
     };
-    Ok(AttentionStatistics {
-        size: data.len(),
-        sep_to_smallest: share(counts.sep_to_smallest[heads], data.len()),
-        next_larger: share(counts.next_larger[heads], queries),
-        to_itself: share(counts.to_itself[heads], queries),
-        heads: (0..heads).map(head_shares).collect(),
-    })
-}
-
-impl Counts {
-    fn add(&mut self, subject: Subject, task: &SortedList, layer: usize, data: &Dataset) -> Result<()> {
-        let name = HookPoint::Block(layer, BlockPoint::Pattern).to_string();
-        let (_, cache) = subject.engine.run_with_cache(subject.model, data.tokens(), Filter::Names(&[&name]))?;
-        let pattern = cache.get::<Ix4>(&name)?;
-        let sep = task.list_len();
-        for (list, tokens) in data.tokens().outer_iter().enumerate() {
-            // The token that each head attends to most.
-            let favourites = |query: usize| -> Vec<Token> {
-                let row = |head| pattern.slice(s![list, head, query, ..=query]);
-                (0..pattern.dim().1).map(|head| tokens[argmax(row(head))]).collect()
-            };
-            count(&mut self.sep_to_smallest, &favourites(sep), tokens[sep + 1]);
-            for query in sep + 1..2 * sep {
-                let favourites = favourites(query);
-                count(&mut self.next_larger, &favourites, tokens[query + 1]);
-                count(&mut self.to_itself, &favourites, tokens[query]);
-            }
-        }
-        Ok(())
+    AttentionStatistics {
+        size: first.len(),
+        sep_to_smallest: sep_to_smallest(None),
+        next_larger: next_larger(None),
+        to_itself: to_itself(None),
+        heads: heads.into_iter().enumerate().map(of_head).collect(),
     }
 }
 
-/// Adds 1 for every head whose favourite is `token`, and 1 at the end if there is one.
-fn count(counts: &mut [usize], favourites: &[Token], token: Token) {
-    for (count, favourite) in counts.iter_mut().zip(favourites) {
-        *count += usize::from(*favourite == token);
-    }
-    counts[favourites.len()] += usize::from(favourites.contains(&token));
+/// The share of items for which something holds; 0 of none.
+pub(super) fn share<T>(items: &[T], holds: impl Fn(&T) -> bool) -> f64 {
+    items.iter().filter(|item| holds(item)).count() as f64 / items.len().max(1) as f64
 }
 
 /// Which head of a block serves which token.

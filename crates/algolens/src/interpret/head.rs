@@ -17,8 +17,12 @@ pub struct Head {
 impl Head {
     /// Every head of a model.
     pub fn all(config: &Config) -> Vec<Self> {
-        let heads = |layer| (0..config.n_heads).map(move |head| Self { layer, head });
-        (0..config.n_layers).flat_map(heads).collect()
+        (0..config.n_layers).flat_map(|layer| Self::of_layer(config, layer)).collect()
+    }
+
+    /// The heads of one block.
+    pub fn of_layer(config: &Config, layer: usize) -> Vec<Self> {
+        (0..config.n_heads).map(|head| Self { layer, head }).collect()
     }
 
     /// Whether a model has the head.

@@ -7,10 +7,13 @@ mod attention;
 mod attribution;
 mod circuits;
 mod evaluation;
+mod families;
+mod findings;
 mod head;
 mod nested;
 mod prediction;
 mod scores;
+mod steps;
 mod study;
 mod triples;
 
@@ -19,12 +22,19 @@ pub use attention::{AttentionStatistics, HeadShares, Serving, ServingRange, atte
 pub use attribution::{Attribution, attribution, source_attribution};
 pub use circuits::{Circuits, circuits, direct_path};
 pub use evaluation::{Evaluation, evaluate};
+pub use families::{GapPoint, SmallestPoint, gap_points, gap_steps, smallest_points};
+pub use findings::{Evidence, Finding, Options as EvidenceOptions, Unit, Verdict, WithoutDirectPath, findings};
 pub use head::Head;
 pub use nested::nested;
 pub use prediction::{Prediction, greedy, predict, probabilities};
 pub use scores::{EffectiveQk, KEY_TERMS, QUERY_TERMS, ScoreTerms, effective_qk, score_terms};
-pub use study::{AblationTable, Arrays, Costs, POST_ADVERSARIAL, Stage, StudyOptions, StudyResults, study};
-pub use triples::{POST_TRIPLES, Triple, TripleAttribution, triple_attribution};
+pub use steps::{Step, steps};
+pub use study::{
+    AblationTable, Arrays, Costs, Group, POST_ADVERSARIAL, ShownList, Stage, StudyOptions, StudyResults, study,
+};
+pub use triples::{
+    CLOSE, CloseTriples, POST_TRIPLES, Triple, TripleAttribution, TripleStatistics, close_triples, triple_attribution,
+};
 
 use crate::{engine::Engine, model::Model};
 

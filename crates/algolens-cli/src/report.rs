@@ -1,0 +1,54 @@
+//! `algolens report`: one interactive page about a model.
+
+use crate::{
+    engine_flags::EngineFlags,
+    load::{HintArgs, Opened},
+    studied::StudyFlags,
+    terminal::Terminal,
+};
+use algolens::{Error, Result, files};
+use std::path::PathBuf;
+
+/// Write one interactive page about a model: predictions, attention, circuits, adversarial lists, a verdict on every claim
+///
+/// The page is one file that needs no network. Beside MODEL.safetensors the log and the state of its training are looked for,
+/// for the training curve.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  algolens report models/sorted_list.safetensors --out report.html\n  \
+                        algolens report model.safetensors --list 0,40,41,42,43,44,45,46,47,48 --log model.log.jsonl\n  \
+                        algolens report seed1.safetensors --others seed2.safetensors seed3.safetensors")]
+pub struct Args {
+    /// The model: safetensors, or a PyTorch state dict (.pt)
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// The page
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    out: PathBuf,
+    /// The log of its training [default: the one beside MODEL, if there is one]
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Print the page's data as JSON, and write no page
+    #[arg(long, conflicts_with = "out")]
+    json: bool,
+    #[command(flatten)]
+    study: StudyFlags,
+    #[command(flatten)]
+    hints: HintArgs,
+    #[command(flatten)]
+    engine: EngineFlags,
+}
+
+/// Studies the model, and writes the page.
+pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
+    if args.out.is_dir() || args.out.file_name().is_none() {
+        return Err(Error::invalid("--out", "a file", args.out.display()));
+    }
+    let opened = Opened::read(&args.model, &args.hints.hints())?;
+    let engine = args.engine.engine(opened.model.config())?;
+    let studied = args.study.study(&args.model, opened, args.log.as_deref(), &*engine, terminal)?;
+    if args.json {
+        return studied.data();
+    }
+    files::write_whole(&args.out, studied.page()?.as_bytes())?;
+    Ok(format!("{}\n", args.out.display()))
+}

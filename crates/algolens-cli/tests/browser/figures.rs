@@ -1,0 +1,126 @@
+//! The numbers that a page's figures hold, beside those that `algolens study` wrote.
+
+use super::page::Report;
+use ndarray::{ArrayD, ArrayViewD, Axis};
+use ndarray_npy::NpzReader;
+use serde_json::Value;
+use std::{collections::BTreeMap, fs::File, path::Path};
+
+/// What `algolens study` wrote.
+pub struct Study {
+    pub results: Value,
+    arrays: BTreeMap<String, ArrayD<f32>>,
+}
+
+/// The figures of circuits, and the array of each; those of a head have its number behind their names.
+const CIRCUITS: [(&str, &str); 5] = [
+    ("ov", "W_OV_full"),
+    ("qk", "W_QK_full"),
+    ("qk-effective", "QK_effective"),
+    ("pos-query", "W_QK_pos_query"),
+    ("pos-key", "W_QK_pos_key"),
+];
+
+impl Study {
+    /// Reads the folder of a study.
+    pub fn read(folder: &Path) -> Self {
+        let results = serde_json::from_slice(&std::fs::read(folder.join("results.json")).unwrap()).unwrap();
+        let mut npz = NpzReader::new(File::open(folder.join("arrays.npz")).unwrap()).unwrap();
+        let names = npz.names().unwrap();
+        let arrays =
+            names.into_iter().map(|name| (name.trim_end_matches(".npy").to_owned(), npz.by_name(&name).unwrap()));
+        Self { results, arrays: arrays.collect() }
+    }
+
+    /// Where the figures of an open page, all of which are drawn, differ from the study; the page shows this list.
+    pub fn differences(&self, report: &Report, list: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut compare = |figure: &str, data: &str, expected: Value| {
+            let shown = report.evaluate(&format!("(plot => {data})(document.querySelector('#fig-{figure} .plot'))"));
+            if let Some(difference) = differ(&shown, &expected, "") {
+                found.push(format!("fig-{figure} {difference}"));
+            }
+        };
+        const Z: &str = "plot.data[0].z.map(row => Array.from(row))";
+        for (figure, array) in CIRCUITS {
+            for (head, values) in self.arrays[array].outer_iter().enumerate() {
+                compare(&format!("{figure}-{head}"), Z, nested(values));
+            }
+        }
+        compare("direct", Z, nested(self.arrays["direct_path"].view()));
+        compare("probs", Z, nested(self.arrays["probs"].index_axis(Axis(0), list)));
+        let main = report.evaluate("window.algolens.state.main").as_u64().unwrap() as usize;
+        // Of one head alone the plot holds the pattern as it is.
+        report.evaluate(&format!("window.algolens.setState({{heads: [{main}]}})"));
+        report.settle();
+        let pattern = self.arrays["pattern"].index_axis(Axis(0), list);
+        let seen = "plot.data[0].z.map((row, query) => Array.from(row, (w, key) => key > query ? 0 : w))";
+        compare("pattern", seen, nested(pattern.index_axis(Axis(0), main)));
+        let column =
+            |key: &str| Value::from_iter(self.results["gaps"].as_array().unwrap().iter().map(|p| p[key].clone()));
+        let gaps = ["accuracy", "self_attention", "prob_x", "prob_y"].map(column);
+        compare("gaps", "plot.data.slice(0, 4).map(trace => Array.from(trace.y))", Value::from_iter(gaps));
+        let ablation = ["mean", "zero", "resample"].map(|method| self.ablation(method));
+        compare("ablation", "plot.data.slice(0, 3).map(trace => Array.from(trace.y))", Value::from_iter(ablation));
+        let triples = self.results["triples"].as_array().unwrap().iter().map(|triple| triple["dla"].clone());
+        let heatmaps = "plot.data.filter(t => t.type === 'heatmap').map(t => t.z.map(row => Array.from(row)))";
+        compare("triples-post", heatmaps, Value::from_iter(triples));
+        found.extend(self.terms(report, list));
+        found
+    }
+
+    /// The bars of an ablation: every head, then the other parts.
+    fn ablation(&self, method: &str) -> Value {
+        let table = &self.results["ablation"];
+        let heads = table[method].as_object().unwrap().values().cloned();
+        let parts = table["parts"].as_object().unwrap().values().map(|costs| costs[method].clone());
+        heads.chain(parts).collect()
+    }
+
+    /// The split of the selected score, and the bars of the QK slider.
+    fn terms(&self, report: &Report, list: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        report.evaluate("window.algolens.setState({heads: [0], query: 14, key: 3})");
+        report.settle();
+        let terms = &self.arrays["score_terms"];
+        let at = |query: usize, key: usize| f64::from(terms[[list, 0, query, key, 4, 3].as_slice()]);
+        let expected: Vec<f64> = (0..6).map(|term| at(term / 2, term % 2)).collect();
+        let shown = report.evaluate("Array.from(document.querySelector('#fig-terms .plot').data[0].y)");
+        let total: f64 = expected.iter().sum();
+        let expected = Value::from_iter(expected.into_iter().chain([total]));
+        found.extend(differ(&shown, &expected, "").map(|difference| format!("fig-terms {difference}")));
+        report.evaluate("window.algolens.setState({heads: [0, 1], token: 25})");
+        report.settle();
+        let bars = report.evaluate("document.querySelector('#fig-qk-bar .plot').data.map(t => Array.from(t.y))");
+        let rows = self.arrays["W_QK_full"].index_axis(Axis(1), 25);
+        found.extend(differ(&bars, &nested(rows), "").map(|difference| format!("fig-qk-bar {difference}")));
+        found
+    }
+}
+
+/// An array as JSON, NaN as null.
+fn nested(array: ArrayViewD<f32>) -> Value {
+    match array.ndim() {
+        0 => Value::from(f64::from(array[[].as_slice()])),
+        _ => array.outer_iter().map(nested).collect(),
+    }
+}
+
+/// The first place where two values differ, numbers by more than a rounding.
+fn differ(shown: &Value, expected: &Value, at: &str) -> Option<String> {
+    match (shown, expected) {
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            a.iter().zip(b).enumerate().find_map(|(i, (a, b))| differ(a, b, &format!("{at}[{i}]")))
+        }
+        (Value::Number(a), Value::Number(b)) => {
+            let [a, b] = [a, b].map(|number| number.as_f64().unwrap());
+            ((a - b).abs() > 1e-6 * b.abs().max(1e-3)).then(|| format!("{at}: shows {a}, the study has {b}"))
+        }
+        (Value::Null, Value::Null) => None,
+        _ => Some(format!("{at}: shows {}, the study has {}", brief(shown), brief(expected))),
+    }
+}
+
+fn brief(value: &Value) -> String {
+    value.to_string().chars().take(80).collect()
+}

@@ -1,0 +1,179 @@
+//! The report in Chromium: the numbers of its figures are those of the study, and it does what it should.
+
+mod figures;
+mod page;
+
+use assert_cmd::Command;
+use figures::Study;
+use page::{Heard, Report};
+use serde_json::{Value, json};
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
+use tempfile::TempDir;
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/sorted_list.safetensors");
+
+/// The study of our model, with the page that it ends with and one with a log.
+static STUDIED: LazyLock<(TempDir, Study)> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("study");
+    algolens(&["study", MODEL, "--quiet", "--out", out.to_str().unwrap()]);
+    let study = Study::read(&out);
+    (folder, study)
+});
+
+fn algolens(arguments: &[&str]) {
+    let output = Command::cargo_bin("algolens").unwrap().args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn study_page() -> PathBuf {
+    STUDIED.0.path().join("study/report.html")
+}
+
+/// A page that is open and drawn, or none without a browser.
+fn open(page: &Path, fragment: &str) -> Option<Report> {
+    let report = Report::open(page, fragment)?;
+    report.draw_all();
+    Some(report)
+}
+
+fn state(report: &Report, key: &str) -> Value {
+    report.evaluate(&format!("window.algolens.state.{key}"))
+}
+
+#[test]
+fn figures_show_the_numbers_of_the_study() {
+    let Some(report) = open(&study_page(), "#list=0") else { return };
+    let study = &STUDIED.1;
+    assert_eq!(study.differences(&report, 0), Vec::<String>::new());
+    // Another list from the menu: every figure of it follows.
+    report.evaluate(
+        "void (() => { const menu = document.querySelector('#strip select'); menu.value = '11'; \
+         menu.dispatchEvent(new Event('change', {bubbles: true})); })()",
+    );
+    report.draw_all();
+    assert_eq!(state(&report, "list"), 11);
+    assert_eq!(study.differences(&report, 11), Vec::<String>::new());
+    assert_eq!(report.heard(), Heard::default());
+}
+
+/// A changed number in the page is found: the comparison above can fail.
+#[test]
+fn a_changed_figure_is_noticed() {
+    let page = std::fs::read_to_string(study_page()).unwrap();
+    for (changed, figure) in [("\"W_OV_full\":{", "ov-"), ("\"pattern\":{", "pattern"), ("\"probs\":{", "probs")] {
+        let start = page.find(changed).unwrap();
+        let data = start + page[start..].find("\"data\":\"").unwrap() + "\"data\":\"".len();
+        // The highest byte of the first number: another exponent.
+        let other = if page[data + 4..].starts_with('Q') { "Pz" } else { "QA" };
+        let tampered = STUDIED.0.path().join("tampered.html");
+        std::fs::write(&tampered, format!("{}{other}{}", &page[..data + 4], &page[data + 6..])).unwrap();
+        let Some(report) = open(&tampered, "") else { return };
+        let found = STUDIED.1.differences(&report, 0);
+        assert!(found.iter().any(|difference| difference.contains(figure)), "{changed}: {found:?}");
+    }
+}
+
+#[test]
+fn keyboard_mouse_and_slider_change_one_selection() {
+    let Some(report) = open(&study_page(), "#list=10&query=12") else { return };
+    assert_eq!([state(&report, "list"), state(&report, "query")], [json!(10), json!(12)]);
+    // Arrow keys on the strip.
+    report.press("#strip [tabindex='0']", "ArrowRight");
+    assert_eq!(state(&report, "query"), 13);
+    assert!(report.evaluate("location.hash").as_str().unwrap().contains("query=13"));
+    // A click on the pattern chooses a cell, whose score is split.
+    let before = report.evaluate("document.querySelector('#fig-terms figcaption').textContent");
+    report.click("#fig-pattern .plot .nsewdrag", (0.03, 0.93));
+    assert_ne!(state(&report, "key"), Value::Null);
+    assert_ne!(report.evaluate("document.querySelector('#fig-terms figcaption').textContent"), before);
+    // The slider redraws the bars.
+    let bars = "document.querySelector('#fig-qk-bar .plot').data.map(trace => Array.from(trace.y))";
+    let before = report.evaluate(bars);
+    report.press("#fig-qk-bar input[type=range]", "ArrowRight");
+    assert_ne!(report.evaluate(bars), before);
+    // Hovering names a cell.
+    report.hover("#fig-ov-0 .plot .nsewdrag", (0.5, 0.5));
+    let label = report.evaluate("document.querySelector('#fig-ov-0 .hoverlayer').textContent");
+    assert!(label.as_str().unwrap().contains("25"), "{label}");
+    // A button of a table selects its list.
+    report.click("#adversarial [data-list='10']", (0.5, 0.5));
+    assert_eq!(state(&report, "list"), 10);
+    // The theme, by its button.
+    let colour = "getComputedStyle(document.body).backgroundColor";
+    let before = report.evaluate(colour);
+    report.click("#theme", (0.5, 0.5));
+    assert_ne!(report.evaluate(colour), before);
+    assert_eq!(report.heard(), Heard::default());
+}
+
+#[test]
+fn it_is_looked_at_at_both_widths_and_in_both_themes() {
+    let Some(report) = open(&study_page(), "") else { return };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (width, height) in [(1280, 900), (390, 844)] {
+        report.resize(width, height);
+        for theme in ["light", "dark"] {
+            report.prefer(theme);
+            report.draw_all();
+            report.settle();
+            let overflow = report.evaluate("document.documentElement.scrollWidth - window.innerWidth");
+            assert!(overflow.as_i64().unwrap() <= 0, "{width}: {overflow} px too wide");
+            std::fs::write(folder.join(format!("report-{width}-{theme}.png")), report.picture()).unwrap();
+        }
+    }
+    assert_eq!(report.heard(), Heard::default());
+}
+
+/// All eight sections, each with a caption; every figure named; nothing moves after the first look.
+#[test]
+fn every_section_and_figure_says_what_it_shows() {
+    let Some(report) = open(&study_page(), "") else { return };
+    let sections = report.evaluate("[...document.querySelectorAll('main > section')].map(s => s.id)");
+    assert_eq!(
+        sections,
+        json!(["model", "predictions", "attention", "ablation", "circuits", "adversarial", "triples", "findings"])
+    );
+    let silent = report.evaluate(
+        "[...document.querySelectorAll('main > section')].filter(s => !s.querySelector('.caption').textContent.trim()).length \
+         + [...document.querySelectorAll('figure .plot')].filter(p => !p.getAttribute('aria-label')).length",
+    );
+    assert_eq!(silent, 0);
+    let findings = report.evaluate("document.querySelectorAll('#findings tr[id]').length");
+    assert_eq!(findings.as_u64().unwrap() as usize, STUDIED.1.results["findings"].as_array().unwrap().len());
+    let unnamed = report.evaluate(
+        "[...document.querySelectorAll('button, select, input')].filter(e => !(e.textContent.trim() || e.labels?.length \
+         || e.getAttribute('aria-label'))).length",
+    );
+    assert_eq!(unnamed, 0);
+}
+
+/// Names from outside are text, never markup; a training log becomes a curve; one head or eight stand alike.
+#[test]
+fn hostile_names_logs_and_other_shapes_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let hostile = path("<img src=x onerror=document.title=1><script>document.title=1<∕script>.safetensors");
+    for (heads, layers) in [("1", "1"), ("8", "2")] {
+        let small = ["--list-len", "4", "--max-value", "9", "--d-model", "16", "--d-head", "4", "--epochs", "2"];
+        let sizes = ["--train-size", "600", "--validation-size", "100", "--n-heads", heads, "--n-layers", layers];
+        algolens(&[&["train", "--quiet", "--out", &hostile], &small[..], &sizes[..]].concat());
+        let out = path("hostile.html");
+        algolens(&["report", &hostile, "--quiet", "--out", &out]);
+        let Some(report) = open(Path::new(&out), "") else { return };
+        assert_eq!(report.heard(), Heard::default());
+        assert!(report.evaluate("document.title").as_str().unwrap().starts_with("<img"));
+        assert_eq!(report.evaluate("document.querySelectorAll('img').length"), 0);
+        let curve = report.evaluate("document.querySelector('#fig-training .plot').data[0].y.length");
+        assert_eq!(curve, 2);
+        let empty = report.evaluate(
+            "[...document.querySelectorAll('figure[data-figure] .plot')].filter(p => !p.firstElementChild).map(p => \
+             p.parentElement.id)",
+        );
+        assert_eq!(empty, json!([]));
+    }
+}

@@ -1,0 +1,60 @@
+// Numbers and labels as text.
+
+/** Writes a number with three significant digits and a true minus sign. */
+function num(x) {
+  if (x === null || x === undefined || Number.isNaN(x)) return "–";
+  const size = Math.abs(x);
+  if (size === 0) return "0";
+  const text = size >= 1e5 || size < 1e-4 ? size.toExponential(1) : String(Number(size.toPrecision(3)));
+  return (x < 0 ? "−" : "") + text;
+}
+
+/** Writes a weight or probability with two decimals. */
+function share(x) {
+  return x === null || x === undefined ? "–" : x.toFixed(2);
+}
+
+/** Returns the label of a token. */
+function tokenLabel(token) {
+  return LABELS.tokens[token] ?? String(token);
+}
+
+/** Returns the label of a predicted class. */
+function classLabel(token) {
+  return LABELS.classes[token] ?? String(token);
+}
+
+/** Returns the label of the token at a position of a list. */
+function tokenAt(list, position) {
+  return tokenLabel(list.tokens[position]);
+}
+
+/** Names a place of a list: its token and, in brackets, its position. */
+function placeName(list, position) {
+  return `${tokenAt(list, position)} (${position})`;
+}
+
+/** Makes text safe for Plotly, which reads tags and entities in its labels. */
+function forPlotly(text) {
+  return String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+/** Shortens a label so that it fits beside an axis. */
+function tickLabel(text) {
+  const letters = [...String(text)];
+  return forPlotly(letters.length > 5 ? letters.slice(0, 4).join("") + "…" : text);
+}
+
+/** Writes rows of cells as CSV. */
+function csvOf(rows) {
+  const cell = (x) => {
+    const text = x === null || x === undefined ? "" : String(x);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return rows.map((row) => row.map(cell).join(",") + "\r\n").join("");
+}
+
+/** Lays out a labelled matrix as rows with a header row and a first column of names. */
+function matrixRows(corner, rowNames, columnNames, cells) {
+  return [[corner, ...columnNames], ...cells.map((row, i) => [rowNames[i], ...row])];
+}

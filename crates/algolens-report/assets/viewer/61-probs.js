@@ -1,0 +1,117 @@
+// The kind `probs`: what the model predicts at each position of the selected list.
+
+const PROBS_MARGIN = { l: 54, r: 8, t: 8, b: 104 };
+
+/** Returns the axis labels of the predicted positions: their token and position. */
+function predictedPlaces() {
+  const list = currentList();
+  return PREDICTED.map((position) => placeName(list, position));
+}
+
+/** Returns the markers of the answers: a ring on each right answer. */
+function answerRings(list, probs) {
+  const chances = list.expected.map((answer, place) => probs[answer][place]);
+  return {
+    type: "scatter",
+    mode: "markers",
+    name: "right answer",
+    x: list.expected.map((_, place) => place),
+    y: list.expected,
+    hoverinfo: "skip",
+    marker: { symbol: "circle-open", size: 11, line: { width: 2 }, color: chances.map((p) => (p > 0.5 ? "#000000" : "#ffffff")) },
+  };
+}
+
+/** Returns the markers of the mistakes: a cross on each wrong prediction. */
+function wrongCrosses(list) {
+  const wrong = PREDICTED.map((_, place) => place).filter((place) => list.predicted[place] !== list.expected[place]);
+  return {
+    type: "scatter",
+    mode: "markers",
+    name: "wrong prediction",
+    x: wrong,
+    y: wrong.map((place) => list.predicted[place]),
+    hoverinfo: "skip",
+    marker: { symbol: "x", size: 10, color: WRONG_MARK, line: { width: 1, color: "#ffffff" } },
+  };
+}
+
+/** Returns the height of the plotting area. */
+function probsHeight(figure) {
+  return figure.plot.clientHeight - PROBS_MARGIN.t - PROBS_MARGIN.b;
+}
+
+/** Returns the heatmap of the probabilities with its rings and crosses. */
+function probsTraces(figure) {
+  const list = currentList();
+  const probs = matrix("probs", state.list);
+  const places = predictedPlaces();
+  const heat = {
+    type: "heatmap",
+    z: probs,
+    zmin: 0,
+    zmax: 1,
+    colorscale: "Cividis",
+    hoverinfo: "text",
+    text: cellTexts(probs.length, places.length, (answer, place) =>
+      `after ${places[place]}\n${classLabel(answer)} has probability ${num(probs[answer][place])}`),
+    colorbar: scaleBar(probsHeight(figure), "probability", { y: -60 / probsHeight(figure) }),
+  };
+  return [heat, answerRings(list, probs), wrongCrosses(list)];
+}
+
+/** Returns the layout: classes from top to bottom, the predicted places from left to right. */
+function probsLayout(figure) {
+  const classes = LABELS.classes.length;
+  const places = predictedPlaces();
+  const bare = { showgrid: false, zeroline: false };
+  return {
+    margin: PROBS_MARGIN,
+    showlegend: false,
+    xaxis: axis({
+      ...bare,
+      ...nameAxis(figure, places, "token (position) the prediction is made at"),
+      tickvals: places.map((_, i) => i),
+      ticktext: places.map(forPlotly),
+      range: [-0.5, places.length - 0.5],
+    }),
+    yaxis: axis({ ...bare, title: "predicted token", ...ticks(LABELS.classes, probsHeight(figure) / classes), range: [classes - 0.5, -0.5] }),
+  };
+}
+
+KINDS.probs = {
+  reads: ["list", "query"],
+  missing: () => (LISTS.length === 0 ? "This report has no lists." : lacks("probs")),
+
+  /** Adds the list menu and reserves a row of pixels for each class. */
+  prepare(figure) {
+    controlsOf(figure).append(labelled("List", listMenu("List whose predictions are shown")));
+    figure.plot.style.setProperty("--rows", LABELS.classes.length);
+  },
+
+  /** Draws the probabilities, the rings, the crosses and a frame around the query's column. */
+  draw(figure) {
+    const { traces, layout } = kept(figure, [state.list], () => ({ traces: probsTraces(figure), layout: probsLayout(figure) }));
+    const column = PREDICTED.indexOf(state.query);
+    return drawPlot(figure, traces, {
+      ...layout,
+      shapes: column < 0 ? [] : outline(column - 0.5, column + 0.5, -0.5, LABELS.classes.length - 0.5),
+    });
+  },
+
+  /** A click chooses the query position. */
+  listen(figure) {
+    onPlot(figure, "click", (point) => point && selectQuery(PREDICTED[point.x]));
+  },
+
+  /** States how many answers are right. */
+  title() {
+    const list = currentList();
+    const wrong = list.expected.filter((answer, place) => answer !== list.predicted[place]).length;
+    const sure = list.expected.map((answer, place) => value("probs", state.list, answer, place));
+    const right = wrong === 0 ? `All ${sure.length} answers are right` : `${wrong} of ${sure.length} answers ${wrong === 1 ? "is" : "are"} wrong`;
+    return `${right}; the least probable right answer has ${num(Math.min(...sure))}`;
+  },
+
+  rows: () => matrixRows("predicted token", LABELS.classes, predictedPlaces(), matrix("probs", state.list)),
+};

@@ -1,0 +1,191 @@
+//! The data of the page: what figures are drawn from, as the JSON that the script reads.
+
+use crate::{Report, ReportError};
+use algolens::{
+    interpret::{Arrays, Group, Head, ShownList, StudyResults},
+    model::Config,
+    task::{TaskSpec, Token},
+    train::EpochRecord,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ndarray::{ArrayD, Axis, Slice};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The page's data as JSON.
+///
+/// # Errors
+/// Results that JSON cannot hold.
+pub fn data(report: &Report) -> Result<String, ReportError> {
+    Ok(serde_json::to_string(&PageData::of(report))?)
+}
+
+#[derive(Serialize)]
+struct PageData<'a> {
+    title: &'a str,
+    labels: Labels,
+    /// Every head: the head axis of `pattern`.
+    heads: Vec<Head>,
+    /// The heads of the first block: the head axis of every other array.
+    first_heads: Vec<Head>,
+    /// The predicted positions.
+    positions: Vec<usize>,
+    lists: Vec<List<'a>>,
+    results: Results<'a>,
+    history: Option<&'a [EpochRecord]>,
+    arrays: BTreeMap<&'a str, Numbers>,
+}
+
+#[derive(Serialize)]
+struct Results<'a> {
+    #[serde(flatten)]
+    study: &'a StudyResults,
+    ablation_rows: Vec<AblationRow>,
+}
+
+#[derive(Serialize)]
+struct AblationRow {
+    part: String,
+    mean: f64,
+    zero: f64,
+    resample: f64,
+}
+
+/// One list of the page's menu.
+#[derive(Serialize)]
+struct List<'a> {
+    name: String,
+    group: &'static str,
+    tokens: &'a [Token],
+    expected: &'a [Token],
+    predicted: &'a [Token],
+}
+
+/// An array: its shape, and its numbers as little-endian f32 in base64.
+#[derive(Serialize)]
+struct Numbers {
+    shape: Vec<usize>,
+    data: String,
+}
+
+/// What tokens, classes and positions are called.
+#[derive(Serialize)]
+pub(crate) struct Labels {
+    pub tokens: Vec<String>,
+    pub classes: Vec<String>,
+    pub positions: Vec<String>,
+}
+
+impl Labels {
+    pub fn of(results: &StudyResults) -> Self {
+        let config = &results.config;
+        let numbers = |count: usize| (0..count).map(|at| at.to_string()).collect::<Vec<_>>();
+        let (tokens, classes) = match results.task.build() {
+            Ok(task) => (task.token_labels(), task.output_labels()),
+            Err(_) => (numbers(config.d_vocab), numbers(config.d_vocab_out)),
+        };
+        let mut positions = numbers(config.n_ctx);
+        if let TaskSpec::SortedList { list_len, .. } = results.task
+            && let Some(separator) = positions.get_mut(list_len)
+        {
+            *separator = "SEP".into();
+        }
+        Self { tokens, classes, positions }
+    }
+}
+
+impl<'a> PageData<'a> {
+    fn of(report: &Report<'a>) -> Self {
+        let Report { title, results, arrays, training } = *report;
+        let row = |(part, costs): (String, algolens::interpret::Costs)| AblationRow {
+            part,
+            mean: costs.mean,
+            zero: costs.zero,
+            resample: costs.resample,
+        };
+        let labels = Labels::of(results);
+        let arrays = fitting(arrays);
+        let shown = arrays.get("probs").map_or(0, |probs| probs.len_of(Axis(0)));
+        Self {
+            title,
+            heads: Head::all(&results.config),
+            first_heads: Head::of_layer(&results.config, 0),
+            positions: results.task.build().map_or(Vec::new(), |task| task.predicted_positions()),
+            lists: results.lists.iter().take(shown).map(|list| List::of(list, &labels, &results.config)).collect(),
+            results: Results { study: results, ablation_rows: results.ablation.rows().into_iter().map(row).collect() },
+            history: training.map(|training| &training.history[..]),
+            arrays: arrays.into_iter().map(|(name, array)| (name, Numbers::of(&array))).collect(),
+            labels,
+        }
+    }
+}
+
+impl<'a> List<'a> {
+    fn of(list: &'a ShownList, labels: &Labels, config: &Config) -> Self {
+        let prediction = &list.prediction;
+        let unsorted = &prediction.tokens[..config.n_ctx / 2];
+        Self {
+            name: algolens::task::labels_of(&labels.tokens, unsorted).join(" "),
+            group: group_name(list.group),
+            tokens: &prediction.tokens,
+            expected: &prediction.expected,
+            predicted: &prediction.predicted,
+        }
+    }
+}
+
+/// What a group of lists is called.
+pub(crate) fn group_name(group: Group) -> &'static str {
+    match group {
+        Group::Yours => "Your lists",
+        Group::Random => "Random lists",
+        Group::PostAdversarial => "The post's adversarial lists",
+        Group::PostTriples => "The post's triples",
+        Group::Worst => "The worst of many random lists",
+    }
+}
+
+impl Numbers {
+    fn of(array: &ArrayD<f32>) -> Self {
+        let bytes: Vec<u8> = array.iter().flat_map(|number| number.to_le_bytes()).collect();
+        Self { shape: array.shape().to_vec(), data: STANDARD.encode(bytes) }
+    }
+}
+
+/// Arrays with an axis of lists.
+const OF_LISTS: [&str; 3] = ["probs", "pattern", "score_terms"];
+/// The other arrays, the most telling first.
+const OF_MODEL: [&str; 8] = [
+    "W_OV_full",
+    "QK_effective",
+    "W_QK_full",
+    "direct_path",
+    "W_QK_pos_query",
+    "W_QK_pos_key",
+    "triple_tokens",
+    "triple_dla",
+];
+/// The numbers that a page may hold: with the script it stays below 4 MB.
+const MOST_NUMBERS: usize = 400_000;
+
+/// The arrays that figures are drawn from, as far as a page has room: lists are cut to the first ones, circuits of very large
+/// vocabularies are left out.
+fn fitting(arrays: &Arrays) -> BTreeMap<&'static str, ArrayD<f32>> {
+    let mut fitting = BTreeMap::new();
+    let of_lists: Vec<_> = OF_LISTS.iter().filter_map(|name| Some((*name, arrays.get(*name)?))).collect();
+    let a_list: usize = of_lists.iter().map(|(_, array)| array.len() / array.len_of(Axis(0)).max(1)).sum();
+    let lists = (MOST_NUMBERS / 2 / a_list.max(1)).max(1);
+    let mut room = MOST_NUMBERS;
+    for (name, array) in of_lists {
+        let kept = array.slice_axis(Axis(0), Slice::from(..lists.min(array.len_of(Axis(0))))).to_owned();
+        room = room.saturating_sub(kept.len());
+        fitting.insert(name, kept);
+    }
+    for name in OF_MODEL {
+        if let Some(array) = arrays.get(name).filter(|array| array.len() <= room) {
+            room -= array.len();
+            fitting.insert(name, array.clone());
+        }
+    }
+    fitting
+}

@@ -1,0 +1,228 @@
+//! What stands in each section: its tables, and the places of its figures.
+
+use crate::{
+    Report,
+    captions::ranges,
+    data::Labels,
+    figure::{Figure, pair},
+    tables,
+};
+use algolens::{
+    interpret::{Group, Head},
+    task::TaskSpec,
+};
+use maud::{Markup, html};
+
+/// The body of the section with this id.
+pub(crate) fn body(id: &str, report: &Report) -> Markup {
+    match id {
+        "model" => model(report),
+        "predictions" => predictions(),
+        "attention" => attention(report),
+        "ablation" => ablation(),
+        "circuits" => circuits(report),
+        "adversarial" => adversarial(report),
+        "triples" => triples(report),
+        _ => findings(report),
+    }
+}
+
+fn model(report: &Report) -> Markup {
+    html! {
+        div.pair { (tables::model(report)) div { (tables::evaluation(report.results)) @if let Some(training) = report.training { (tables::training(training)) } } }
+        @if let Some(last) = report.training.and_then(|training| training.history.last()) {
+            (Figure {
+                id: "training",
+                kind: "training",
+                title: format!("After {} epochs the validation loss is {:.3} nats", last.epoch, last.validation_loss),
+                how: "Loss and accuracy by epoch, while training and on fresh lists; the marked epoch's weights were kept.",
+                ..Figure::default()
+            }.card())
+        }
+    }
+}
+
+fn predictions() -> Markup {
+    Figure {
+        id: "probs",
+        kind: "probs",
+        title: "What the model says of the list".into(),
+        how: "Each column is one prediction: the probability of every token after the one below. The ring is the right \
+              answer; a cross is what the model says instead.",
+        ..Figure::default()
+    }
+    .card()
+}
+
+fn attention(report: &Report) -> Markup {
+    let figure = |id, kind, title: &str, how| Figure { id, kind, title: title.into(), how, ..Figure::default() }.card();
+    html! {
+        (figure("thumbs", "thumbs", "Every head at a glance",
+            "Rows attend, columns are attended to. Choose the heads that the figures below and the strip above show."))
+        (figure("pattern", "pattern", "Who attends to whom",
+            "Each row sums to 1. Choose a cell to see what its score is made of."))
+        (figure("tokens", "tokens", "Attention over the tokens",
+            "Above, what the chosen token attends to; below, who attends to it. A bar is a weight, in the colour of its head."))
+        (figure("terms", "terms", "What a score is made of",
+            "The score before the softmax as a sum over what the query and the key are made of; each term is given relative \
+             to its mean over the keys that the query sees."))
+        @if report.results.config.n_layers > 1 {
+            p.note { "Score terms and circuits are those of the first block, whose inputs are a token and a position." }
+        }
+    }
+}
+
+fn ablation() -> Markup {
+    Figure {
+        id: "ablation",
+        kind: "ablation",
+        title: "Loss gained without each part".into(),
+        how: "In nats: each part replaced by its mean over the data, by zero, or by what it is on other lists.",
+        ..Figure::default()
+    }
+    .card()
+}
+
+/// Circuits that are drawn head by head: the array, the id, what it is, how to read it.
+const BY_HEAD: [(&str, &str, &str, &str); 5] = [
+    (
+        "W_OV_full",
+        "ov",
+        "OV: what attending to a token says",
+        "Rows are attended to, columns are predicted. A red diagonal copies; the line beside it marks the values that a head serves.",
+    ),
+    ("W_QK_full", "qk", "QK as the post draws it", "Products of weights alone, without norms, biases and positions."),
+    (
+        "QK_effective",
+        "qk-effective",
+        "QK as the model scores",
+        "Mean scores over data, with norms, biases and positions; less what is constant for a query. Blank where no list has the pair.",
+    ),
+    (
+        "W_QK_pos_query",
+        "pos-query",
+        "QK of positions that attend",
+        "Rows are positions that attend, columns are tokens that are attended to.",
+    ),
+    (
+        "W_QK_pos_key",
+        "pos-key",
+        "QK of positions that are attended to",
+        "Rows are tokens that attend, columns are positions that are attended to.",
+    ),
+];
+
+fn circuits(report: &Report) -> Markup {
+    let heads = Head::of_layer(&report.results.config, 0);
+    let by_head = |(array, id, what, how): (&'static str, &str, &str, &str)| {
+        pair(heads.iter().map(|head| {
+            let id = format!("{id}-{}", head.head);
+            let title = format!("{what}, head {head}");
+            Figure { id: &id, kind: "matrix", array: Some(array), head: Some(head.head), title, how }.card()
+        }))
+    };
+    html! {
+        p.note { "By the largest OV diagonal the values are served " (ranges(report.results)) "." }
+        (by_head(BY_HEAD[0]))
+        (Figure {
+            id: "qk-bar",
+            kind: "qk-bar",
+            title: "Whom a token attends to".into(),
+            how: "Scores of one destination token for every source token. As drawn by the post and as the model really scores, \
+                  the ranking can differ: the weights alone leave out norms, biases and positions.",
+            ..Figure::default()
+        }.card())
+        @for circuit in &BY_HEAD[1..] { (by_head(*circuit)) }
+        (Figure {
+            id: "direct",
+            kind: "matrix",
+            array: Some("direct_path"),
+            title: "Direct path: what a token says at its own position".into(),
+            how: "Rows are tokens, columns are predicted: W_E W_U.",
+            ..Figure::default()
+        }.card())
+    }
+}
+
+fn adversarial(report: &Report) -> Markup {
+    let results = report.results;
+    let labels = Labels::of(results).tokens;
+    let of_group = |group: Group| -> Vec<_> {
+        let lists = results.lists.iter().enumerate().filter(|(_, list)| list.group == group);
+        lists.map(|(at, list)| (at, &list.prediction)).collect()
+    };
+    let table = |caption: &str, group: Group| {
+        let lists = of_group(group);
+        html! { @if !lists.is_empty() { (tables::lists(caption, &lists, &labels)) } }
+    };
+    html! {
+        @if !results.gaps.is_empty() {
+            (Figure {
+                id: "gaps",
+                kind: "gaps",
+                title: "What a gap does".into(),
+                how: "Random lists in which y follows x with the gap between them: how often y is predicted after x, how often x \
+                      attends most to itself in some head, and the mean probabilities of both.",
+                ..Figure::default()
+            }.card())
+        }
+        @if !results.smallest.is_empty() {
+            (Figure {
+                id: "smallest",
+                kind: "smallest",
+                title: "What a large smallest value does".into(),
+                how: "Random lists with a given smallest value: how often SEP predicts it, and how often SEP attends most to it in \
+                      some head.",
+                ..Figure::default()
+            }.card())
+        }
+        (table("The post's lists", Group::PostAdversarial))
+        (table("The worst of many random lists: the least probability on a right answer", Group::Worst))
+        (table("Your lists", Group::Yours))
+    }
+}
+
+fn triples(report: &Report) -> Markup {
+    let results = report.results;
+    let ahead = results.triples.iter().filter(|t| t.dla[0].iter().sum::<f64>() > t.dla[1].iter().sum()).count();
+    html! {
+        @if !results.triples.is_empty() {
+            (Figure {
+                id: "triples-post",
+                kind: "triples-post",
+                title: format!("In {ahead} of the post's {} triples y gains more than z", results.triples.len()),
+                how: "Direct logit attribution, at x, from the sources y and z to the predictions y and z, through the head that \
+                      serves y.",
+                ..Figure::default()
+            }.card())
+        }
+        @if let Some(found) = &results.close_triples {
+            (Figure {
+                id: "triples-all",
+                kind: "triples-all",
+                title: format!("The four attributions over {} close triples", found.count),
+                how: "All x < y < z up to x + 4, each in random lists. The explanation asks for: y → y and z → z high, z → y \
+                      a little above zero, y → z below.",
+                ..Figure::default()
+            }.card())
+        }
+        (tables::close_triples(results))
+    }
+}
+
+fn findings(report: &Report) -> Markup {
+    let results = report.results;
+    html! {
+        (tables::findings(&results.findings, results.other_models))
+        @if matches!(results.task, TaskSpec::SortedList { list_len: 10, max_value: 50 }) {
+            h3 { "Where the post's prose and its own code disagree" }
+            ul.note {
+                li { "The positional plot: the prose has tokens attend from positions; the code multiplies W_pos on the query side \
+                      and W_E on the key side, which is what is drawn and measured here; its axis labels name the sides the same way." }
+                li { "“0.1 … and 0.1”: the conclusion about OV names head 0.1 twice; by the plots the second one, for 28 to 37, is \
+                      head 0.0." }
+                li { "“5 examples”: the code has four." }
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Claims about attention scores: large values and zero, and what cancels it.
+
+use super::{Claim, Evidence, Measured, Unit, evidence::ToZero, percent};
+use crate::{
+    Result,
+    interpret::{Circuits, KEY_TERMS, QUERY_TERMS, Subject, attention::share, families::list_with, score_terms},
+    random,
+    task::{SortedList, Task, Token},
+};
+use ndarray::s;
+
+pub const CLAIMS: &[Claim] = &[
+    Claim {
+        id: "large_values_attend_to_zero",
+        claim: "By the QK circuit of the tokens, values above 35 attend more to 0 than to the next value.",
+        measure: "share of the values d above 35 (of 50) for which W_QK_full, in some head, is larger at 0 than at d+1",
+        unit: Unit::Share,
+        thresholds: "holds from 50 %, partly from 10 %",
+        section: "circuits",
+        measured: large_to_zero,
+    },
+    Claim {
+        id: "late_positions_avoid_small",
+        claim: "Late positions are biased against attending to very small values.",
+        measure: "share of (head, late position) pairs whose W_QK_pos_query is lower on average over the values up to 5 \
+                  than over the others; late are the last third of the positions that predict",
+        unit: Unit::Share,
+        thresholds: "holds from 90 %, partly from 50 %",
+        section: "circuits",
+        measured: late_avoid_small,
+    },
+    Claim {
+        id: "cancellation",
+        claim: "The attention of 40 to 0 by tokens is cancelled by the query's position.",
+        measure: "score of 0 less that of the right answer, in lists with 40 and 0, in the head that prefers 0 most",
+        unit: Unit::Logits,
+        thresholds: "holds where the term of the two tokens is above 0, that of position and token below, and the sum below; \
+                     partly where the sum is below",
+        section: "circuits",
+        measured: cancellation,
+    },
+];
+
+/// Values above this prefer zero in the post, which calls them very high.
+const LARGE: f64 = 35.0;
+/// The post's example of a large value.
+const EXAMPLE: f64 = 40.0;
+/// Up to here the post's values are very small.
+const SMALL: f64 = 5.0;
+
+fn large_to_zero(evidence: &Evidence) -> Measured {
+    let large: Vec<usize> = evidence
+        .values()
+        .filter(|d| *d > evidence.scaled(LARGE) && *d < evidence.task.max_value())
+        .map(|d| d as usize)
+        .collect();
+    if large.is_empty() {
+        return Measured::not_asked("no such value");
+    }
+    let prefers =
+        |qk: &ndarray::Array3<f32>, d: usize| (0..evidence.heads()).any(|h| qk[[h, d, 0]] > qk[[h, d, d + 1]]);
+    let drawn = share(&large, |d| prefers(&evidence.circuits.W_QK_full, *d));
+    let effective = share(&large, |d| prefers(&evidence.effective.scores, *d));
+    Measured::at_least(drawn, [0.5, 0.1], format!("by the real scores {}", percent(effective)))
+}
+
+fn late_avoid_small(evidence: &Evidence) -> Measured {
+    let (len, values) = (evidence.task.list_len(), evidence.task.max_value() as usize + 1);
+    let small = evidence.scaled(SMALL) as usize + 1;
+    if len < 3 || small >= values {
+        return Measured::not_asked("too few positions or values");
+    }
+    let late = 2 * len - len.div_ceil(3)..2 * len;
+    let bias = |head: usize, position: usize| {
+        let row = evidence.circuits.W_QK_pos_query.slice(s![head, position, ..values]);
+        let mean = |from: usize, to: usize| {
+            row.slice(s![from..to]).iter().map(|x| f64::from(*x)).sum::<f64>() / (to - from) as f64
+        };
+        mean(0, small) - mean(small, values)
+    };
+    let pairs: Vec<(usize, usize)> =
+        (0..evidence.heads()).flat_map(|head| late.clone().map(move |position| (head, position))).collect();
+    let against = share(&pairs, |(head, position)| bias(*head, *position) < 0.0);
+    let of_head = |head: usize| {
+        let of_head: Vec<_> = pairs.iter().filter(|(h, _)| *h == head).collect();
+        format!("0.{head} {}", percent(share(&of_head, |(head, position)| bias(*head, *position) < 0.0)))
+    };
+    let detail = (0..evidence.heads()).map(of_head).collect::<Vec<_>>().join(", ");
+    Measured::at_least(against, [0.9, 0.5], detail)
+}
+
+fn cancellation(evidence: &Evidence) -> Measured {
+    let Some(ToZero { token, head, terms }) = &evidence.to_zero else {
+        return Measured::not_asked("lists are too short");
+    };
+    let sum: f64 = terms.iter().flatten().sum();
+    let (tokens, position) = (terms[0][0], terms[1][0]);
+    let mut parts: Vec<String> = Vec::new();
+    for (query, of_keys) in QUERY_TERMS.iter().zip(terms) {
+        parts.extend(KEY_TERMS.iter().zip(of_keys).map(|(key, term)| format!("{query}·{key} {term:+.2}")));
+    }
+    let detail = format!("{token} → 0 in 0.{head}: {}", parts.join(", "));
+    Measured::judged(sum, tokens > 0.0 && position < 0.0 && sum < 0.0, sum < 0.0, detail)
+}
+
+/// The terms of the score of 0 less that of the right answer, at a large value of lists that hold both; none where
+/// lists are too short.
+pub fn to_zero(
+    subject: Subject,
+    task: &SortedList,
+    circuits: &Circuits,
+    lists: usize,
+    seed: u32,
+) -> Result<Option<ToZero>> {
+    let max = task.max_value();
+    let token = (EXAMPLE / 50.0 * f64::from(max)).round() as Token;
+    if task.list_len() < 3 || token == 0 || token >= max || lists == 0 {
+        return Ok(None);
+    }
+    let qk = &circuits.W_QK_full;
+    let preference = |head: &usize| qk[[*head, token as usize, 0]] - qk[[*head, token as usize, token as usize + 1]];
+    let heads = 0..qk.dim().0;
+    let head = heads.max_by(|a, b| preference(a).total_cmp(&preference(b))).unwrap_or(0);
+    let mut rng = random::stream(seed.into(), "lists with zero and a large value");
+    let mut terms = [[0.0; 2]; 3];
+    let mut used = 0;
+    for _ in 0..lists {
+        let list = list_with(&[0, token], (1..=max).filter(|v| *v != token), task, &mut rng);
+        let Some(next) = list.iter().copied().filter(|value| *value > token).min() else { continue };
+        let query = task.list_len() + 1 + list.iter().filter(|value| **value < token).count();
+        let at = |value: Token| list.iter().position(|v| *v == value).unwrap_or(0);
+        let found = score_terms(subject, &task.complete(&list)?)?.terms;
+        for (i, of_keys) in terms.iter_mut().enumerate() {
+            for (j, term) in of_keys.iter_mut().enumerate() {
+                *term += found[[head, i, j, query, at(0)]] - found[[head, i, j, query, at(next)]];
+            }
+        }
+        used += 1;
+    }
+    if used == 0 {
+        return Ok(None);
+    }
+    Ok(Some(ToZero { token, head, terms: terms.map(|of_keys| of_keys.map(|term| term / f64::from(used))) }))
+}
