@@ -1,15 +1,10 @@
 #!/usr/bin/env bash
-# Makes docs/study.png, the picture of the README: circuits in the study of models/sorted_list.safetensors.
-# Run it again whenever that model or the page changes. Needs Chromium (Debian: apt-get install chromium).
+# Makes docs/report.png, the picture of the README: the report of models/sorted_list.safetensors, at its circuits; and the
+# digests of what it shows, which .ci/run checks. Run it again whenever that model or the page changes. Needs Chromium
+# (Debian: apt-get install chromium).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-out=$(mktemp -d)
-trap 'rm -rf "$out"' EXIT
-cargo run --release --quiet -- study models/sorted_list.safetensors --quiet --out "$out" >/dev/null
-# Only the OV circuits and the effective QK map.
-sed -i 's|</style>|section:not(#circuits), h1, h1 + p, h2, figure:nth-child(n+3):not(:nth-child(5)):not(:nth-child(6)) { display: none }</style>|' \
-  "$out/summary.html"
-chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --no-first-run --disable-background-networking \
-  --user-data-dir="$out/profile" --window-size=980,1065 --screenshot="$out/study.png" \
-  "file://$out/summary.html" 2>/dev/null
-mv "$out/study.png" docs/study.png
+CI=true cargo test --release --quiet -p algolens-cli --test browser looked_at
+cp target/tmp/report/readme.png docs/report.png
+sha256sum docs/report.png models/sorted_list.safetensors crates/algolens-report/assets/style.css \
+  crates/algolens-report/assets/viewer/*.js crates/algolens-report/src/*.rs > docs/report.sha256

@@ -31,8 +31,9 @@ pub fn draw(labels: &[String], patterns: ArrayView3<f32>, colour: bool) -> Strin
     let mut text = String::new();
     for (head, pattern) in patterns.outer_iter().enumerate().take(HEADS) {
         text += &format!("attention of head 0.{head} (rows attend, columns are attended to)\n{:width$} {keys}\n", "");
-        for query in labels.len() / 2..labels.len() - 1 {
-            text += &line(&labels[query], width, pattern.slice(s![query..=query, ..=query]), cell, colour);
+        let queries = labels.iter().enumerate().take(labels.len() - 1).skip(labels.len() / 2);
+        for (query, label) in queries {
+            text += &line(label, width, pattern.slice(s![query..=query, ..=query]), cell, colour);
         }
     }
     text

@@ -7,7 +7,7 @@ use crate::{
     terminal::Terminal,
 };
 use algolens::{Error, Result, files};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Write one interactive page about a model: predictions, attention, circuits, adversarial lists, a verdict on every claim
 ///
@@ -40,8 +40,8 @@ pub struct Args {
 
 /// Studies the model, and writes the page.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
-    if args.out.is_dir() || args.out.file_name().is_none() {
-        return Err(Error::invalid("--out", "a file", args.out.display()));
+    if !args.json {
+        check_out(&args.out)?;
     }
     let opened = Opened::read(&args.model, &args.hints.hints())?;
     let engine = args.engine.engine(opened.model.config())?;
@@ -51,4 +51,14 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     }
     files::write_whole(&args.out, studied.page()?.as_bytes())?;
     Ok(format!("{}\n", args.out.display()))
+}
+
+/// Fails now rather than after the work.
+fn check_out(out: &Path) -> Result<()> {
+    match out.parent() {
+        Some(_) if out.is_dir() => Err(Error::invalid("--out", "a file", out.display())),
+        Some(folder) if folder != Path::new("") => files::check_writable(folder),
+        Some(_) => files::check_writable(Path::new(".")),
+        None => Err(Error::invalid("--out", "a file", out.display())),
+    }
 }

@@ -43,7 +43,7 @@ fn models_that_are_none() {
     fs::write(folder.path().join("noise"), [7; 5000]).unwrap();
     let whole = fs::read(MODEL).unwrap();
     fs::write(folder.path().join("cut"), &whole[..whole.len() / 2]).unwrap();
-    for verb in ["inspect", "eval", "ablate", "circuits", "attention", "study"] {
+    for verb in ["inspect", "eval", "ablate", "circuits", "attention", "study", "report"] {
         for (file, expected) in [
             ("none", "none: No such file"),
             (".", "Is a directory"),
@@ -102,6 +102,24 @@ fn numbers_that_are_out_of_range() {
     refused(here, &["scores", MODEL, LIST, "--head", "1.0"], "head: expected 0.0 to 0.1, found 1.0");
     refused(here, &["attribute", MODEL, LIST, "--after", "10"], "--after: expected a value of the list");
     refused(here, &["--threads", "0", "eval", MODEL], "--threads: expected 1 to");
+}
+
+#[test]
+fn reports_that_cannot_be_made() {
+    let folder = TempDir::new().unwrap();
+    let here = folder.path();
+    fs::write(here.join("log"), "{\"epoch\": 1}\n").unwrap();
+    fs::write(here.join("noise"), [200; 50]).unwrap();
+    refused(here, &["report", MODEL, "--log", "none"], "none: No such file");
+    refused(here, &["report", MODEL, "--log", "log"], "log: line 1: expected an epoch as JSON, found missing field");
+    refused(here, &["report", MODEL, "--log", "noise"], "noise: log: expected text");
+    refused(here, &["report", MODEL, "--list", "1,2"], "list 1: expected 10 values, found 2");
+    refused(here, &["report", MODEL, "--others", "noise"], "noise: not a readable checkpoint");
+    refused(here, &["report", MODEL, "--study-size", "0"], "number of lists: expected 1 to");
+    let small = ["train", "--quiet", "--list-len", "3", "--max-value", "6", "--train-size", "9", "--epochs", "1"];
+    assert!(run(here, &[&small[..], &["--validation-size", "9", "--out", "small"]].concat()).status.success());
+    refused(here, &["report", MODEL, "--others", "small"], "small: ");
+    assert_eq!(names(here).iter().filter(|name| name.ends_with(".html")).count(), 0);
 }
 
 #[test]
@@ -167,6 +185,8 @@ fn places_that_cannot_be_written() {
     refused(here, &["study", MODEL, "--out", "file/study"], "file/study: Not a directory");
     refused(here, &["study", MODEL, "--out", "file"], "file: ");
     refused(here, &["train", "--out", "folder"], "--out: expected a file");
+    refused(here, &["report", MODEL, "--out", "folder"], "--out: expected a file");
+    refused(here, &["report", MODEL, "--out", "none/report.html"], "there is no folder none");
     refused(here, &["train", "--out", "none/m", "--checkpoint-every", "9"], "none/m.checkpoints: No such file");
     assert_eq!(fs::read(here.join("file")).unwrap(), b"kept");
     assert!(names(&here.join("folder")).is_empty());

@@ -9,6 +9,7 @@ mod figure;
 mod page;
 mod sections;
 mod tables;
+mod titles;
 
 pub use data::data;
 pub use page::page;

@@ -2,10 +2,9 @@
 
 use crate::{
     Report,
-    captions::ranges,
     data::Labels,
     figure::{Figure, pair},
-    tables,
+    tables, titles,
 };
 use algolens::{
     interpret::{Group, Head},
@@ -19,7 +18,7 @@ pub(crate) fn body(id: &str, report: &Report) -> Markup {
         "model" => model(report),
         "predictions" => predictions(),
         "attention" => attention(report),
-        "ablation" => ablation(),
+        "ablation" => ablation(report),
         "circuits" => circuits(report),
         "adversarial" => adversarial(report),
         "triples" => triples(report),
@@ -72,58 +71,54 @@ fn attention(report: &Report) -> Markup {
     }
 }
 
-fn ablation() -> Markup {
+fn ablation(report: &Report) -> Markup {
     Figure {
         id: "ablation",
         kind: "ablation",
-        title: "Loss gained without each part".into(),
+        title: titles::ablation(report.results).unwrap_or_default(),
         how: "In nats: each part replaced by its mean over the data, by zero, or by what it is on other lists.",
         ..Figure::default()
     }
     .card()
 }
 
-/// Circuits that are drawn head by head: the array, the id, what it is, how to read it.
-const BY_HEAD: [(&str, &str, &str, &str); 5] = [
+/// How to read each of the circuits that are drawn head by head.
+const HOW: [(&str, &str); 5] = [
     (
         "W_OV_full",
-        "ov",
-        "OV: what attending to a token says",
-        "Rows are attended to, columns are predicted. A red diagonal copies; the line beside it marks the values that a head serves.",
+        "Rows are attended to, columns are predicted. A red diagonal copies; the line beside it marks the values that each \
+         head serves.",
     ),
-    ("W_QK_full", "qk", "QK as the post draws it", "Products of weights alone, without norms, biases and positions."),
+    ("W_QK_full", "As the post draws it: products of weights alone, without norms, biases and positions."),
     (
         "QK_effective",
-        "qk-effective",
-        "QK as the model scores",
-        "Mean scores over data, with norms, biases and positions; less what is constant for a query. Blank where no list has the pair.",
+        "As the model scores: means over data, with norms, biases and positions, less what is constant for a query. Blank \
+         where no list has the pair.",
     ),
-    (
-        "W_QK_pos_query",
-        "pos-query",
-        "QK of positions that attend",
-        "Rows are positions that attend, columns are tokens that are attended to.",
-    ),
-    (
-        "W_QK_pos_key",
-        "pos-key",
-        "QK of positions that are attended to",
-        "Rows are tokens that attend, columns are positions that are attended to.",
-    ),
+    ("W_QK_pos_query", "Rows are positions that attend, columns are tokens that are attended to."),
+    ("W_QK_pos_key", "Rows are tokens that attend, columns are positions that are attended to."),
 ];
+
+/// The card of a circuit of one head.
+fn circuit(id: &str, array: &'static str, head: Head, title: Option<String>) -> Markup {
+    let how = HOW.iter().find(|(name, _)| *name == array).map_or("", |(_, how)| how);
+    let id = format!("{id}-{}", head.head);
+    let title = title.unwrap_or_default();
+    Figure { id: &id, kind: "matrix", array: Some(array), head: Some(head.head), title, how }.card()
+}
 
 fn circuits(report: &Report) -> Markup {
     let heads = Head::of_layer(&report.results.config, 0);
-    let by_head = |(array, id, what, how): (&'static str, &str, &str, &str)| {
-        pair(heads.iter().map(|head| {
-            let id = format!("{id}-{}", head.head);
-            let title = format!("{what}, head {head}");
-            Figure { id: &id, kind: "matrix", array: Some(array), head: Some(head.head), title, how }.card()
-        }))
+    let qk = |head: Head| {
+        let (drawn, effective) = ("QK as the post draws it", "QK as the model scores");
+        pair([
+            circuit("qk", "W_QK_full", head, titles::qk(report, "W_QK_full", drawn, head)),
+            circuit("qk-effective", "QK_effective", head, titles::qk(report, "QK_effective", effective, head)),
+        ])
     };
+    let titled = |what: &str, head: Head| Some(format!("{what}, head {head}"));
     html! {
-        p.note { "By the largest OV diagonal the values are served " (ranges(report.results)) "." }
-        (by_head(BY_HEAD[0]))
+        (pair(heads.iter().map(|head| circuit("ov", "W_OV_full", *head, titles::ov(report, *head)))))
         (Figure {
             id: "qk-bar",
             kind: "qk-bar",
@@ -132,13 +127,19 @@ fn circuits(report: &Report) -> Markup {
                   the ranking can differ: the weights alone leave out norms, biases and positions.",
             ..Figure::default()
         }.card())
-        @for circuit in &BY_HEAD[1..] { (by_head(*circuit)) }
+        @for head in &heads { (qk(*head)) }
+        (pair(heads.iter().map(|head| {
+            circuit("pos-query", "W_QK_pos_query", *head, titled("QK of the positions that attend", *head))
+        })))
+        (pair(heads.iter().map(|head| {
+            circuit("pos-key", "W_QK_pos_key", *head, titled("QK of the positions that are attended to", *head))
+        })))
         (Figure {
             id: "direct",
             kind: "matrix",
             array: Some("direct_path"),
-            title: "Direct path: what a token says at its own position".into(),
-            how: "Rows are tokens, columns are predicted: W_E W_U.",
+            title: titles::direct(report).unwrap_or_default(),
+            how: "Rows are tokens, columns are predicted: W_E W_U, what a token says at its own position.",
             ..Figure::default()
         }.card())
     }
@@ -160,7 +161,7 @@ fn adversarial(report: &Report) -> Markup {
             (Figure {
                 id: "gaps",
                 kind: "gaps",
-                title: "What a gap does".into(),
+                title: titles::gaps(results),
                 how: "Random lists in which y follows x with the gap between them: how often y is predicted after x, how often x \
                       attends most to itself in some head, and the mean probabilities of both.",
                 ..Figure::default()
@@ -170,7 +171,7 @@ fn adversarial(report: &Report) -> Markup {
             (Figure {
                 id: "smallest",
                 kind: "smallest",
-                title: "What a large smallest value does".into(),
+                title: titles::smallest(results),
                 how: "Random lists with a given smallest value: how often SEP predicts it, and how often SEP attends most to it in \
                       some head.",
                 ..Figure::default()
@@ -217,8 +218,9 @@ fn findings(report: &Report) -> Markup {
         @if matches!(results.task, TaskSpec::SortedList { list_len: 10, max_value: 50 }) {
             h3 { "Where the post's prose and its own code disagree" }
             ul.note {
-                li { "The positional plot: the prose has tokens attend from positions; the code multiplies W_pos on the query side \
-                      and W_E on the key side, which is what is drawn and measured here; its axis labels name the sides the same way." }
+                li { "The positional plot: the prose puts token embeddings on the query side and positional ones on the key side; \
+                      the code multiplies W_pos on the query side and W_E on the key side. The argument about late positions is \
+                      about the latter, which is what claims are measured on here; both are drawn." }
                 li { "“0.1 … and 0.1”: the conclusion about OV names head 0.1 twice; by the plots the second one, for 28 to 37, is \
                       head 0.0." }
                 li { "“5 examples”: the code has four." }

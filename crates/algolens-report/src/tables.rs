@@ -109,7 +109,7 @@ pub(crate) fn evaluation(results: &StudyResults) -> Markup {
 pub(crate) fn lists(caption: &str, lists: &[(usize, &Prediction)], labels: &[String]) -> Markup {
     let label = |token: u32| labels.get(token as usize).map_or("?", String::as_str);
     html! {
-        div.wide { table.numbers.lists {
+        div.wide { table.numbers.examples {
             caption { (caption) }
             thead { tr { th { "unsorted list" } th { "first wrong answer" } th { "p(right)" } th { "p(said)" } th {} } }
             @for (at, list) in lists {
@@ -135,7 +135,7 @@ pub(crate) fn lists(caption: &str, lists: &[(usize, &Prediction)], labels: &[Str
 pub(crate) fn close_triples(results: &StudyResults) -> Markup {
     let Some(found) = &results.close_triples else { return html! {} };
     let cell = |p: usize, s: usize, sign: &str| {
-        html! { td { (format!("{:+.2}", found.mean[p][s])) " " small { "(" (percent(found.expected_sign[p][s])) " " (sign) " 0)" } } }
+        html! { td { (format!("{:+.2}", found.mean[p][s])) " " small { (percent(found.expected_sign[p][s])) " are " (sign) " 0" } } }
     };
     html! {
         div.wide { table.numbers {

@@ -118,8 +118,9 @@ fn close_triples_are_attributed_one_by_one() {
 #[test]
 fn score_terms_of_the_shown_lists_give_their_patterns() {
     let task = SortedList::new(4, 8).unwrap();
-    for normalization in [Normalization::LN, Normalization::LNPre, Normalization::None] {
-        let model = model(&task, 2, 3, normalization);
+    let causal = [Normalization::LN, Normalization::LNPre, Normalization::None].map(|n| model(&task, 2, 3, n));
+    let bidirectional = Config { attention_dir: AttentionDir::Bidirectional, ..causal[0].config().clone() };
+    for model in causal.into_iter().chain([random_model(bidirectional, 6).cast()]) {
         let options = StudyOptions { size: 12, lists: vec![vec![8, 0, 3, 1]], ..StudyOptions::default() };
         let (results, arrays) = study_of(&task, &model, &options);
         let lists = results.lists.len();
@@ -131,8 +132,9 @@ fn score_terms_of_the_shown_lists_give_their_patterns() {
         for list in 0..lists {
             for head in 0..3 {
                 for slot in 0..4 {
-                    let powers: Vec<f64> =
-                        (0..=4 + slot).map(|key| scores[[list, head, slot, key].as_slice()].exp()).collect();
+                    let powers: Vec<f64> = (0..model.config().keys_seen(4 + slot, 9))
+                        .map(|key| scores[[list, head, slot, key].as_slice()].exp())
+                        .collect();
                     let total: f64 = powers.iter().sum();
                     for (key, power) in powers.iter().enumerate() {
                         let weight = arrays["pattern"][[list, head, 4 + slot, key].as_slice()];

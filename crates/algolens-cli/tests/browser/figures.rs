@@ -54,8 +54,7 @@ impl Study {
         report.evaluate(&format!("window.algolens.setState({{heads: [{main}]}})"));
         report.settle();
         let pattern = self.arrays["pattern"].index_axis(Axis(0), list);
-        let seen = "plot.data[0].z.map((row, query) => Array.from(row, (w, key) => key > query ? 0 : w))";
-        compare("pattern", seen, nested(pattern.index_axis(Axis(0), main)));
+        compare("pattern", Z, nested(pattern.index_axis(Axis(0), main)));
         let column =
             |key: &str| Value::from_iter(self.results["gaps"].as_array().unwrap().iter().map(|p| p[key].clone()));
         let gaps = ["accuracy", "self_attention", "prob_x", "prob_y"].map(column);

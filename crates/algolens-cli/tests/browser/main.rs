@@ -116,16 +116,24 @@ fn it_is_looked_at_at_both_widths_and_in_both_themes() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
     std::fs::create_dir_all(&folder).unwrap();
     for (width, height) in [(1280, 900), (390, 844)] {
-        report.resize(width, height);
         for theme in ["light", "dark"] {
+            report.resize(width, height);
             report.prefer(theme);
             report.draw_all();
-            report.settle();
             let overflow = report.evaluate("document.documentElement.scrollWidth - window.innerWidth");
             assert!(overflow.as_i64().unwrap() <= 0, "{width}: {overflow} px too wide");
-            std::fs::write(folder.join(format!("report-{width}-{theme}.png")), report.picture()).unwrap();
+            std::fs::write(folder.join(format!("report-{width}-{theme}.png")), report.picture(width)).unwrap();
         }
     }
+    // The picture of the README: the post's first adversarial list at the step over its gap, above the circuits.
+    report.resize(1280, 1000);
+    report.prefer("light");
+    report.evaluate("window.algolens.setState({list: 10, query: 11, key: null})");
+    report.evaluate("void document.querySelector('#circuits').scrollIntoView()");
+    report.settle();
+    let picture = report.screenshot();
+    assert!(picture.len() < 300_000, "{} bytes", picture.len());
+    std::fs::write(folder.join("readme.png"), picture).unwrap();
     assert_eq!(report.heard(), Heard::default());
 }
 

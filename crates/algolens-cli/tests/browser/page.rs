@@ -29,7 +29,8 @@ fn browser() -> Option<Browser> {
         eprintln!("skipped: no Chromium here (name one with CHROME)");
         return None;
     };
-    const QUIET: [&str; 5] = [
+    const QUIET: [&str; 6] = [
+        "--hide-scrollbars",
         "--disable-quic",
         "--disable-background-networking",
         "--disable-component-update",
@@ -165,12 +166,18 @@ impl Report {
         self.settle();
     }
 
-    /// A picture of the whole page.
-    pub fn picture(&self) -> Vec<u8> {
+    /// A picture of the whole page, on a screen of this width that is as high as the page.
+    pub fn picture(&self, width: u32) -> Vec<u8> {
         let height = self.evaluate("document.documentElement.scrollHeight").as_f64().unwrap();
-        let width = self.evaluate("window.innerWidth").as_f64().unwrap();
-        let clip = Page::Viewport { x: 0.0, y: 0.0, width, height, scale: 1.0 };
-        self.tab.capture_screenshot(Page::CaptureScreenshotFormatOption::Png, None, Some(clip), true).unwrap()
+        self.resize(width, height as u32);
+        self.draw_all();
+        self.settle();
+        self.screenshot()
+    }
+
+    /// A picture of what is in sight.
+    pub fn screenshot(&self) -> Vec<u8> {
+        self.tab.capture_screenshot(Page::CaptureScreenshotFormatOption::Png, None, None, true).unwrap()
     }
 }
 

@@ -32,7 +32,7 @@ KINDS.ablation = {
       margin: { l: 52, r: 8, t: 36, b: xaxis.tickangle === 0 ? 44 : 84 },
       bargap: 0.3,
       xaxis,
-      yaxis: axis({ title: "loss after replacing the part", range: [0, most * (upright ? 1.2 : 1.1)] }),
+      yaxis: axis({ title: "loss gained (nats)", range: [0, most * (upright ? 1.2 : 1.1)] }),
     });
   },
 

@@ -63,8 +63,9 @@ pub fn steps(subject: Subject, task: &SortedList, layer: usize, data: &Dataset) 
         let pattern = cache.get::<Ix4>(&name)?;
         for (list, tokens) in chunk.tokens().outer_iter().enumerate() {
             for query in task.list_len()..2 * task.list_len() {
-                let seen = tokens.slice(s![..=query]);
-                let attention = pattern.slice(s![list, .., query, ..=query]);
+                let keys = subject.model.config().keys_seen(query, tokens.len());
+                let seen = tokens.slice(s![..keys]);
+                let attention = pattern.slice(s![list, .., query, ..keys]);
                 let next = tokens[query + 1];
                 let second = tokens.get(query + 2).copied();
                 let log_probs = log_softmax(logits.slice(s![list, query, ..]));

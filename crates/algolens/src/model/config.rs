@@ -161,6 +161,14 @@ impl Config {
         l * (4 * h * d * e + 3 * h * e + 5 * d + 2 * d * d_mlp + d_mlp + d) + (v + c + 2) * d + (d + 1) * o
     }
 
+    /// How many keys of a sequence the query at a position sees: in a causal model those up to itself.
+    pub fn keys_seen(&self, query: usize, seq: usize) -> usize {
+        match self.attention_dir {
+            AttentionDir::Causal => query + 1,
+            AttentionDir::Bidirectional => seq,
+        }
+    }
+
     /// Whether a block has no MLP.
     pub fn attn_only(&self) -> bool {
         self.mlp.is_none()

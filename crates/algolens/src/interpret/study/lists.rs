@@ -122,9 +122,10 @@ pub(super) fn arrays(subject: Subject, lists: &Dataset, all: &mut Arrays) -> Res
     for (tokens, mut to) in lists.tokens().outer_iter().zip(terms.outer_iter_mut()) {
         let found = score_terms(subject, &tokens.to_vec())?.terms;
         for (slot, &query) in lists.positions().iter().enumerate() {
-            let of_query = found.slice(s![.., .., .., query, ..=query]);
+            let keys = config.keys_seen(query, seq);
+            let of_query = found.slice(s![.., .., .., query, ..keys]);
             let mean = of_query.mean_axis(Axis(3)).expect("a query sees itself").insert_axis(Axis(3));
-            to.slice_mut(s![.., .., .., slot, ..=query]).assign(&(&of_query - &mean).mapv(|term| term as f32));
+            to.slice_mut(s![.., .., .., slot, ..keys]).assign(&(&of_query - &mean).mapv(|term| term as f32));
         }
     }
     all.insert("pattern".into(), pattern.into_dyn());
