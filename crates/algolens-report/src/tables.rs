@@ -169,6 +169,23 @@ fn verdict(verdict: Verdict) -> (&'static str, &'static str, &'static str) {
     }
 }
 
+/// The place of the page that shows what a finding is about.
+fn shown_at(finding: &str) -> &'static str {
+    match finding {
+        "next_larger" | "sep_to_smallest" => "fig-pattern",
+        "sep_falls_off" | "large_values_break_sep" => "fig-smallest",
+        "head_order" => "fig-ablation",
+        "copying" | "split" | "ov_asymmetry" | "minor_heads_anti_copy" | "main_head_does_not_anti_copy" => "fig-ov-0",
+        "direct_path_boosts_next" => "fig-direct",
+        "large_values_attend_to_zero" => "fig-qk-bar",
+        "late_positions_avoid_small" => "fig-pos-query-0",
+        "cancellation" => "fig-terms",
+        "gaps_fail_by_self_attention" | "large_gaps_fail" => "fig-gaps",
+        "triple_signs" | "y_ahead" => "fig-triples-all",
+        _ => "triples",
+    }
+}
+
 /// The claims as rows.
 pub(crate) fn findings(findings: &[Finding], other_models: usize) -> Markup {
     html! {
@@ -195,7 +212,7 @@ pub(crate) fn findings(findings: &[Finding], other_models: usize) -> Markup {
                             }
                         } }
                     }
-                    td.verdict.(class) { span.mark aria-hidden="true" { (mark) } " " (word) " " a href={ "#" (finding.section) } { "see" } }
+                    td.verdict.(class) { span.mark aria-hidden="true" { (mark) } " " (word) " " a href={ "#" (shown_at(&finding.id)) } { "see" } }
                 }
             }
         } }

@@ -153,6 +153,10 @@ fn every_section_and_figure_says_what_it_shows() {
     assert_eq!(silent, 0);
     let findings = report.evaluate("document.querySelectorAll('#findings tr[id]').length");
     assert_eq!(findings.as_u64().unwrap() as usize, STUDIED.1.results["findings"].as_array().unwrap().len());
+    let dangling = report.evaluate(
+        "[...document.querySelectorAll('a[href^=\"#\"]')].filter(a => !document.getElementById(a.hash.slice(1))).length",
+    );
+    assert_eq!(dangling, 0);
     let unnamed = report.evaluate(
         "[...document.querySelectorAll('button, select, input')].filter(e => !(e.textContent.trim() || e.labels?.length \
          || e.getAttribute('aria-label'))).length",

@@ -205,7 +205,8 @@ fn listen(heard: &mut Heard, event: &Event) {
         Event::NetworkRequestWillBeSent(sent) => {
             let url = &sent.params.request.url;
             let own = url.starts_with("data:") || url.starts_with("blob:");
-            if !own && !(url.starts_with("file://") && url.contains(".html")) {
+            let page = url.starts_with("file://") && url.contains(".html");
+            if !own && !page {
                 heard.requests.push(url.clone());
             }
         }

@@ -10,7 +10,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "share of the values whose OV row, in the head that serves them, peaks on themselves",
         unit: Unit::Share,
         thresholds: "holds from 95 %, partly from 50 %",
-        section: "circuits",
         measured: |evidence| {
             let copied = evidence.serving.copied;
             let values = evidence.task.max_value() + 1;
@@ -23,7 +22,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "number of ranges of neighbouring values with the largest OV diagonal in the same head",
         unit: Unit::Count,
         thresholds: "holds for 2 to twice as many ranges as heads, partly up to four times",
-        section: "circuits",
         measured: split,
     },
     Claim {
@@ -32,7 +30,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "mean of OV[s, s−1] less that of OV[s, s+1], in the head that serves s",
         unit: Unit::Logits,
         thresholds: "holds where the first mean is above 0 and the second below, partly where the first is larger",
-        section: "circuits",
         measured: ov_asymmetry,
     },
     Claim {
@@ -41,7 +38,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "share of negative OV diagonals in the other heads, over the values that the head with the most values serves",
         unit: Unit::Share,
         thresholds: "holds from 80 %, partly from 50 %",
-        section: "circuits",
         measured: |evidence| match anti_copying(evidence, true) {
             None => Measured::not_asked("a single head"),
             Some((anti, detail)) => Measured::at_least(anti, [0.8, 0.5], detail),
@@ -53,7 +49,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "share of negative OV diagonals in the main head, over the values that other heads serve",
         unit: Unit::Share,
         thresholds: "holds up to 50 %, partly up to 80 %",
-        section: "circuits",
         measured: |evidence| match anti_copying(evidence, false) {
             None => Measured::not_asked("a single head, or one that serves all values"),
             Some((anti, detail)) => Measured::judged(anti, anti <= 0.5, anti <= 0.8, detail),
@@ -65,7 +60,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "share of the values d whose W_E W_U is larger at d+1 than at d+2",
         unit: Unit::Share,
         thresholds: "holds from 80 %, partly from 50 %",
-        section: "circuits",
         measured: |evidence| {
             let direct = |d: &Token, by: usize| evidence.direct_path[[*d as usize, *d as usize + by]];
             let ds: Vec<Token> = (0..evidence.task.max_value().saturating_sub(1)).collect();

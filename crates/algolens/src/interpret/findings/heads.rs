@@ -11,7 +11,6 @@ pub const CLAIMS: &[Claim] = &[
                   block is on the right answer",
         unit: Unit::Share,
         thresholds: "holds from 80 %, partly from 50 %",
-        section: "attention",
         measured: next_larger,
     },
     Claim {
@@ -20,7 +19,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "share of lists in which SEP's largest weight in some head is on the smallest value",
         unit: Unit::Share,
         thresholds: "holds from 95 %, partly from 80 %",
-        section: "attention",
         measured: |evidence| {
             let of_heads =
                 evidence.attention.heads.iter().map(|h| format!("{} {}", h.head, percent(h.sep_to_smallest)));
@@ -35,7 +33,6 @@ pub const CLAIMS: &[Claim] = &[
                   fewer than half of them",
         unit: Unit::Value,
         thresholds: "holds from 25 to 35 (of 50), partly where it falls off at all",
-        section: "attention",
         measured: sep_falls_off,
     },
     Claim {
@@ -44,7 +41,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "share of wrong first predictions in random lists whose smallest value is m, for the worst m",
         unit: Unit::Share,
         thresholds: "holds from 10 %, partly from 1 %",
-        section: "adversarial",
         measured: large_values_break_sep,
     },
     Claim {
@@ -53,7 +49,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "the largest loss gained by mean-ablating a head, divided by the second largest",
         unit: Unit::Ratio,
         thresholds: "holds from 2, partly from 1.25",
-        section: "ablation",
         measured: head_order,
     },
     Claim {
@@ -62,7 +57,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "share of steps in which the head that serves the right answer does so",
         unit: Unit::Share,
         thresholds: "holds from 2 %, partly from 0.1 %",
-        section: "triples",
         measured: |evidence| {
             let steps = with_second(evidence);
             let share = share(&steps, |step| step.1);
@@ -75,7 +69,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "accuracy on just the steps in which the second value above gets more attention",
         unit: Unit::Share,
         thresholds: "holds from 99 %, partly from 95 %",
-        section: "triples",
         measured: |evidence| {
             let steps: Vec<_> = with_second(evidence).into_iter().filter(|(_, more)| *more).collect();
             if steps.is_empty() {

@@ -33,8 +33,6 @@ pub struct Finding {
     pub spread: Option<[f64; 2]>,
     /// What follows.
     pub verdict: Verdict,
-    /// The part of a report that shows it.
-    pub section: String,
 }
 
 /// What a finding's number is.
@@ -103,7 +101,6 @@ struct Claim {
     measure: &'static str,
     unit: Unit,
     thresholds: &'static str,
-    section: &'static str,
     measured: fn(&Evidence) -> Measured,
 }
 
@@ -128,7 +125,6 @@ pub fn findings(evidence: &Evidence, control: &Evidence, others: &[Evidence]) ->
             control: (claim.measured)(control).value,
             spread: (values.len() > 1).then_some(spread),
             verdict,
-            section: claim.section.into(),
         }
     };
     claims.map(judge).collect()

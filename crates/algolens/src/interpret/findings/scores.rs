@@ -16,7 +16,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "share of the values d above 35 (of 50) for which W_QK_full, in some head, is larger at 0 than at d+1",
         unit: Unit::Share,
         thresholds: "holds from 50 %, partly from 10 %",
-        section: "circuits",
         measured: large_to_zero,
     },
     Claim {
@@ -26,7 +25,6 @@ pub const CLAIMS: &[Claim] = &[
                   than over the others; late are the last third of the positions that predict",
         unit: Unit::Share,
         thresholds: "holds from 90 %, partly from 50 %",
-        section: "circuits",
         measured: late_avoid_small,
     },
     Claim {
@@ -36,7 +34,6 @@ pub const CLAIMS: &[Claim] = &[
         unit: Unit::Logits,
         thresholds: "holds where the term of the two tokens is above 0, that of position and token below, and the sum below; \
                      partly where the sum is below",
-        section: "circuits",
         measured: cancellation,
     },
 ];

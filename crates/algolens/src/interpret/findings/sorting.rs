@@ -10,7 +10,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "share of the wrong steps over gaps in which some head attends most to the value itself",
         unit: Unit::Share,
         thresholds: "holds from 80 %, partly from 50 %",
-        section: "adversarial",
         measured: gaps_fail,
     },
     Claim {
@@ -19,7 +18,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "share of wrong predictions over the largest third of the gaps",
         unit: Unit::Share,
         thresholds: "holds where it is at least 5 % and 10 times that of the smallest third, partly from 1 %",
-        section: "adversarial",
         measured: large_gaps,
     },
     Claim {
@@ -28,7 +26,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "share of the close triples whose four direct logit attributions have these signs",
         unit: Unit::Share,
         thresholds: "holds from 80 %, partly from 50 %",
-        section: "triples",
         measured: |evidence| match evidence.triples.statistics() {
             None => Measured::not_asked("lists are too short"),
             Some(found) => {
@@ -47,7 +44,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "share of the close triples in which the attributions to y sum to more than those to z",
         unit: Unit::Share,
         thresholds: "holds from 80 %, partly from 50 %",
-        section: "triples",
         measured: |evidence| match evidence.triples.statistics() {
             None => Measured::not_asked("lists are too short"),
             Some(found) => Measured::at_least(found.y_ahead, [0.8, 0.5], format!("of {} triples", found.count)),
@@ -59,7 +55,6 @@ pub const CLAIMS: &[Claim] = &[
         measure: "accuracy at d in random lists with d, d+1 and d+2, the direct path replaced by its mean",
         unit: Unit::Share,
         thresholds: "holds from 95 %, partly from 80 %",
-        section: "triples",
         measured: |evidence| match &evidence.without_direct_path {
             None => Measured::not_asked("lists are too short"),
             Some(found) => {
