@@ -158,18 +158,28 @@ fn weighted_sums_tile<S: Simd, const M: usize, const N: usize>(
                 *of_row = &weights.row(first + i)[..terms];
             }
             for k in 0..terms {
-                let mut weight = [0.0; M];
-                for (weight, of_row) in weight.iter_mut().zip(of_row) {
-                    *weight = of_row[k];
-                }
-                add_term(simd, &mut sums, weight, &rows.row(k)[columns.clone()]);
+                let row = &rows.row(k)[columns.clone()];
+                add_term(
+                    simd,
+                    &mut sums,
+                    #[inline(always)]
+                    |i| of_row[i][k],
+                    row,
+                );
             }
         }
         Weights::Transposed(weights, column) => {
             for k in 0..terms {
-                let mut weight = [0.0; M];
-                weight.copy_from_slice(&weights.row(k)[column + first..column + first + M]);
-                add_term(simd, &mut sums, weight, &rows.row(k)[columns.clone()]);
+                let weight =
+                    weights.row(k)[column + first..].first_chunk::<M>().expect("a weight for every row of the tile");
+                let row = &rows.row(k)[columns.clone()];
+                add_term(
+                    simd,
+                    &mut sums,
+                    #[inline(always)]
+                    |i| weight[i],
+                    row,
+                );
             }
         }
     }
@@ -185,7 +195,7 @@ fn weighted_sums_tile<S: Simd, const M: usize, const N: usize>(
 fn add_term<S: Simd, const M: usize, const N: usize>(
     simd: S,
     sums: &mut [[S::f32s; N]; M],
-    weight: [f32; M],
+    weight: impl Fn(usize) -> f32,
     row: &[f32],
 ) {
     let mut vectors = [S::f32s::splat(simd, 0.0); N];
@@ -193,7 +203,7 @@ fn add_term<S: Simd, const M: usize, const N: usize>(
         *vector = get(simd, row);
     }
     for i in 0..M {
-        let weight = S::f32s::splat(simd, weight[i]);
+        let weight = S::f32s::splat(simd, weight(i));
         for j in 0..N {
             sums[i][j] = weight.mul_add(vectors[j], sums[i][j]);
         }

@@ -23,7 +23,7 @@ pub use attribution::{Attribution, attribution, source_attribution};
 pub use circuits::{Circuits, circuits, direct_path};
 pub use evaluation::{Evaluation, evaluate};
 pub use families::{GapPoint, SmallestPoint, gap_points, gap_steps, smallest_points};
-pub use findings::{Evidence, Finding, Options as EvidenceOptions, Unit, Verdict, WithoutDirectPath, findings};
+pub use findings::{Evidence, Finding, Options as EvidenceOptions, ToZero, Unit, Verdict, WithoutDirectPath, findings};
 pub use head::Head;
 pub use nested::nested;
 pub use prediction::{Prediction, greedy, predict, probabilities};

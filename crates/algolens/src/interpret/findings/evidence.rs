@@ -1,19 +1,17 @@
 //! What is measured of a model before its claims are judged.
 
+use super::experiments::{ToZero, WithoutDirectPath, to_zero, without_direct_path};
 use crate::{
     Result,
     interpret::{
-        AttentionStatistics, Circuits, CloseTriples, EffectiveQk, Head, Method, POST_TRIPLES, Part, Serving,
-        SmallestPoint, Step, Subject,
-        ablation::{Ablation, ablate_from},
-        attention::{share, statistics},
+        AttentionStatistics, Circuits, CloseTriples, EffectiveQk, Head, Serving, SmallestPoint, Step, Subject,
+        attention::statistics,
         circuits, close_triples, direct_path, effective_qk,
-        families::{gap_steps, list_with, smallest_points},
+        families::{gap_steps, smallest_points},
         serving,
         steps::steps,
     },
-    random,
-    task::{Dataset, SortedList, Task, TaskSpec, Token},
+    task::{Dataset, SortedList, Token},
 };
 use ndarray::Array2;
 use std::collections::BTreeMap;
@@ -78,30 +76,6 @@ pub struct Evidence {
     pub to_zero: Option<ToZero>,
 }
 
-/// Steps from d in lists that hold d, d+1 and d+2 too.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WithoutDirectPath {
-    /// Steps.
-    pub size: usize,
-    /// The share that is right.
-    pub before: f64,
-    /// The share that is right when the direct path is replaced by its mean.
-    pub after: f64,
-    /// How many of the post's triples then go wrong at x, of how many; none for other sizes of the task.
-    pub post: Option<(usize, usize)>,
-}
-
-/// How the score of 0 for a large value comes about.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ToZero {
-    /// The large value.
-    pub token: Token,
-    /// The head whose drawn QK circuit prefers 0 most.
-    pub head: usize,
-    /// The mean over lists of each term of the score of 0 less that of the right answer, `[query term, key term]`.
-    pub terms: [[f64; 2]; 3],
-}
-
 impl Evidence {
     /// Measures a model. `data` is what it is evaluated on, and `ablation` what mean-ablating each head costs it there.
     ///
@@ -127,7 +101,7 @@ impl Evidence {
             smallest: smallest_points(subject, task, family_size, seed)?,
             triples: close_triples(subject, task, &serving, triple_lists, seed)?,
             without_direct_path: without_direct_path(subject, task, data, seed)?,
-            to_zero: super::scores::to_zero(subject, task, &circuits, family_size, seed)?,
+            to_zero: to_zero(subject, task, &circuits, family_size, seed)?,
             task: task.clone(),
             circuits,
             serving,
@@ -160,45 +134,4 @@ impl Evidence {
     pub(super) fn values(&self) -> impl Iterator<Item = Token> {
         0..=self.task.max_value()
     }
-}
-
-/// How many lists with d, d+1 and d+2 are looked at.
-const RUNS: usize = 2000;
-
-fn without_direct_path(
-    subject: Subject,
-    task: &SortedList,
-    data: &Dataset,
-    seed: u32,
-) -> Result<Option<WithoutDirectPath>> {
-    let max = task.max_value();
-    if task.list_len() < 3 {
-        return Ok(None);
-    }
-    let mut rng = random::stream(seed.into(), "lists with d, d+1 and d+2");
-    let starts: Vec<Token> = (0..RUNS as u32).map(|at| at % (max - 1)).collect();
-    let with_run =
-        |d: &Token| list_with(&[*d, d + 1, d + 2], (0..=max).filter(|v| *v < *d || *v > d + 2), task, &mut rng);
-    let runs = Dataset::from_inputs(task, &starts.iter().map(with_run).collect::<Vec<_>>())?;
-    let ablation = Ablation { parts: vec![Part::DirectPath], method: Method::Mean, ..Ablation::default() };
-    let right = |chosen: &Dataset, starts: &[Token]| -> Result<Vec<bool>> {
-        let ablated = ablate_from(subject, 0.0, &ablation, data, data, Some(chosen))?.chosen;
-        let at = |(prediction, d): (&crate::interpret::Prediction, &Token)| {
-            // The predicted position that holds d.
-            let slot = prediction.expected.iter().position(|value| value == d).map_or(0, |rank| rank + 1);
-            prediction.predicted.get(slot) == prediction.expected.get(slot)
-        };
-        Ok(ablated.iter().zip(starts).map(at).collect())
-    };
-    let before: Vec<Step> = steps(subject, task, 0, &runs)?;
-    let before: Vec<Step> = before.into_iter().filter(|step| step.d == starts[step.list]).collect();
-    let post = if task.spec() == (TaskSpec::SortedList { list_len: 10, max_value: 50 }) {
-        let lists = Dataset::from_inputs(task, &POST_TRIPLES.map(|(list, _)| list))?;
-        let right = right(&lists, &POST_TRIPLES.map(|(_, [x, ..])| x))?;
-        Some((right.iter().filter(|right| !**right).count(), right.len()))
-    } else {
-        None
-    };
-    let after = share(&right(&runs, &starts)?, |right| *right);
-    Ok(Some(WithoutDirectPath { size: before.len(), before: share(&before, |step| step.right), after, post }))
 }

@@ -2,11 +2,13 @@
 
 mod circuits;
 mod evidence;
+mod experiments;
 mod heads;
 mod scores;
 mod sorting;
 
-pub use evidence::{Evidence, Options, WithoutDirectPath};
+pub use evidence::{Evidence, Options};
+pub use experiments::{ToZero, WithoutDirectPath};
 
 use serde::{Deserialize, Serialize};
 

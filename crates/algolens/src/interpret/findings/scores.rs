@@ -1,12 +1,7 @@
 //! Claims about attention scores: large values and zero, and what cancels it.
 
-use super::{Claim, Evidence, Measured, Unit, evidence::ToZero, percent};
-use crate::{
-    Result,
-    interpret::{Circuits, KEY_TERMS, QUERY_TERMS, Subject, attention::share, families::list_with, score_terms},
-    random,
-    task::{SortedList, Task, Token},
-};
+use super::{Claim, Evidence, Measured, ToZero, Unit, percent};
+use crate::interpret::{KEY_TERMS, QUERY_TERMS, attention::share};
 use ndarray::s;
 
 pub const CLAIMS: &[Claim] = &[
@@ -40,8 +35,6 @@ pub const CLAIMS: &[Claim] = &[
 
 /// Values above this prefer zero in the post, which calls them very high.
 const LARGE: f64 = 35.0;
-/// The post's example of a large value.
-const EXAMPLE: f64 = 40.0;
 /// Up to here the post's values are very small.
 const SMALL: f64 = 5.0;
 
@@ -98,44 +91,4 @@ fn cancellation(evidence: &Evidence) -> Measured {
     }
     let detail = format!("{token} → 0 in 0.{head}: {}", parts.join(", "));
     Measured::judged(sum, tokens > 0.0 && position < 0.0 && sum < 0.0, sum < 0.0, detail)
-}
-
-/// The terms of the score of 0 less that of the right answer, at a large value of lists that hold both; none where
-/// lists are too short.
-pub fn to_zero(
-    subject: Subject,
-    task: &SortedList,
-    circuits: &Circuits,
-    lists: usize,
-    seed: u32,
-) -> Result<Option<ToZero>> {
-    let max = task.max_value();
-    let token = (EXAMPLE / 50.0 * f64::from(max)).round() as Token;
-    if task.list_len() < 3 || token == 0 || token >= max || lists == 0 {
-        return Ok(None);
-    }
-    let qk = &circuits.W_QK_full;
-    let preference = |head: &usize| qk[[*head, token as usize, 0]] - qk[[*head, token as usize, token as usize + 1]];
-    let heads = 0..qk.dim().0;
-    let head = heads.max_by(|a, b| preference(a).total_cmp(&preference(b))).unwrap_or(0);
-    let mut rng = random::stream(seed.into(), "lists with zero and a large value");
-    let mut terms = [[0.0; 2]; 3];
-    let mut used = 0;
-    for _ in 0..lists {
-        let list = list_with(&[0, token], (1..=max).filter(|v| *v != token), task, &mut rng);
-        let Some(next) = list.iter().copied().filter(|value| *value > token).min() else { continue };
-        let query = task.list_len() + 1 + list.iter().filter(|value| **value < token).count();
-        let at = |value: Token| list.iter().position(|v| *v == value).unwrap_or(0);
-        let found = score_terms(subject, &task.complete(&list)?)?.terms;
-        for (i, of_keys) in terms.iter_mut().enumerate() {
-            for (j, term) in of_keys.iter_mut().enumerate() {
-                *term += found[[head, i, j, query, at(0)]] - found[[head, i, j, query, at(next)]];
-            }
-        }
-        used += 1;
-    }
-    if used == 0 {
-        return Ok(None);
-    }
-    Ok(Some(ToZero { token, head, terms: terms.map(|of_keys| of_keys.map(|term| term / f64::from(used))) }))
 }
