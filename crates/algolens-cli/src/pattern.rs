@@ -1,6 +1,6 @@
 //! Attention patterns on a terminal.
 
-use algolens::{Result, engine::hooks::Filter, interpret::Subject, task::Dataset};
+use algolens::{Result, engine::hooks::Filter, interpret::Subject, model::Config, task::Dataset};
 use anstyle::{RgbColor, Style};
 use ndarray::{ArrayView2, ArrayView3, Axis, Ix4, s};
 
@@ -9,7 +9,7 @@ pub fn of_first(subject: Subject, lists: &Dataset, colour: bool) -> Result<Strin
     const NAME: &str = "blocks.0.attn.hook_pattern";
     let first = lists.select(&[0]);
     let (_, cache) = subject.engine.run_with_cache(subject.model, first.tokens(), Filter::Names(&[NAME]))?;
-    Ok(draw(&first.labels(0), cache.get::<Ix4>(NAME)?.index_axis(Axis(0), 0), colour))
+    Ok(draw(&first.labels(0), cache.get::<Ix4>(NAME)?.index_axis(Axis(0), 0), subject.model.config(), colour))
 }
 
 /// Columns that a terminal has, at least.
@@ -18,14 +18,14 @@ const COLUMNS: usize = 80;
 const HEADS: usize = 4;
 
 /// The patterns `[head, query, key]` of one list, from the second half of its positions on: a line a query, a cell a key.
-/// Nothing of lists too long for a terminal.
-pub fn draw(labels: &[String], patterns: ArrayView3<f32>, colour: bool) -> String {
+/// A line instead of lists too long for a terminal, and of more heads than a screen has room for.
+pub fn draw(labels: &[String], patterns: ArrayView3<f32>, config: &Config, colour: bool) -> String {
     // Values have room; a separator's longer name is cut.
     let width = labels.iter().filter(|label| label.parse::<u32>().is_ok()).map(String::len).max().unwrap_or(1);
     let labels: Vec<String> = labels.iter().map(|label| label.chars().take(width).collect()).collect();
     let cell = width + 1;
     if labels.len() * cell + cell > COLUMNS {
-        return String::new();
+        return format!("attention patterns: too wide for {COLUMNS} columns (the report shows them)\n");
     }
     let keys: String = labels.iter().map(|label| format!("{label:>cell$}")).collect();
     let mut text = String::new();
@@ -33,8 +33,17 @@ pub fn draw(labels: &[String], patterns: ArrayView3<f32>, colour: bool) -> Strin
         text += &format!("attention of head 0.{head} (rows attend, columns are attended to)\n{:width$} {keys}\n", "");
         let queries = labels.iter().enumerate().take(labels.len() - 1).skip(labels.len() / 2);
         for (query, label) in queries {
-            text += &line(label, width, pattern.slice(s![query..=query, ..=query]), cell, colour);
+            text += &line(
+                label,
+                width,
+                pattern.slice(s![query..=query, ..config.keys_seen(query, labels.len())]),
+                cell,
+                colour,
+            );
         }
+    }
+    if patterns.dim().0 > HEADS {
+        text += &format!("and {} more heads (the report shows them)\n", patterns.dim().0 - HEADS);
     }
     text
 }

@@ -41,11 +41,12 @@ pub struct Args {
 /// Studies the model, and writes the page.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     if !args.json {
-        check_out(&args.out)?;
+        check_out(&args.out, [Some(&args.model), args.log.as_ref()].into_iter().flatten().chain(args.study.others()))?;
     }
     let opened = Opened::read(&args.model, &args.hints.hints())?;
     let engine = args.engine.engine(opened.model.config())?;
-    let studied = args.study.study(&args.model, opened, args.log.as_deref(), &*engine, terminal)?;
+    let options = args.study.options(&opened.sorted_list()?, &*engine)?;
+    let studied = args.study.study(&args.model, opened, &options, args.log.as_deref(), &*engine, terminal)?;
     if args.json {
         return studied.data();
     }
@@ -54,7 +55,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
 }
 
 /// Fails now rather than after the work.
-fn check_out(out: &Path) -> Result<()> {
+fn check_out<'a>(out: &Path, mut inputs: impl Iterator<Item = &'a PathBuf>) -> Result<()> {
+    let same = |input: &PathBuf| matches!((input.canonicalize(), out.canonicalize()), (Ok(a), Ok(b)) if a == b);
+    if let Some(input) = inputs.find(|input| same(input)) {
+        return Err(Error::invalid("--out", "a file of its own", input.display()));
+    }
     match out.parent() {
         Some(_) if out.is_dir() => Err(Error::invalid("--out", "a file", out.display())),
         Some(folder) if folder != Path::new("") => files::check_writable(folder),

@@ -56,11 +56,20 @@ pub struct Studied {
 }
 
 impl StudyFlags {
-    /// Fails now rather than after the work: whether all this can be done for a model of this task.
-    pub fn check(&self, task: &SortedList) -> Result<()> {
+    /// The files of other models.
+    pub fn others(&self) -> impl Iterator<Item = &PathBuf> {
+        self.others.iter()
+    }
+
+    /// Reads what the flags name, before the work: all that can be refused of a study of a model of this shape.
+    pub fn options(&self, task: &SortedList, engine: &dyn Engine) -> Result<StudyOptions> {
         data::check(task, self.study_size)?;
-        self.lists(task)?;
-        self.others(task).map(drop)
+        Ok(StudyOptions {
+            size: self.study_size,
+            seed: self.study_seed,
+            lists: self.read_lists(task)?,
+            others: self.read_others(task, engine)?,
+        })
     }
 
     /// Studies a model; `None` of `log` looks for the log of its training beside it.
@@ -68,19 +77,13 @@ impl StudyFlags {
         &self,
         path: &Path,
         opened: Opened,
+        options: &StudyOptions,
         log: Option<&Path>,
         engine: &dyn Engine,
         terminal: &Terminal,
     ) -> Result<Studied> {
         let task = opened.sorted_list()?;
-        self.check(&task)?;
-        let options = StudyOptions {
-            size: self.study_size,
-            seed: self.study_seed,
-            lists: self.lists(&task)?,
-            others: self.others(&task)?,
-        };
-        let training = training(path, log)?;
+        let training = training(path, &opened.model, log)?;
         let opened = opened.processed(!self.raw);
         let subject = Subject { model: &opened.model, engine };
         let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
@@ -92,7 +95,7 @@ impl StudyFlags {
             bar.tick();
             if terminal.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let result = study(subject, &task, &options, &opened.processing, &mut watch);
+        let result = study(subject, &task, options, &opened.processing, &mut watch);
         bar.finish_and_clear();
         if let Err(Error::Cancelled) = result {
             warn("algolens: interrupted; nothing of the study was written");
@@ -102,7 +105,7 @@ impl StudyFlags {
         Ok(Studied { title, results, arrays, training })
     }
 
-    fn lists(&self, task: &SortedList) -> Result<Vec<Vec<u32>>> {
+    fn read_lists(&self, task: &SortedList) -> Result<Vec<Vec<u32>>> {
         if self.lists.is_empty() {
             return Ok(Vec::new());
         }
@@ -110,11 +113,14 @@ impl StudyFlags {
         Ok(data.tokens().outer_iter().map(|tokens| tokens.iter().take(task.list_len()).copied().collect()).collect())
     }
 
-    fn others(&self, task: &SortedList) -> Result<Vec<Model>> {
+    fn read_others(&self, task: &SortedList, engine: &dyn Engine) -> Result<Vec<Model>> {
         let open = |path: &PathBuf| {
             let opened = Opened::read(path, &Hints::default())?.processed(!self.raw);
-            check_task(&task.spec(), opened.model.config())
-                .map_err(|error| Error::InFile { path: path.clone(), error: Box::new(error) })?;
+            let of_task = check_task(&task.spec(), opened.model.config());
+            // The engine is the first model's: it says whether it runs this one too.
+            let no_lists = ndarray::Array2::zeros((0, task.n_ctx()));
+            let runs = of_task.and_then(|()| engine.logits(&opened.model, no_lists.view(), &[]).map(drop));
+            runs.map_err(|error| Error::InFile { path: path.clone(), error: Box::new(error) })?;
             Ok(opened.model)
         };
         self.others.iter().map(open).collect()
@@ -140,19 +146,33 @@ impl Studied {
 }
 
 /// How a model was trained: by the log that a user names, else by what stands beside the model.
-fn training(model: &Path, log: Option<&Path>) -> Result<Option<Training>> {
+fn training(path: &Path, model: &Model, log: Option<&Path>) -> Result<Option<Training>> {
     if let Some(log) = log {
-        return Ok(Some(Training { recipe: None, history: Files::read_log(log)? }));
+        let history = Files::read_log(log)?;
+        if history.is_empty() {
+            let nothing = Error::invalid("log", "at least one epoch", 0);
+            return Err(Error::InFile { path: log.into(), error: Box::new(nothing) });
+        }
+        return Ok(Some(Training { recipe: None, history }));
     }
-    let files = Files::beside(model)?;
-    // The state tells more than the log; one of another run, or none that can be read, tells nothing of this model.
-    if let Ok(Some(run)) = files.state()
-        && run.finished()
-    {
-        return Ok(Some(Training { recipe: Some(run.recipe().clone()), history: run.history().to_vec() }));
+    let files = Files::beside(path)?;
+    // The state tells most, if it is that of the run which ended with these weights.
+    match files.state() {
+        Ok(Some(run)) if run.finished() => {
+            let same = run.best() == *model;
+            return Ok(same.then(|| Training { recipe: Some(run.recipe().clone()), history: run.history().to_vec() }));
+        }
+        _ => {}
     }
-    match files.log() {
-        log if log.exists() => Ok(Some(Training { recipe: None, history: Files::read_log(log)? })),
-        _ => Ok(None),
+    if !files.log().exists() {
+        return Ok(None);
+    }
+    match Files::read_log(files.log()) {
+        Ok(history) if history.is_empty() => Ok(None),
+        Ok(history) => Ok(Some(Training { recipe: None, history })),
+        Err(error) => {
+            warn(format_args!("algolens: no training curve: {error}"));
+            Ok(None)
+        }
     }
 }

@@ -49,14 +49,14 @@ pub struct Args {
 
 /// Trains if there is no model, studies, writes, and prints a summary.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
-    let (path, opened, engine, trained) = match &args.model {
+    let (path, opened, engine, options, trained) = match &args.model {
         Some(model) => {
             args.recipe.check_for_hints_only()?;
             let opened = Opened::read(model, &args.recipe.hints())?;
             let engine = args.engine.engine(opened.model.config())?;
-            args.study.check(&opened.sorted_list()?)?;
+            let options = args.study.options(&opened.sorted_list()?, &*engine)?;
             make_folder(&args.out)?;
-            (model.clone(), opened, engine, String::new())
+            (model.clone(), opened, engine, options, String::new())
         }
         None => {
             let recipe = args.recipe.recipe()?;
@@ -64,14 +64,14 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
             let TaskSpec::SortedList { list_len, max_value } = recipe.task else {
                 return Err(Error::invalid("task", "sorting lists", format!("{:?}", recipe.task)));
             };
-            args.study.check(&SortedList::new(list_len, max_value)?)?;
+            let options = args.study.options(&SortedList::new(list_len, max_value)?, &*engine)?;
             make_folder(&args.out)?;
             let model = args.out.join("model.safetensors");
             let trained = train::run_into(&model, args.resume, recipe, &*engine, terminal)?;
-            (model.clone(), Opened::read(&model, &Hints::default())?, engine, trained)
+            (model.clone(), Opened::read(&model, &Hints::default())?, engine, options, trained)
         }
     };
-    let studied = args.study.study(&path, opened, None, &*engine, terminal)?;
+    let studied = args.study.study(&path, opened, &options, None, &*engine, terminal)?;
     write(&studied, &args.out)?;
     Ok(trained + &summary(&studied, &args.out, terminal))
 }
@@ -122,7 +122,7 @@ fn summary(studied: &Studied, out: &Path, terminal: &Terminal) -> String {
     }
     text += &format!("\n{}", findings(results));
     if let Some((list, patterns)) = first_list(studied) {
-        text += &format!("\n{}", pattern::draw(&list, patterns, terminal.colour));
+        text += &format!("\n{}", pattern::draw(&list, patterns, &results.config, terminal.colour));
     }
     text + &format!(
         "\nresults.json and arrays.npz are in {}; the report is\n{}\n",

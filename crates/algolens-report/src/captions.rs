@@ -45,9 +45,9 @@ fn model(results: &StudyResults) -> (String, String) {
 
 fn predictions(results: &StudyResults) -> (String, String) {
     let wrong = results.lists.iter().filter(|list| !list.prediction.right).count();
-    let headline = format!("{wrong} of {} shown wrong", results.lists.len());
+    let headline = format!("{wrong} of {} wrong", results.lists.len());
     let text = format!(
-        "Of the {} lists in the menu {wrong} are sorted wrong; over random lists the right token gets {} on average and \
+        "Of the {} lists looked at {wrong} are sorted wrong; over random lists the right token gets {} on average and \
          never less than {}.",
         results.lists.len(),
         percent(results.evaluation.mean_prob),
@@ -58,6 +58,11 @@ fn predictions(results: &StudyResults) -> (String, String) {
 
 fn attention(results: &StudyResults) -> (String, String) {
     let attention = &results.attention;
+    if results.gaps.is_empty() {
+        let text =
+            format!("SEP attends most to the only value in {} of the lists.", percent(attention.sep_to_smallest));
+        return (format!("{} to it", percent(attention.sep_to_smallest)), text);
+    }
     (
         format!("{} to next", percent(attention.next_larger)),
         format!(

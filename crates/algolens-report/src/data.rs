@@ -2,7 +2,7 @@
 
 use crate::{Report, ReportError};
 use algolens::{
-    interpret::{Arrays, Group, Head, ShownList, StudyResults},
+    interpret::{Arrays, Costs, Group, Head, ShownList, StudyResults},
     model::Config,
     task::{TaskSpec, Token},
     train::EpochRecord,
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 /// # Errors
 /// Results that JSON cannot hold.
 pub fn data(report: &Report) -> Result<String, ReportError> {
-    Ok(serde_json::to_string(&PageData::of(report))?)
+    Ok(serde_json::to_string(&PageData::of(report)?)?)
 }
 
 #[derive(Serialize)]
@@ -31,16 +31,32 @@ struct PageData<'a> {
     /// The predicted positions.
     positions: Vec<usize>,
     lists: Vec<List<'a>>,
-    results: Results<'a>,
+    results: Results,
     history: Option<&'a [EpochRecord]>,
     arrays: BTreeMap<&'a str, Numbers>,
 }
 
 #[derive(Serialize)]
-struct Results<'a> {
+struct Results {
+    /// The study's, but for the lists, which the page has once.
     #[serde(flatten)]
-    study: &'a StudyResults,
+    study: serde_json::Map<String, serde_json::Value>,
     ablation_rows: Vec<AblationRow>,
+}
+
+impl Results {
+    fn of(results: &StudyResults) -> Result<Self, ReportError> {
+        let mut study = match serde_json::to_value(results)? {
+            serde_json::Value::Object(study) => study,
+            _ => serde_json::Map::new(),
+        };
+        study.remove("lists");
+        study.remove("adversarial");
+        let rows = results.ablation.rows().into_iter();
+        let ablation_rows =
+            rows.map(|(part, Costs { mean, zero, resample })| AblationRow { part, mean, zero, resample }).collect();
+        Ok(Self { study, ablation_rows })
+    }
 }
 
 #[derive(Serialize)]
@@ -95,28 +111,22 @@ impl Labels {
 }
 
 impl<'a> PageData<'a> {
-    fn of(report: &Report<'a>) -> Self {
+    fn of(report: &Report<'a>) -> Result<Self, ReportError> {
         let Report { title, results, arrays, training } = *report;
-        let row = |(part, costs): (String, algolens::interpret::Costs)| AblationRow {
-            part,
-            mean: costs.mean,
-            zero: costs.zero,
-            resample: costs.resample,
-        };
         let labels = Labels::of(results);
         let arrays = fitting(arrays);
         let shown = arrays.get("probs").map_or(0, |probs| probs.len_of(Axis(0)));
-        Self {
+        Ok(Self {
             title,
             heads: Head::all(&results.config),
             first_heads: Head::of_layer(&results.config, 0),
             positions: results.task.build().map_or(Vec::new(), |task| task.predicted_positions()),
             lists: results.lists.iter().take(shown).map(|list| List::of(list, &labels, &results.config)).collect(),
-            results: Results { study: results, ablation_rows: results.ablation.rows().into_iter().map(row).collect() },
+            results: Results::of(results)?,
             history: training.map(|training| &training.history[..]),
             arrays: arrays.into_iter().map(|(name, array)| (name, Numbers::of(&array))).collect(),
             labels,
-        }
+        })
     }
 }
 

@@ -214,8 +214,8 @@ fn triples(report: &Report) -> Markup {
 fn findings(report: &Report) -> Markup {
     let results = report.results;
     html! {
-        (tables::findings(&results.findings, results.other_models))
-        @if matches!(results.task, TaskSpec::SortedList { list_len: 10, max_value: 50 }) {
+        (tables::findings(results))
+        @if results.task == TaskSpec::POST {
             h3 { "Where the post's prose and its own code disagree" }
             ul.note {
                 li { "The positional plot: the prose puts token embeddings on the query side and positional ones on the key side; \

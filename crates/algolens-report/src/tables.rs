@@ -2,7 +2,7 @@
 
 use crate::{Report, Training, captions::percent};
 use algolens::{
-    interpret::{Finding, Prediction, StudyResults, Unit, Verdict},
+    interpret::{Prediction, StudyResults, Unit, Verdict},
     model::processing::Step,
     task::TaskSpec,
 };
@@ -82,7 +82,7 @@ const POST: [&str; 4] = ["0.039", "0.966", "0.981", "0.001"];
 /// The evaluation, beside the post's figures where the task is the post's.
 pub(crate) fn evaluation(results: &StudyResults) -> Markup {
     let evaluation = &results.evaluation;
-    let of_post = results.task == TaskSpec::SortedList { list_len: 10, max_value: 50 };
+    let of_post = results.task == TaskSpec::POST;
     let mut rows = vec![
         ("loss (nats)", format!("{:.3}", evaluation.loss)),
         ("mean probability on the right token", format!("{:.3}", evaluation.mean_prob)),
@@ -124,7 +124,7 @@ pub(crate) fn lists(caption: &str, lists: &[(usize, &Prediction)], labels: &[Str
                             td { (format!("{:.3}", list.prob_predicted[slot])) }
                         }
                     }
-                    td { button type="button" data-list=(at) { "Look" } }
+                    td { button type="button" data-list=(at) aria-label={ "Look at list " (at + 1) } { "Look" } }
                 }
             }
         } }
@@ -170,8 +170,11 @@ fn verdict(verdict: Verdict) -> (&'static str, &'static str, &'static str) {
 }
 
 /// The place of the page that shows what a finding is about.
-fn shown_at(finding: &str) -> &'static str {
+fn shown_at(finding: &str, results: &StudyResults) -> &'static str {
     match finding {
+        // Short lists have no such figures.
+        "gaps_fail_by_self_attention" | "large_gaps_fail" if results.gaps.is_empty() => "adversarial",
+        "triple_signs" | "y_ahead" if results.close_triples.is_none() => "triples",
         "next_larger" | "sep_to_smallest" => "fig-pattern",
         "sep_falls_off" | "large_values_break_sep" => "fig-smallest",
         "head_order" => "fig-ablation",
@@ -187,7 +190,8 @@ fn shown_at(finding: &str) -> &'static str {
 }
 
 /// The claims as rows.
-pub(crate) fn findings(findings: &[Finding], other_models: usize) -> Markup {
+pub(crate) fn findings(results: &StudyResults) -> Markup {
+    let (findings, other_models) = (&results.findings, results.other_models);
     html! {
         div.wide { table.numbers.findings {
             thead { tr {
@@ -212,7 +216,7 @@ pub(crate) fn findings(findings: &[Finding], other_models: usize) -> Markup {
                             }
                         } }
                     }
-                    td.verdict.(class) { span.mark aria-hidden="true" { (mark) } " " (word) " " a href={ "#" (shown_at(&finding.id)) } { "see" } }
+                    td.verdict.(class) { span.mark aria-hidden="true" { (mark) } " " (word) " " a href={ "#" (shown_at(&finding.id, results)) } { "see" } }
                 }
             }
         } }

@@ -124,7 +124,7 @@ fn score_terms_of_the_shown_lists_give_their_patterns() {
         let options = StudyOptions { size: 12, lists: vec![vec![8, 0, 3, 1]], ..StudyOptions::default() };
         let (results, arrays) = study_of(&task, &model, &options);
         let lists = results.lists.len();
-        assert_eq!(results.lists[lists - 1].group, Group::Yours);
+        assert_eq!(results.lists[0].group, Group::Yours);
         assert_eq!(arrays["pattern"].shape(), [lists, 6, 9, 9]);
         assert_eq!(arrays["probs"].shape(), [lists, 10, 4]);
         assert_eq!(arrays["score_terms"].shape(), [lists, 3, 3, 2, 4, 9]);

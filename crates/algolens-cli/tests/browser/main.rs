@@ -182,6 +182,10 @@ fn hostile_names_logs_and_other_shapes_stand() {
         assert_eq!(report.evaluate("document.querySelectorAll('img').length"), 0);
         let curve = report.evaluate("document.querySelector('#fig-training .plot').data[0].y.length");
         assert_eq!(curve, 2);
+        // The epoch that the curve marks is the one that the table says was kept.
+        let kept = report.evaluate("document.querySelector('#model').textContent.match(/kept\\s*epoch (\\d+)/)[1]");
+        let marked = report.evaluate("document.querySelector('#fig-training').textContent");
+        assert!(marked.as_str().unwrap().contains(&format!("epoch {}", kept.as_str().unwrap())), "{kept}: {marked}");
         let empty = report.evaluate(
             "[...document.querySelectorAll('figure[data-figure] .plot')].filter(p => !p.firstElementChild).map(p => \
              p.parentElement.id)",

@@ -46,7 +46,7 @@ KINDS.training = {
       yaxis: curve.axis,
       line: { dash: curve.dash, width: 2, color: series[curve.series] },
     }));
-    const best = history.find((row) => row.best);
+    const best = history.findLast((row) => row.best);
     const marks = best && bestMark(best.epoch, epochs.at(-1));
     return drawPlot(figure, traces, {
       margin: { l: 62, r: 8, t: 44, b: 44 },

@@ -8,7 +8,9 @@ function thumb(figure, head) {
     canvas, el("span", {}, headSwatch(head), HEADS[head]));
   button.setAttribute("aria-label", `Show head ${HEADS[head]}`);
   button.title = `Head ${HEADS[head]}: click shows or hides it, shift-click makes it the main head`;
-  return el("div", { class: "thumb" }, button, radio(`${figure.name}-main`, "main", false, () => setState({ main: head })));
+  const main = radio(`${figure.name}-main`, "main", false, () => setState({ main: head }));
+  main.querySelector("input").setAttribute("aria-label", `Main head ${HEADS[head]}`);
+  return el("div", { class: "thumb" }, button, main);
 }
 
 /** Paints a head's pattern in the head's colour, one pixel for each weight. */

@@ -39,8 +39,9 @@ function tokenRow(figure, direction) {
       blur: clear,
       click: () => direction.choose(position),
     } }, el("span", { class: "bars" }), el("span", { class: "token" })));
-  figure.plot.append(el("div", { class: "row-top" }, heading, readout), el("div", { class: "chips", role: "group" }, ...chips));
-  return { direction, heading, chips };
+  const row = el("div", { class: "chips", role: "group" }, ...chips);
+  figure.plot.append(el("div", { class: "row-top" }, heading, readout), row);
+  return { direction, heading, chips, row };
 }
 
 /** Says which pair a chip's bars measure, and their weights. */
@@ -51,10 +52,11 @@ function readoutWords(direction, position) {
 }
 
 /** Fills one row for the position in focus. */
-function fillTokenRow({ direction, heading, chips }) {
+function fillTokenRow({ direction, heading, chips, row }) {
   const list = currentList();
   const focus = focusPosition();
   heading.textContent = direction.heading(placeName(list, focus));
+  row.setAttribute("aria-label", heading.textContent);
   const patterns = state.heads.map((head) => matrix("pattern", state.list, head));
   chips.forEach((chip, position) => {
     const [query, key] = direction.pair(focus, position);

@@ -13,7 +13,9 @@ KINDS.ablation = {
     const parts = ablationRows().map((row) => (HEADS.includes(row.part) ? `head ${row.part}` : row.part));
     const xaxis = axis(nameAxis(figure, parts));
     const upright = parts.length > 5 || isNarrow(figure);
-    const most = Math.max(...ablationRows().flatMap((row) => WAYS.map(([field]) => row[field] ?? 0)));
+    const costs = ablationRows().flatMap((row) => WAYS.map(([field]) => row[field] ?? 0));
+    const [low, high] = [Math.min(0, ...costs), Math.max(0, ...costs)];
+    const room = (high - low || 1) * (upright ? 0.2 : 0.1);
     const traces = WAYS.map(([field, name], i) => ({
       type: "bar",
       name,
@@ -32,7 +34,7 @@ KINDS.ablation = {
       margin: { l: 52, r: 8, t: 36, b: xaxis.tickangle === 0 ? 44 : 84 },
       bargap: 0.3,
       xaxis,
-      yaxis: axis({ title: "loss gained (nats)", range: [0, most * (upright ? 1.2 : 1.1)] }),
+      yaxis: axis({ title: "loss gained (nats)", zeroline: true, range: [low < 0 ? low - room : 0, high + room] }),
     });
   },
 

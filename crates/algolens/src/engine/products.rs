@@ -157,6 +157,7 @@ fn weighted_sums_tile<S: Simd, const M: usize, const N: usize>(
             for (i, of_row) in of_row.iter_mut().enumerate() {
                 *of_row = &weights.row(first + i)[..terms];
             }
+            #[expect(clippy::needless_range_loop, reason = "the term is an index of every row")]
             for k in 0..terms {
                 let row = &rows.row(k)[columns.clone()];
                 add_term(
@@ -202,10 +203,10 @@ fn add_term<S: Simd, const M: usize, const N: usize>(
     for (vector, row) in vectors.iter_mut().zip(lanes::<S>(row)) {
         *vector = get(simd, row);
     }
-    for i in 0..M {
+    for (i, sums) in sums.iter_mut().enumerate() {
         let weight = S::f32s::splat(simd, weight(i));
-        for j in 0..N {
-            sums[i][j] = weight.mul_add(vectors[j], sums[i][j]);
+        for (sum, vector) in sums.iter_mut().zip(vectors) {
+            *sum = weight.mul_add(vector, *sum);
         }
     }
 }

@@ -69,6 +69,9 @@ pub enum TaskSpec {
 }
 
 impl TaskSpec {
+    /// The post's task.
+    pub const POST: Self = Self::SortedList { list_len: 10, max_value: 50 };
+
     /// The task itself.
     ///
     /// # Errors

@@ -27,8 +27,8 @@ pub const CLAIMS: &[Claim] = &[
     Claim {
         id: "ov_asymmetry",
         claim: "Attending to s also boosts values just below s and suppresses values just above it.",
-        measure: "mean of OV[s, s−1] less that of OV[s, s+1], in the head that serves s",
-        unit: Unit::Logits,
+        measure: "mean of OV[s, s−1] less that of OV[s, s+1], in the head that serves s, as a part of the mean |OV[s, s]|",
+        unit: Unit::Share,
         thresholds: "holds where the first mean is above 0 and the second below, partly where the first is larger",
         measured: ov_asymmetry,
     },
@@ -113,10 +113,12 @@ fn ov_asymmetry(evidence: &Evidence) -> Measured {
     let at = |offset: i64| offsets.iter().find(|(o, _)| *o == offset).map(|(_, mean)| *mean);
     let (Some(below), Some(above)) = (at(-1), at(1)) else { return Measured::not_asked("a single value") };
     // The circuit is drawn without the norm's scale: only its ratios mean something.
-    let unit = at(0).map_or(1.0, f64::abs).max(f64::MIN_POSITIVE);
+    let diagonal = evidence.values().map(|s| evidence.circuits.W_OV_full[[evidence.server(s), s as usize, s as usize]]);
+    let unit = diagonal.map(|ov| f64::from(ov.abs())).sum::<f64>() / f64::from(evidence.task.max_value() + 1);
+    let unit = unit.max(f64::MIN_POSITIVE);
     let shown = offsets.iter().map(|(offset, mean)| format!("{offset:+}: {:+.2}", mean / unit)).collect::<Vec<_>>();
-    let detail = format!("as parts of the mean diagonal: {}", shown.join(", "));
-    Measured::judged(below - above, below > 0.0 && above < 0.0, below > above, detail)
+    let detail = format!("by offset: {}", shown.join(", "));
+    Measured::judged((below - above) / unit, below > 0.0 && above < 0.0, below > above, detail)
 }
 
 /// The share of negative OV diagonals: in the other heads where the main head serves, or in the main head where others do.
@@ -134,7 +136,7 @@ fn anti_copying(evidence: &Evidence, where_main_serves: bool) -> Option<(f64, St
     let who = if where_main_serves { format!("heads other than 0.{main}") } else { format!("head 0.{main}") };
     let at = |(head, value): &(usize, Token)| f64::from(diagonal(*head, *value));
     let mean = cells.iter().map(at).sum::<f64>() / cells.len() as f64;
-    let kept: Vec<f64> = evidence.values().map(|v| f64::from(diagonal(evidence.server(v), v))).collect();
-    let relative = mean / (kept.iter().sum::<f64>() / kept.len() as f64);
+    let kept = cells.iter().map(|(_, value)| f64::from(diagonal(evidence.server(*value), *value)));
+    let relative = mean / (kept.sum::<f64>() / cells.len() as f64);
     Some((anti, format!("{who}: mean diagonal {} of the serving head's", percent(relative))))
 }

@@ -114,9 +114,9 @@ impl Evidence {
         self.circuits.W_OV_full.dim().0
     }
 
-    /// The smallest value that is at least as large among this task's as `of_50` is among the post's.
+    /// The largest value that is at most as large among this task's as `of_50` is among the post's.
     pub(super) fn scaled(&self, of_50: f64) -> Token {
-        (of_50 / 50.0 * f64::from(self.task.max_value())).ceil() as Token
+        (of_50 / 50.0 * f64::from(self.task.max_value())).floor() as Token
     }
 
     /// The head of the first block that serves a value.

@@ -68,7 +68,7 @@ pub(super) fn without_direct_path(
     };
     let before: Vec<Step> = steps(subject, task, 0, &runs)?;
     let before: Vec<Step> = before.into_iter().filter(|step| step.d == starts[step.list]).collect();
-    let post = if task.spec() == (TaskSpec::SortedList { list_len: 10, max_value: 50 }) {
+    let post = if task.spec() == TaskSpec::POST {
         let lists = Dataset::from_inputs(task, &POST_TRIPLES.map(|(list, _)| list))?;
         let right = right(&lists, &POST_TRIPLES.map(|(_, [x, ..])| x))?;
         Some((right.iter().filter(|right| !**right).count(), right.len()))

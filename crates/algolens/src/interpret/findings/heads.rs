@@ -29,8 +29,8 @@ pub const CLAIMS: &[Claim] = &[
     Claim {
         id: "sep_falls_off",
         claim: "SEP's attention to the smallest value falls off where that is around 30.",
-        measure: "the smallest value m from which on, in random lists whose smallest value is m, SEP attends most to it in \
-                  fewer than half of them",
+        measure: "the first m such that, in random lists whose smallest value is m, SEP attends most to it in fewer than \
+                  half of them",
         unit: Unit::Value,
         thresholds: "holds from 25 to 35 (of 50), partly where it falls off at all",
         measured: sep_falls_off,
@@ -38,7 +38,7 @@ pub const CLAIMS: &[Claim] = &[
     Claim {
         id: "large_values_break_sep",
         claim: "Lists of large values alone make SEP miss the smallest one.",
-        measure: "share of wrong first predictions in random lists whose smallest value is m, for the worst m",
+        measure: "share of wrong first predictions in random lists whose smallest value is m, for the worst m from 25 (of 50) on",
         unit: Unit::Share,
         thresholds: "holds from 10 %, partly from 1 %",
         measured: large_values_break_sep,
@@ -54,11 +54,14 @@ pub const CLAIMS: &[Claim] = &[
     Claim {
         id: "second_successor",
         claim: "Sometimes a value attends more to the second value above it than to the first.",
-        measure: "share of steps in which the head that serves the right answer does so",
+        measure: "share of steps, but those from SEP and to the largest value, in which the head that serves the right answer does so",
         unit: Unit::Share,
         thresholds: "holds from 2 %, partly from 0.1 %",
         measured: |evidence| {
             let steps = with_second(evidence);
+            if steps.is_empty() {
+                return Measured::not_asked("lists are too short");
+            }
             let share = share(&steps, |step| step.1);
             Measured::at_least(share, [0.02, 0.001], format!("of {} steps", steps.len()))
         },
@@ -97,9 +100,10 @@ fn sep_falls_off(evidence: &Evidence) -> Measured {
     };
     let last = points.last().map_or(0, |p| p.smallest);
     let detail = format!("{}, {}, {}", attended(0), attended(evidence.scaled(30.0).min(last)), attended(last));
-    // Behind the last value that most lists attend to.
-    let from = points.iter().rposition(|p| p.attention >= 0.5).map_or(0, |at| at + 1);
+    // Behind the run of values from 0 on that most lists attend to.
+    let from = points.iter().position(|p| p.attention < 0.5).unwrap_or(points.len());
     match points.get(from) {
+        _ if from == 0 => Measured::not_asked("SEP does not attend to small values either"),
         None => Measured { value: None, verdict: super::Verdict::Fails, detail: format!("it never does: {detail}") },
         Some(point) => {
             let around = evidence.scaled(25.0)..=evidence.scaled(35.0);
@@ -119,12 +123,18 @@ fn large_values_break_sep(evidence: &Evidence) -> Measured {
     }
 }
 
+/// A loss, in nats, that is none.
+const NEGLIGIBLE: f64 = 1e-3;
+
 fn head_order(evidence: &Evidence) -> Measured {
     let mut costs: Vec<_> = evidence.ablation.iter().collect();
     costs.sort_by(|a, b| b.1.total_cmp(a.1));
     let [(_, first), (_, second), ..] = costs[..] else { return Measured::not_asked("a single head") };
+    if *second <= NEGLIGIBLE {
+        return Measured::not_asked("fewer than two heads matter at all");
+    }
     let detail = costs.iter().map(|(head, cost)| format!("{head} {cost:.3} nats")).collect::<Vec<_>>().join(", ");
-    Measured::at_least(first / second.max(1e-9), [2.0, 1.25], detail)
+    Measured::at_least(first / second, [2.0, 1.25], detail)
 }
 
 /// Of every step that has a second value above: whether it is right, and whether that value gets more attention than the

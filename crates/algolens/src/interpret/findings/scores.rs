@@ -7,7 +7,7 @@ use ndarray::s;
 pub const CLAIMS: &[Claim] = &[
     Claim {
         id: "large_values_attend_to_zero",
-        claim: "By the QK circuit of the tokens, values above 35 attend more to 0 than to the next value.",
+        claim: "By the QK circuit of the tokens, large values (above 35 of 50) attend more to 0 than to the next value.",
         measure: "share of the values d above 35 (of 50) for which W_QK_full, in some head, is larger at 0 than at d+1",
         unit: Unit::Share,
         thresholds: "holds from 50 %, partly from 10 %",
@@ -16,7 +16,7 @@ pub const CLAIMS: &[Claim] = &[
     Claim {
         id: "late_positions_avoid_small",
         claim: "Late positions are biased against attending to very small values.",
-        measure: "share of (head, late position) pairs whose W_QK_pos_query is lower on average over the values up to 5 \
+        measure: "share of (head, late position) pairs whose W_QK_pos_query is lower on average over the values up to 5 (of 50) \
                   than over the others; late are the last third of the positions that predict",
         unit: Unit::Share,
         thresholds: "holds from 90 %, partly from 50 %",
@@ -24,11 +24,11 @@ pub const CLAIMS: &[Claim] = &[
     },
     Claim {
         id: "cancellation",
-        claim: "The attention of 40 to 0 by tokens is cancelled by the query's position.",
-        measure: "score of 0 less that of the right answer, in lists with 40 and 0, in the head that prefers 0 most",
+        claim: "A large value's (40 of 50) attention to 0 by tokens is cancelled by the query's position.",
+        measure: "score of 0 less that of the right answer, in random lists with both values, in the head that prefers 0 most",
         unit: Unit::Logits,
         thresholds: "holds where the term of the two tokens is above 0, that of position and token below, and the sum below; \
-                     partly where the sum is below",
+                     partly where the sum is not",
         measured: cancellation,
     },
 ];
@@ -81,7 +81,7 @@ fn late_avoid_small(evidence: &Evidence) -> Measured {
 
 fn cancellation(evidence: &Evidence) -> Measured {
     let Some(ToZero { token, head, terms }) = &evidence.to_zero else {
-        return Measured::not_asked("lists are too short");
+        return Measured::not_asked("no list has 0, a large value and a larger one");
     };
     let sum: f64 = terms.iter().flatten().sum();
     let (tokens, position) = (terms[0][0], terms[1][0]);
@@ -90,5 +90,5 @@ fn cancellation(evidence: &Evidence) -> Measured {
         parts.extend(KEY_TERMS.iter().zip(of_keys).map(|(key, term)| format!("{query}·{key} {term:+.2}")));
     }
     let detail = format!("{token} → 0 in 0.{head}: {}", parts.join(", "));
-    Measured::judged(sum, tokens > 0.0 && position < 0.0 && sum < 0.0, sum < 0.0, detail)
+    Measured::judged(sum, tokens > 0.0 && position < 0.0 && sum < 0.0, tokens > 0.0 && position < 0.0, detail)
 }

@@ -47,11 +47,6 @@ const WORST: usize = 6;
 /// How many of the evaluation data are shown.
 pub(super) const FIRST: usize = 10;
 
-/// Whether a task is the post's own.
-pub(super) fn is_of_post(task: &SortedList) -> bool {
-    task.spec() == TaskSpec::SortedList { list_len: 10, max_value: 50 }
-}
-
 /// The lists, with their groups in order.
 pub(super) fn choose(
     subject: Subject,
@@ -64,14 +59,14 @@ pub(super) fn choose(
     let inputs = |data: &Dataset, lists: usize| -> Vec<Vec<Token>> {
         data.tokens().outer_iter().take(lists).map(|tokens| tokens.slice(s![..len]).to_vec()).collect()
     };
-    let mut groups = vec![(Group::Random, inputs(data, FIRST))];
-    if is_of_post(task) {
+    let worst = worst(subject, task, seed)?;
+    // The user's come first: a report without room for all keeps them.
+    let mut groups = vec![(Group::Yours, yours.to_vec()), (Group::Random, inputs(data, FIRST))];
+    if task.spec() == TaskSpec::POST {
         groups.push((Group::PostAdversarial, POST_ADVERSARIAL.map(Vec::from).to_vec()));
         groups.push((Group::PostTriples, POST_TRIPLES.map(|(list, _)| list.to_vec()).to_vec()));
     }
-    let worst = worst(subject, task, seed)?;
     groups.push((Group::Worst, inputs(&worst, WORST)));
-    groups.push((Group::Yours, yours.to_vec()));
     let of_lists = groups.iter().flat_map(|(group, lists)| lists.iter().map(|_| *group)).collect();
     let lists: Vec<Vec<Token>> = groups.into_iter().flat_map(|(_, lists)| lists).collect();
     Ok((of_lists, Dataset::from_inputs(task, &lists)?))

@@ -180,7 +180,7 @@ pub fn study(
         greedy_list_accuracy,
         ablation,
         ov_offsets: evidence.ov_offsets(),
-        triples: if lists::is_of_post(task) { triples(subject, task, &evidence.serving)? } else { Vec::new() },
+        triples: if task.spec() == TaskSpec::POST { triples(subject, task, &evidence.serving)? } else { Vec::new() },
         close_triples: evidence.triples.statistics(),
         adversarial: adversarial.map(|list| list.prediction.clone()).collect(),
         gaps: gap_points(&evidence.gaps),
