@@ -5,6 +5,7 @@ mod attention;
 mod attribute;
 mod bench;
 mod cache;
+mod certify;
 mod circuits;
 mod completions;
 mod data;
@@ -70,6 +71,7 @@ enum Verb {
     Attribute(attribute::Args),
     Attention(attention::Args),
     Cache(cache::Args),
+    Certify(Box<certify::Args>),
     Bench(bench::Args),
     Completions(completions::Args),
 }
@@ -122,6 +124,7 @@ fn run(cli: &Cli) -> Result<String> {
         Verb::Attribute(args) => attribute::run(args),
         Verb::Attention(args) => attention::run(args),
         Verb::Cache(args) => cache::run(args),
+        Verb::Certify(args) => certify::run(args, &terminal()),
         Verb::Bench(args) => bench::run(args),
         Verb::Completions(args) => completions::run(args, &mut Cli::command()),
     }

@@ -26,6 +26,7 @@ pub mod files;
 pub mod interpret;
 pub mod model;
 pub mod observer;
+pub mod prove;
 pub mod random;
 mod scalar;
 pub mod task;

@@ -1,0 +1,255 @@
+//! `algolens certify`: what share of all lists a model sorts right, proved.
+
+use crate::{
+    load::{ModelArgs, Opened},
+    output,
+    terminal::{Terminal, warn},
+};
+use algolens::{
+    Error, Result,
+    files::{read, write_whole},
+    prove::{self, Certificate, Classes, Origin, SafeInputs, Search, Tables},
+    task::SortedList,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// Prove what share of all lists a model sorts right
+///
+/// Every prediction belongs to a class: its position, the token that predicts, the right answer. Classes are proved right
+/// on all their lists or refuted by a list; inside the rest, lists are counted that are right or wrong for sure. What comes
+/// out holds for every list there is, and `algolens check` verifies it with code of its own.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  algolens certify models/sorted_list.safetensors --out cert.json\n  \
+                        algolens certify models/sorted_list.safetensors --out cert.json --budget 2m --lists\n  \
+                        algolens certify models/sorted_list.safetensors --out cert.json --budget 1h --resume")]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// File for the certificate (JSON); beside it stands the search's state (cert.json.state), for --resume
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    search: SearchFlags,
+    /// Go on with the search that stands beside the certificate; what it took before counts
+    #[arg(long)]
+    resume: bool,
+    /// List a counterexample for every refuted class
+    #[arg(long)]
+    lists: bool,
+    /// Process the weights first (the predictions are the same)
+    #[arg(long)]
+    processed: bool,
+}
+
+/// How long to search.
+#[derive(clap::Args)]
+pub struct SearchFlags {
+    /// How long to search, such as 90s, 12m or 1h [default: 12m]
+    #[arg(long, value_name = "TIME", conflicts_with = "work", value_parser = humantime::parse_duration)]
+    budget: Option<Duration>,
+    /// How much to search, in passes of the oracle: the same result on every machine
+    #[arg(long, value_name = "N")]
+    work: Option<u64>,
+    /// Logits by which an answer must be above every other to count
+    #[arg(long, value_name = "X", default_value_t = 1e-4)]
+    slack: f64,
+}
+
+impl SearchFlags {
+    const BUDGET: Duration = Duration::from_secs(12 * 60);
+    /// More evidence would not fit in a certificate.
+    const MOST_EVIDENCE: usize = 54 << 20;
+
+    fn is_spent(&self, search: &Search, begun: f64, clock: &Instant) -> bool {
+        let is_over = match self.work {
+            Some(work) => search.work() >= work,
+            None => begun + clock.elapsed().as_secs_f64() >= self.budget.unwrap_or(Self::BUDGET).as_secs_f64(),
+        };
+        is_over || search.finished() || search.evidence_len() > Self::MOST_EVIDENCE
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.slack > 0.0 && self.slack <= 1.0 {
+            return Ok(());
+        }
+        Err(Error::invalid("--slack", "a number above 0, at most 1", self.slack))
+    }
+}
+
+/// Searches, writes the certificate, and says what it comes to.
+pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
+    let opened = args.model.processed(args.processed)?;
+    args.search.check()?;
+    let task = opened.sorted_list()?;
+    let tables = Tables::of(&opened.model, &task)?;
+    let files = Files::beside(&args.out)?;
+    let mut search = files.begin(args, &tables, &task, &opened)?;
+    // An unwritable folder is found at once.
+    files.save(&search, &opened)?;
+    let found = advance(&mut search, &args.search, terminal, |search| files.save(search, &opened));
+    if let Err(Error::Cancelled) = found {
+        warn("algolens: interrupted, the search is saved; the same command with --resume goes on");
+    }
+    found?;
+    files.save(&search, &opened)?;
+    let origin = Origin {
+        model: &opened.model,
+        processing: &opened.processing,
+        task: &task,
+        sampled_lists: SAMPLED,
+        counterexamples: args.lists,
+    };
+    let certificate = prove::certificate(&search, &origin)?;
+    let text = serde_json::to_vec(&certificate).map_err(|error| Error::invalid("certificate", "JSON", error))?;
+    write_whole(&args.out, &text)?;
+    Ok(summary(&certificate, search.classes()) + &format!("\n{}\n", args.out.display()))
+}
+
+/// Lists drawn to compare with.
+pub const SAMPLED: usize = 100_000;
+
+/// Advances a search until its budget is spent; saves it now and then.
+pub fn advance(
+    search: &mut Search,
+    flags: &SearchFlags,
+    terminal: &Terminal,
+    save: impl Fn(&Search) -> Result<()>,
+) -> Result<()> {
+    const SAVE_EVERY: Duration = Duration::from_secs(40);
+    const SHOW_EVERY: Duration = Duration::from_millis(500);
+    let (clock, begun) = (Instant::now(), search.seconds());
+    let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    let (mut saved, mut shown, mut counted) = (Instant::now(), None, Instant::now());
+    while !flags.is_spent(search, begun, &clock) {
+        search.advance();
+        if shown.is_none_or(|shown: Instant| shown.elapsed() > SHOW_EVERY) {
+            bar.set_message(progress(search, begun + clock.elapsed().as_secs_f64()));
+            bar.tick();
+            shown = Some(Instant::now());
+        }
+        if terminal.interrupted() || saved.elapsed() > SAVE_EVERY {
+            search.add_seconds(counted.elapsed().as_secs_f64());
+            counted = Instant::now();
+            save(search)?;
+            saved = Instant::now();
+        }
+        if terminal.interrupted() {
+            bar.finish_and_clear();
+            return Err(Error::Cancelled);
+        }
+    }
+    search.add_seconds(counted.elapsed().as_secs_f64());
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn progress(search: &Search, seconds: f64) -> String {
+    let (classes, decided) = (search.classes(), search.decided());
+    let (counts, _) = prove::tally(classes, &decided);
+    let bounds = prove::accuracy_bounds(classes, &decided);
+    let [low, high] = bounds.token;
+    format!(
+        "{seconds:.0} s · classes {} certified, {} refuted, {} undecided · token accuracy {low:.5} to {high:.5}",
+        counts.certified, counts.refuted, counts.undecided
+    )
+}
+
+/// What a certificate says, in a table and in words.
+pub fn summary(certificate: &Certificate, classes: &Classes) -> String {
+    let (counts, mass) = (certificate.classes, certificate.mass);
+    let percent = |share: f64| format!("{:.3} %", 100.0 * share);
+    let rows = [
+        ("certified: right on every list", counts.certified, mass.certified),
+        ("refuted: wrong on some list", counts.refuted, mass.refuted),
+        ("undecided", counts.undecided, mass.undecided),
+    ];
+    let rows = rows.map(|(name, count, mass)| vec![name.to_owned(), count.to_string(), percent(mass)]);
+    let mut text = output::table(&["classes", "", "of predictions"], rows);
+    text.push('\n');
+    let bracket = |name: &str, bracket: prove::Bracket| {
+        let cells = [bracket.lower, bracket.upper, bracket.sampled].map(|share| format!("{share:.6}"));
+        [vec![name.to_owned()], cells.to_vec()].concat()
+    };
+    let rows =
+        [bracket("token accuracy", certificate.token_accuracy), bracket("list accuracy", certificate.list_accuracy)];
+    text += &output::table(&["over all lists", "at least", "at most", "sampled"], rows);
+    if let Some(worst) = &certificate.worst {
+        let list = output::spaced(&worst.list);
+        text += &format!(
+            "\nworst list found: {list}\n  prediction {} is {}, expected {} (margin {:.3})\n",
+            worst.position, worst.predicted, worst.expected, worst.margin
+        );
+    }
+    text + "\n" + &words(&prove::safe_inputs(classes, |class| certificate.class_status[class].status))
+}
+
+/// Which inputs are safe.
+fn words(safe: &SafeInputs) -> String {
+    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+    let mut text = String::from("safe inputs (a gap is the step from a sorted value to the next)\n");
+    let wrong_first = safe.smallest.map_or(0, |value| value + 1);
+    text += &format!(
+        "  each wrong prediction needs a gap of at least {}, or is the first and has a smallest value of at least {}\n",
+        safe.gap + 1,
+        wrong_first
+    );
+    text += &format!("  every list that keeps below both is sorted right: {} of all lists\n", percent(safe.lists));
+    for from in safe.from.iter().filter(|from| from.gap > 0) {
+        text += &format!(
+            "  predictions {} to {}: right wherever the gap is at most {} ({} of them; {} of lists have no larger gap there)\n",
+            from.position,
+            safe.from.len(),
+            from.gap,
+            percent(from.predictions),
+            percent(from.lists)
+        );
+    }
+    text
+}
+
+/// A certificate's files.
+struct Files<'a> {
+    out: &'a Path,
+    state: PathBuf,
+}
+
+impl<'a> Files<'a> {
+    fn beside(out: &'a Path) -> Result<Self> {
+        let (Some(name), false) = (out.file_name(), out.is_dir()) else {
+            return Err(Error::invalid("--out", "a file", out.display()));
+        };
+        let mut state = OsString::from(name);
+        state.push(".state");
+        Ok(Self { out, state: out.with_file_name(state) })
+    }
+
+    fn begin<'t>(&self, args: &Args, tables: &'t Tables, task: &SortedList, opened: &Opened) -> Result<Search<'t>> {
+        let classes = Classes::of(task)?;
+        let begun = match (args.resume, read(&self.state)) {
+            (false, _) => None,
+            (true, Ok(bytes)) => Some(bytes),
+            (true, Err(Error::File { source, .. })) if source.kind() == io::ErrorKind::NotFound => None,
+            (true, Err(error)) => return Err(error),
+        };
+        let Some(bytes) = begun else { return Search::new(tables, classes, args.search.slack) };
+        let in_file = |error| Error::InFile { path: self.state.clone(), error: Box::new(error) };
+        let search = Search::from_bytes(&bytes, tables, classes, &opened.model).map_err(in_file)?;
+        if search.slack() != args.search.slack {
+            let found = Error::invalid("slack", args.search.slack.to_string(), search.slack());
+            return Err(in_file(found));
+        }
+        Ok(search)
+    }
+
+    fn save(&self, search: &Search, opened: &Opened) -> Result<()> {
+        debug_assert!(self.out != self.state);
+        write_whole(&self.state, &search.to_bytes(&opened.model)?)
+    }
+}

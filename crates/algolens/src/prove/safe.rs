@@ -1,0 +1,65 @@
+//! Which inputs are safe, in terms a person can use.
+
+use super::{Class, Classes, Status, accuracy::share_of_lists};
+use crate::task::Token;
+use serde::Serialize;
+
+/// What certified classes say about gaps, the steps from one sorted value to the next.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SafeInputs {
+    /// The first prediction is right for every list whose smallest value is at most this; none if not even for 0.
+    pub smallest: Option<Token>,
+    /// Every later prediction is right where the gap is at most this.
+    pub gap: Token,
+    /// The share of lists that keep to both: every one of them is sorted right.
+    pub lists: f64,
+    /// From each position on, from 1: what gaps are safe.
+    pub from: Vec<SafeFrom>,
+}
+
+/// The gaps that are safe from a position on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SafeFrom {
+    /// The first of the positions.
+    pub position: usize,
+    /// Predictions at these positions are right where the gap is at most this; 0 where not even for 1.
+    pub gap: Token,
+    /// The share of the predictions at these positions that this covers.
+    pub predictions: f64,
+    /// The share of lists that have no larger gap at these positions: all their predictions there are right.
+    pub lists: f64,
+}
+
+/// The largest gaps, and the largest smallest value, up to which every class is certified.
+pub fn safe_inputs(classes: &Classes, status: impl Fn(usize) -> Status) -> SafeInputs {
+    let certified: Vec<bool> = (0..classes.all().len()).map(|class| status(class) == Status::Certified).collect();
+    let all = || classes.all().iter().zip(&certified);
+    let first_unsafe =
+        all().filter(|(class, safe)| class.position == 0 && !**safe).map(|(class, _)| class.target).min();
+    let largest_first = all().filter(|(class, _)| class.position == 0).map(|(class, _)| class.target).max();
+    let smallest = match first_unsafe {
+        Some(value) => value.checked_sub(1),
+        None => largest_first,
+    };
+    let safe_gap = |from: usize| {
+        let later = || all().filter(|(class, _)| class.position >= from);
+        let unsafe_gap = later().filter(|(_, safe)| !**safe).filter_map(|(class, _)| class.gap()).min();
+        unsafe_gap.map_or_else(|| later().filter_map(|(class, _)| class.gap()).max().unwrap_or(0), |gap| gap - 1)
+    };
+    let lists = |covers: &dyn Fn(&Class) -> bool| share_of_lists(classes, classes.all().iter().map(covers));
+    let gap = safe_gap(1);
+    let keeps =
+        |class: &Class, from: usize, gap: Token| class.position < from || class.gap().is_some_and(|of| of <= gap);
+    let is_safe_start = |class: &Class| class.position > 0 || Some(class.target) <= smallest;
+    let from = (1..classes.list_len())
+        .map(|position| {
+            let gap = safe_gap(position);
+            let there = || classes.all().iter().filter(|class| class.position >= position);
+            let share = |class: &Class| classes.share(*class);
+            let covered: f64 = there().filter(|class| keeps(class, position, gap)).map(share).sum();
+            let predictions = covered / there().map(share).sum::<f64>();
+            SafeFrom { position, gap, predictions, lists: lists(&|class| keeps(class, position, gap)) }
+        })
+        .collect();
+    SafeInputs { smallest, gap, lists: lists(&|class| is_safe_start(class) && keeps(class, 1, gap)), from }
+}

@@ -1,0 +1,212 @@
+//! Proofs and attacks against every list there is, on models small enough to run them all.
+
+use algolens::{
+    engine::{Engine, Form, Plain, Vectors},
+    model::{Model, Normalization, Positions},
+    prove::{self, Class, Classes, Origin, Search, Status, Tables},
+    task::{Dataset, SortedList, TaskSpec, Token},
+    train::{Architecture, Event, Recipe, Run},
+};
+use std::{collections::HashMap, ops::ControlFlow};
+
+const SLACK: f64 = 1e-4;
+
+/// A model, and what it says of every list.
+struct Enumerated {
+    model: Model,
+    task: SortedList,
+    /// The margins of each class's lists.
+    margins: HashMap<Class, Vec<f64>>,
+    /// The share of predictions, and of lists, whose margin is positive.
+    accuracy: [f64; 2],
+}
+
+struct Kind {
+    list_len: usize,
+    max_value: u32,
+    n_heads: usize,
+    norm: Normalization,
+    positions: Positions,
+    epochs: usize,
+}
+
+fn train(kind: &Kind, seed: u64) -> (Model, SortedList) {
+    let recipe = Recipe {
+        seed,
+        task: TaskSpec::SortedList { list_len: kind.list_len, max_value: kind.max_value },
+        model: Architecture {
+            n_heads: kind.n_heads,
+            d_model: 24,
+            d_head: 12,
+            normalization_type: kind.norm,
+            positional_embedding_type: kind.positions,
+            ..Architecture::default()
+        },
+        train_size: 4000,
+        validation_size: 200,
+        batch_size: 64,
+        epochs: kind.epochs,
+        lr_start: 1e-2,
+        lr_end: 1e-3,
+        ..Recipe::default()
+    };
+    let mut run = Run::new(recipe).unwrap();
+    let engine = Form::best(run.model().config()).engine(Vectors::best());
+    run.train(&*engine, &mut |_: Event| ControlFlow::Continue(())).unwrap();
+    (run.best(), SortedList::new(kind.list_len, kind.max_value).unwrap())
+}
+
+fn every_list(task: &SortedList) -> Vec<Vec<Token>> {
+    (0..task.list_len()).fold(vec![Vec::new()], |lists, _| {
+        let longer = |list: &Vec<Token>| {
+            let free = (0..=task.max_value()).filter(|value| !list.contains(value));
+            free.map(|value| [list.as_slice(), &[value]].concat()).collect::<Vec<_>>()
+        };
+        lists.iter().flat_map(longer).collect()
+    })
+}
+
+impl Enumerated {
+    fn of(kind: &Kind, seed: u64) -> Self {
+        let (model, task) = train(kind, seed);
+        let classes = Classes::of(&task).unwrap();
+        let exact = model.cast::<f64>();
+        let (mut margins, mut right, mut lists_right, mut lists) = (HashMap::<Class, Vec<f64>>::new(), 0, 0, 0);
+        for chunk in every_list(&task).chunks(2000) {
+            let data = Dataset::from_inputs(&task, chunk).unwrap();
+            let logits = Plain::new().logits(&exact, data.tokens(), data.positions()).unwrap();
+            for (list, logits) in chunk.iter().zip(logits.outer_iter()) {
+                let mut all_right = true;
+                for (class, logits) in classes.of_list(list).into_iter().zip(logits.outer_iter()) {
+                    let y = class.target as usize;
+                    let others = logits.iter().enumerate().filter(|(answer, _)| *answer != y);
+                    let margin = logits[y] - others.map(|(_, logit)| *logit).fold(f64::NEG_INFINITY, f64::max);
+                    margins.entry(class).or_default().push(margin);
+                    right += usize::from(margin > 0.0);
+                    all_right &= margin > 0.0;
+                }
+                lists += 1;
+                lists_right += usize::from(all_right);
+            }
+        }
+        let predictions = lists * task.list_len();
+        let accuracy = [right as f64 / predictions as f64, lists_right as f64 / lists as f64];
+        Self { model, task, margins, accuracy }
+    }
+
+    fn share(&self, class: &Class, holds: impl Fn(f64) -> bool) -> f64 {
+        let margins = &self.margins[class];
+        margins.iter().filter(|margin| holds(**margin)).count() as f64 / margins.len() as f64
+    }
+}
+
+/// Advances a search until so much work is done, and holds all it says against every list.
+fn check(case: &Enumerated, search: &mut Search, work: u64) {
+    while !search.finished() && search.work() < work {
+        search.advance();
+    }
+    let classes = search.classes().clone();
+    let decided = search.decided();
+    for ((class, decided), worst) in
+        classes.all().iter().zip(&decided).zip(search.worst().iter().chain(std::iter::repeat(&None)))
+    {
+        let (right, wrong) = (case.share(class, |m| m > SLACK), case.share(class, |m| m < -SLACK));
+        let least = case.margins[class].iter().copied().fold(f64::INFINITY, f64::min);
+        assert!(decided.right <= right + 1e-9, "{class:?}: {decided:?}, {right} are right");
+        assert!(decided.wrong <= wrong + 1e-9, "{class:?}: {decided:?}, {wrong} are wrong");
+        match decided.status {
+            Status::Certified => assert!(least > SLACK, "{class:?} is certified, a margin is {least}"),
+            Status::Refuted => assert!(least < 0.0, "{class:?} is refuted, the least margin is {least}"),
+            Status::Undecided => {}
+        }
+        if let Some(worst) = worst {
+            assert!(worst.margin >= least - 1e-9, "{class:?}: {worst:?}, the least margin is {least}");
+            let of_list = classes.of_list(&worst.list)[worst.position];
+            assert_eq!(of_list, *class);
+        }
+        if search.finished() {
+            assert!((decided.right - right).abs() < 1e-9, "{class:?}: {decided:?}, {right} are right");
+            assert!((decided.wrong - wrong).abs() < 1e-9, "{class:?}: {decided:?}, {wrong} are wrong");
+        }
+    }
+    let bounds = prove::accuracy_bounds(&classes, &decided);
+    for ([lower, upper], true_accuracy) in [bounds.token, bounds.list].into_iter().zip(case.accuracy) {
+        assert!(lower <= true_accuracy + 1e-9 && true_accuracy <= upper + 1e-9, "{bounds:?}, {:?}", case.accuracy);
+    }
+    if search.finished() {
+        let near: usize = case.margins.values().flatten().filter(|margin| margin.abs() <= SLACK).count();
+        let all: usize = case.margins.values().map(Vec::len).sum();
+        let [lower, upper] = bounds.token;
+        assert!((upper - lower - near as f64 / all as f64).abs() < 1e-9, "{bounds:?}, {near} of {all}");
+    }
+}
+
+/// How far along a search has to be right: at its roots, on the way, at its end.
+const WORK: [u64; 3] = [1, 20_000, u64::MAX];
+
+fn kinds() -> Vec<Kind> {
+    let kind = |list_len, max_value, n_heads, norm, positions, epochs| Kind {
+        list_len,
+        max_value,
+        n_heads,
+        norm,
+        positions,
+        epochs,
+    };
+    use {
+        Normalization::{LN, LNPre, None},
+        Positions::{Shortformer, Standard},
+    };
+    vec![
+        kind(4, 10, 2, LN, Standard, 8),
+        kind(4, 10, 2, LN, Standard, 1),
+        kind(5, 10, 1, LN, Standard, 4),
+        kind(4, 12, 3, LN, Standard, 2),
+        kind(4, 10, 2, LNPre, Standard, 2),
+        kind(4, 10, 1, None, Standard, 2),
+        kind(4, 10, 2, None, Shortformer, 2),
+    ]
+}
+
+#[test]
+fn proofs_hold_for_every_list() {
+    let mut statuses = HashMap::<Status, usize>::new();
+    for (seed, kind) in kinds().iter().enumerate() {
+        let case = Enumerated::of(kind, seed as u64);
+        let tables = Tables::of(&case.model, &case.task).unwrap();
+        let mut search = Search::new(&tables, Classes::of(&case.task).unwrap(), SLACK).unwrap();
+        for work in WORK {
+            check(&case, &mut search, work);
+            let bytes = search.to_bytes(&case.model).unwrap();
+            search = Search::from_bytes(&bytes, &tables, Classes::of(&case.task).unwrap(), &case.model).unwrap();
+        }
+        assert!(search.finished());
+        search.decided().iter().for_each(|decided| *statuses.entry(decided.status).or_default() += 1);
+        println!("accuracy {:?}, work {}", case.accuracy, search.work());
+    }
+    // Both kinds of classes were there to be told apart.
+    assert!(statuses[&Status::Certified] > 100 && statuses[&Status::Refuted] > 100, "{statuses:?}");
+}
+
+#[test]
+fn counterexamples_of_a_certificate_are_predicted_wrong() {
+    let (model, task) = train(&kinds()[1], 1);
+    let tables = Tables::of(&model, &task).unwrap();
+    let mut search = Search::new(&tables, Classes::of(&task).unwrap(), SLACK).unwrap();
+    while search.begun() < search.classes().all().len() {
+        search.advance();
+    }
+    let origin = Origin { model: &model, processing: &[], task: &task, sampled_lists: 1000, counterexamples: true };
+    let certificate = prove::certificate(&search, &origin).unwrap();
+    let wrong = certificate.counterexamples.unwrap();
+    assert!(wrong.len() > 10 && wrong.len() == certificate.classes.refuted);
+    for found in &wrong {
+        let data = Dataset::from_inputs(&task, &[&found.list]).unwrap();
+        let logits = Plain::new().logits(&model, data.tokens(), data.positions()).unwrap();
+        let row = logits.index_axis(ndarray::Axis(0), 0).row(found.position).to_vec();
+        let best = (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap();
+        assert_eq!((best as Token, data.targets()[[0, found.position]]), (found.predicted, found.expected));
+        let margin = row[found.expected as usize] - row[best];
+        assert!((f64::from(margin) - found.margin).abs() < 1e-3, "{margin} {found:?}");
+    }
+}
