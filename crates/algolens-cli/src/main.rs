@@ -1,6 +1,7 @@
 //! The algolens command line: parses, calls the library, prints.
 
 mod ablate;
+mod attack;
 mod attention;
 mod attribute;
 mod bench;
@@ -71,6 +72,7 @@ enum Verb {
     Attribute(attribute::Args),
     Attention(attention::Args),
     Cache(cache::Args),
+    Attack(Box<attack::Args>),
     Certify(Box<certify::Args>),
     Bench(bench::Args),
     Completions(completions::Args),
@@ -124,6 +126,7 @@ fn run(cli: &Cli) -> Result<String> {
         Verb::Attribute(args) => attribute::run(args),
         Verb::Attention(args) => attention::run(args),
         Verb::Cache(args) => cache::run(args),
+        Verb::Attack(args) => attack::run(args, &terminal()),
         Verb::Certify(args) => certify::run(args, &terminal()),
         Verb::Bench(args) => bench::run(args),
         Verb::Completions(args) => completions::run(args, &mut Cli::command()),

@@ -3,10 +3,11 @@
 use algolens::{
     engine::{Engine, Form, Plain, Vectors},
     model::{Model, Normalization, Positions},
-    prove::{self, Class, Classes, Origin, Search, Status, Tables},
+    prove::{self, Class, Classes, Origin, Restrictions, Search, Status, Tables},
     task::{Dataset, SortedList, TaskSpec, Token},
     train::{Architecture, Event, Recipe, Run},
 };
+use ndarray::ArrayView1;
 use std::{collections::HashMap, ops::ControlFlow};
 
 const SLACK: f64 = 1e-4;
@@ -66,6 +67,11 @@ fn every_list(task: &SortedList) -> Vec<Vec<Token>> {
     })
 }
 
+fn margin(logits: ArrayView1<f64>, y: usize) -> f64 {
+    let others = logits.iter().enumerate().filter(|(answer, _)| *answer != y);
+    logits[y] - others.map(|(_, logit)| *logit).fold(f64::NEG_INFINITY, f64::max)
+}
+
 impl Enumerated {
     fn of(kind: &Kind, seed: u64) -> Self {
         let (model, task) = train(kind, seed);
@@ -78,9 +84,7 @@ impl Enumerated {
             for (list, logits) in chunk.iter().zip(logits.outer_iter()) {
                 let mut all_right = true;
                 for (class, logits) in classes.of_list(list).into_iter().zip(logits.outer_iter()) {
-                    let y = class.target as usize;
-                    let others = logits.iter().enumerate().filter(|(answer, _)| *answer != y);
-                    let margin = logits[y] - others.map(|(_, logit)| *logit).fold(f64::NEG_INFINITY, f64::max);
+                    let margin = margin(logits, class.target as usize);
                     margins.entry(class).or_default().push(margin);
                     right += usize::from(margin > 0.0);
                     all_right &= margin > 0.0;
@@ -208,5 +212,47 @@ fn counterexamples_of_a_certificate_are_predicted_wrong() {
         assert_eq!((best as Token, data.targets()[[0, found.position]]), (found.predicted, found.expected));
         let margin = row[found.expected as usize] - row[best];
         assert!((f64::from(margin) - found.margin).abs() < 1e-3, "{margin} {found:?}");
+    }
+}
+
+#[test]
+fn attacks_find_the_worst_list_and_prove_that_none_is_worse() {
+    let restrictions = [
+        Restrictions::default(),
+        Restrictions { position: Some(2), ..Restrictions::default() },
+        Restrictions { min_gap: Some(3), max_gap: Some(5), ..Restrictions::default() },
+        Restrictions { values: Some((2..=9).collect()), ..Restrictions::default() },
+    ];
+    for (seed, kind) in kinds().iter().enumerate() {
+        let case = Enumerated::of(kind, seed as u64);
+        let tables = Tables::of(&case.model, &case.task).unwrap();
+        let classes = Classes::of(&case.task).unwrap();
+        for restrictions in &restrictions {
+            let mut least = f64::INFINITY;
+            let exact = case.model.cast::<f64>();
+            for list in every_list(&case.task) {
+                if restrictions.values.as_ref().is_some_and(|values| list.iter().any(|value| !values.contains(value))) {
+                    continue;
+                }
+                let allowed =
+                    classes.of_list(&list).into_iter().enumerate().filter(|(_, class)| restrictions.allow(class));
+                for (position, class) in allowed {
+                    if restrictions.values.is_none() {
+                        // All lists of the class may be used: their margins are known.
+                        least = case.margins[&class].iter().copied().fold(least, f64::min);
+                        continue;
+                    }
+                    let data = Dataset::from_inputs(&case.task, &[&list]).unwrap();
+                    let logits = Plain::new().logits(&exact, data.tokens(), data.positions()).unwrap();
+                    least =
+                        least.min(margin(logits.index_axis(ndarray::Axis(0), 0).row(position), class.target as usize));
+                }
+            }
+            let found =
+                prove::attack(&tables, &classes, restrictions, u64::MAX, &mut |_| ControlFlow::Continue(())).unwrap();
+            assert!((found.found[0].margin - least).abs() < 1e-5, "{:?}, least {least}", found.found[0]);
+            assert!(found.proved.is_some_and(|proved| proved <= least && proved > least - 1e-5), "{:?}", found.proved);
+            assert!(restrictions.allow(&classes.of_list(&found.found[0].list)[found.found[0].position]));
+        }
     }
 }

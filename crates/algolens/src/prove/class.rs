@@ -78,6 +78,11 @@ impl Classes {
         &self.all
     }
 
+    /// Some of the classes.
+    pub fn only(&self, keep: impl Fn(&Class) -> bool) -> Self {
+        Self { all: self.all.iter().filter(|class| keep(class)).copied().collect(), ..*self }
+    }
+
     /// How many sets of values have a prediction in the class: C(d, i-1) · C(V-1-y, L-1-i), and C(V-1-y, L-1) at SEP.
     pub fn sets(&self, class: Class) -> u128 {
         let above = self.values - 1 - class.target as usize;

@@ -2,6 +2,7 @@
 
 use super::{
     Class, ClassRows, List,
+    attack::Restrictions,
     bout::{Bout, NO_FLOOR, Outcome},
     contest::Contest,
     evidence::{tag, write_number, write_signed},
@@ -99,16 +100,22 @@ impl Node {
     /// The most lists that a node hands down.
     const MOST_LISTS: usize = 8;
 
-    /// All lists of a class, and all wrong answers.
-    pub fn root(prover: &mut Prover) -> Self {
+    /// The lists of a class that meet restrictions, and all wrong answers.
+    pub fn root(prover: &mut Prover, restrictions: &Restrictions) -> Self {
         let rows = prover.rows;
-        let region = Region::whole(rows);
+        let mut region = Region::whole(rows);
+        restrictions.restrict(&rows.tokens, &mut region);
         let answers = (0..rows.tables.d_vocab_out()).filter(|answer| *answer != rows.class.target as usize);
         let floors: Box<[i32]> = vec![NO_FLOOR; rows.tables.n_heads()].into();
-        let rivals = answers
-            .map(|answer| Rival { answer: answer as u16, floors: floors.clone(), written: floors.clone() })
-            .collect();
-        Self { count: prover.oracle.count(rows, &region), region, rivals, lists: vec![rows.middle()] }
+        let rival = |answer| Rival { answer: answer as u16, floors: floors.clone(), written: floors.clone() };
+        let middle = rows.middle();
+        let zeros = vec![0.0; rows.rows.len()];
+        let list = match region.has(rows, &middle) {
+            true => Some(middle),
+            false => prover.oracle.minimum(rows, &region, &zeros).map(|minimum| minimum.list),
+        };
+        let count = prover.oracle.count(rows, &region);
+        Self { count, region, rivals: answers.map(rival).collect(), lists: list.into_iter().collect() }
     }
 
     /// The two parts of a split; none for a part that has no list.

@@ -2,7 +2,7 @@
 
 use super::{
     Class, ClassRows, Classes, Counterexample, Status, Tables,
-    attack::{Found, descend},
+    attack::{Found, Restrictions, descend, descend_from_worst},
     certificate::digest,
     contest::Contest,
     evidence::tag,
@@ -16,7 +16,6 @@ use crate::{
     Error, Result,
     engine::{Vectors, parallel},
     model::Model,
-    task::Token,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -37,6 +36,9 @@ pub struct Search<'a> {
     oracles: Mutex<Vec<Oracle>>,
     /// Classes that their root decides as certified.
     certified: HashSet<Class>,
+    restrictions: Restrictions,
+    /// Whether lists are only searched, and nothing is proved.
+    attacks_only: bool,
 }
 
 /// Where a search stands.
@@ -109,7 +111,27 @@ impl<'a> Search<'a> {
         let rows = (0..classes.all().len()).map(|_| None).collect();
         let trees = classes.all().iter().zip(&state.trees);
         let certified = trees.filter(|(_, tree)| tree.is_certified_at_root()).map(|(class, _)| *class).collect();
-        Self { tables, classes, state, rows, oracles: Mutex::new(Vec::new()), certified }
+        let restrictions = Restrictions::default();
+        Self {
+            tables,
+            classes,
+            state,
+            rows,
+            oracles: Mutex::new(Vec::new()),
+            certified,
+            restrictions,
+            attacks_only: false,
+        }
+    }
+
+    /// A search that attacks each class once and proves nothing.
+    pub(super) fn attacks_only(self) -> Self {
+        Self { attacks_only: true, ..self }
+    }
+
+    /// The same search on fewer lists.
+    pub(super) fn restricted(self, restrictions: Restrictions) -> Self {
+        Self { restrictions, ..self }
     }
 
     /// The classes of the task.
@@ -164,11 +186,16 @@ impl<'a> Search<'a> {
 
     fn root(&self, number: usize, oracle: &mut Oracle) -> (Tree, Option<(Node, Split)>, Box<ClassRows<'a>>) {
         let rows = Box::new(ClassRows::of(self.tables, self.classes.all()[number]));
-        let mut prover = Prover::new(&rows, oracle, self.state.step, [rows.middle()]);
-        let root = Node::root(&mut prover);
+        let mut prover = Prover::new(&rows, oracle, self.state.step, []);
+        let root = Node::root(&mut prover, &self.restrictions);
+        root.lists.iter().for_each(|list| _ = prover.remember(*list));
         let lists = root.count;
+        let mut worst = descend_from_worst(&mut prover, &root);
+        if self.attacks_only {
+            return (Tree::new(lists, worst), None, rows);
+        }
         let examined = root.examine(&mut prover, self.root_effort());
-        let mut worst = Found::worst_of(&prover);
+        worst = Found::worse(worst, Found::worst_of(&prover));
         if let Left::Node(node, _) = &examined.left
             && worst.is_none_or(|worst| worst.margin >= 0.0)
         {
@@ -287,16 +314,9 @@ impl<'a> Search<'a> {
 
     /// The worst list found of each class that is begun.
     pub fn worst(&self) -> Vec<Option<Counterexample>> {
-        let of_class = |(tree, class): (&Tree, &Class)| {
-            tree.worst.map(|found| Counterexample {
-                list: found.list[..self.tables.list_len()].iter().map(|token| Token::from(*token)).collect(),
-                position: class.position,
-                predicted: if found.margin < 0.0 { found.rival } else { class.target },
-                expected: class.target,
-                margin: found.margin,
-            })
-        };
-        self.state.trees.iter().zip(self.classes.all()).map(of_class).collect()
+        let list_len = self.tables.list_len();
+        let trees = self.state.trees.iter().zip(self.classes.all());
+        trees.map(|(tree, class)| Some(tree.worst?.of_class(*class, list_len))).collect()
     }
 
     /// The evidence of every class, as [`evidence`](super::evidence) writes it.

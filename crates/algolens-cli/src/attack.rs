@@ -1,0 +1,243 @@
+//! `algolens attack`: the lists that a model sorts worst.
+
+use crate::{
+    engine_flags::EngineFlags,
+    lists,
+    load::{ModelArgs, Opened},
+    output,
+    terminal::Terminal,
+};
+use algolens::{
+    Error, Result,
+    engine::{Engine, Plain},
+    interpret::{Subject, predict},
+    observer::Observer,
+    prove::{
+        self, Attack, AttackProgress, Classes, Counterexample, Failures, Family, Restrictions, Sorter, Tables,
+        failures_by_family,
+    },
+    task::{Dataset, SortedList, Task, Token},
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::ops::ControlFlow;
+
+/// Find the lists that a model sorts worst
+///
+/// For one-layer attention-only models the search is exact: it proves that no list is worse. Other models are searched by
+/// going from list to list. Every list found is run through the plain engine.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  algolens attack models/sorted_list.safetensors\n  \
+                        algolens attack models/sorted_list.safetensors --position 3 --min-gap 12 --count 3\n  \
+                        algolens attack models/sorted_list.safetensors --values 30..50\n  \
+                        algolens attack models/sorted_list.safetensors --near 4,8,15,16,23,42,1,2,3,50\n  \
+                        algolens attack models/sorted_list.safetensors --families")]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Only this prediction (0 is the one at SEP)
+    #[arg(long, value_name = "I")]
+    position: Option<usize>,
+    /// Only predictions made at this value
+    #[arg(long, value_name = "D")]
+    token: Option<Token>,
+    /// Only predictions whose right answer is this
+    #[arg(long, value_name = "Y")]
+    target: Option<Token>,
+    /// Only predictions with at least this step from the value that predicts to the right answer
+    #[arg(long, value_name = "G")]
+    min_gap: Option<Token>,
+    /// Only predictions with at most this step
+    #[arg(long, value_name = "G")]
+    max_gap: Option<Token>,
+    /// Only lists of these values, such as 30..50 or 1,3,10..20
+    #[arg(long, value_name = "VALUES")]
+    values: Option<String>,
+    /// How many lists to show, each of another class of predictions
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    count: usize,
+    /// How much to search, in passes of the oracle
+    #[arg(long, value_name = "N", default_value_t = 20_000_000)]
+    work: u64,
+    /// Instead: the fewest swaps and replacements (at most 2) that turn this list into one that is sorted wrong
+    #[arg(long, value_name = "LIST", conflicts_with_all = ["families", "values", "position", "token", "target", "min_gap", "max_gap"])]
+    near: Option<String>,
+    /// Instead: worst case and failure rate by gap, by position and by the order of the unsorted list
+    #[arg(long, conflicts_with_all = ["values", "position", "token", "target", "min_gap", "max_gap"])]
+    families: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    engine: EngineFlags,
+}
+
+/// Lists drawn for the rates of families.
+const SAMPLED: usize = 20_000;
+/// Starts of the search from list to list.
+const STARTS: usize = 40;
+/// Changes of a list that are tried.
+const MOST_CHANGES: usize = 2;
+
+/// Attacks, and shows what was found.
+pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
+    let opened = args.model.processed(false)?;
+    let engine = args.engine.engine(opened.model.config())?;
+    let task = opened.sorted_list()?;
+    let sorter = Sorter { model: &opened.model, task: &task, engine: &*engine };
+    if let Some(list) = &args.near {
+        return near(args, sorter, list);
+    }
+    if args.families {
+        let tables = Tables::of(&opened.model, &task)?;
+        let failures = watched(terminal, |watch| failures_by_family(sorter, &tables, SAMPLED, args.work, watch))?;
+        return if args.json { output::json(&failures) } else { Ok(families(&failures)) };
+    }
+    let restrictions = args.restrictions(&task)?;
+    let attack = match Tables::of(&opened.model, &task) {
+        Ok(tables) => {
+            let classes = Classes::of(&task)?;
+            watched(terminal, |watch| prove::attack(&tables, &classes, &restrictions, args.work, watch))?
+        }
+        Err(why) => {
+            terminal.say(format_args!("searched without proof: {why}"));
+            Attack { found: sorter.descend(&restrictions, STARTS, 0)?, proved: None }
+        }
+    };
+    let shown = confirmed(&opened, &task, attack, args.count)?;
+    if args.json { output::json(&shown) } else { text(&opened, &task, &shown) }
+}
+
+impl Args {
+    fn restrictions(&self, task: &SortedList) -> Result<Restrictions> {
+        if let Some(position) = self.position.filter(|position| *position >= task.list_len()) {
+            return Err(Error::invalid("--position", format!("below {}", task.list_len()), position));
+        }
+        for (flag, value) in [("--token", self.token), ("--target", self.target)] {
+            if let Some(value) = value.filter(|value| *value > task.max_value()) {
+                return Err(Error::invalid(flag, format!("at most {}", task.max_value()), value));
+            }
+        }
+        if self.count == 0 {
+            return Err(Error::invalid("--count", "at least 1", 0));
+        }
+        Ok(Restrictions {
+            position: self.position,
+            token: self.token,
+            target: self.target,
+            min_gap: self.min_gap,
+            max_gap: self.max_gap,
+            values: self.values.as_deref().map(|text| values(text, task)).transpose()?,
+        })
+    }
+}
+
+/// Values and ranges parted by commas.
+fn values(text: &str, task: &SortedList) -> Result<Vec<Token>> {
+    let refused = |found: &str| {
+        let expected = format!("values up to {} and ranges such as 30..50, parted by commas", task.max_value());
+        Error::invalid("--values", expected, format!("{found:?}"))
+    };
+    let mut all = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        let number = |text: &str| text.trim().parse().ok().filter(|value: &Token| *value <= task.max_value());
+        let (from, to) = part.split_once("..").unwrap_or((part, part));
+        let (Some(from), Some(to)) = (number(from), number(to)) else { return Err(refused(part)) };
+        all.extend(from..=to);
+    }
+    all.sort_unstable();
+    all.dedup();
+    if all.len() < task.list_len() {
+        return Err(Error::invalid("--values", format!("at least {} values", task.list_len()), all.len()));
+    }
+    Ok(all)
+}
+
+fn watched<R>(terminal: &Terminal, work: impl FnOnce(&mut dyn Observer<AttackProgress>) -> Result<R>) -> Result<R> {
+    let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    let result = work(&mut |progress: AttackProgress| {
+        let AttackProgress { least, done, of } = progress;
+        bar.set_message(format!("least margin {least:.4} · {done} of {of} classes"));
+        bar.tick();
+        if terminal.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.finish_and_clear();
+    result
+}
+
+/// The worst lists, with what the plain engine says of them.
+fn confirmed(opened: &Opened, task: &SortedList, attack: Attack, count: usize) -> Result<Attack> {
+    let found: Vec<Counterexample> = attack.found.into_iter().take(count).collect();
+    let data = Dataset::from_inputs(task, &found.iter().map(|found| found.list.as_slice()).collect::<Vec<_>>())?;
+    let logits = Plain::new().logits(&opened.model, data.tokens(), data.positions())?;
+    let found = found.into_iter().zip(logits.outer_iter()).map(|(found, logits)| {
+        let predicted = algolens::engine::loss::argmax(logits.row(found.position)) as Token;
+        Counterexample { predicted, ..found }
+    });
+    Ok(Attack { found: found.collect(), ..attack })
+}
+
+fn text(opened: &Opened, task: &SortedList, attack: &Attack) -> Result<String> {
+    let lists: Vec<&[Token]> = attack.found.iter().map(|found| found.list.as_slice()).collect();
+    let data = Dataset::from_inputs(task, &lists)?;
+    let predictions = predict(Subject { model: &opened.model, engine: &Plain::new() }, &data)?;
+    let labels = task.token_labels();
+    let mut text = String::new();
+    for (found, prediction) in attack.found.iter().zip(&predictions) {
+        let verdict = if found.predicted == found.expected { "right" } else { "wrong" };
+        text += &format!(
+            "{}\n  prediction {} is {verdict}: {} (expected {}, margin {:.4})\n",
+            output::spaced(&found.list),
+            found.position,
+            found.predicted,
+            found.expected,
+            found.margin
+        );
+        text += &(output::prediction(prediction, &labels) + "\n");
+    }
+    text += &match attack.proved {
+        Some(least) => format!("proved: no list that may be used has a margin below {least:.4}\n"),
+        None => "not proved: there may be worse lists\n".to_owned(),
+    };
+    Ok(text)
+}
+
+fn near(args: &Args, sorter: Sorter, list: &str) -> Result<String> {
+    let data = lists::read(&[list.to_owned()], sorter.task)?;
+    let list: Vec<Token> = data.tokens().row(0).iter().take(sorter.task.list_len()).copied().collect();
+    let found = sorter.fewest_changes(&list, MOST_CHANGES)?;
+    if args.json {
+        return output::json(&found);
+    }
+    Ok(match found {
+        None => format!("every list within {MOST_CHANGES} swaps or replacements is sorted right\n"),
+        Some((changes, found)) => format!(
+            "{} becomes wrong by {changes} {}; no fewer do it:\n{}\n  prediction {} is {}, expected {} (margin {:.4})\n",
+            output::spaced(&list),
+            if changes == 1 { "change" } else { "changes" },
+            output::spaced(&found.list),
+            found.position,
+            found.predicted,
+            found.expected,
+            found.margin
+        ),
+    })
+}
+
+fn families(failures: &[Failures]) -> String {
+    let rows = failures.iter().map(|failures| {
+        let family = match failures.family {
+            Family::Gap(gap) => format!("gap {gap}"),
+            Family::Position(position) => format!("position {position}"),
+            Family::Order(order) => format!("{order:?} order").to_lowercase(),
+        };
+        let (margin, list) = match &failures.worst {
+            None => (String::new(), String::new()),
+            Some(worst) => (format!("{:.3}", worst.margin), output::spaced(&worst.list)),
+        };
+        let exact = if failures.exact { "exact" } else { "found" };
+        let rate = format!("{:.5}", failures.rate);
+        vec![family, failures.predictions.to_string(), rate, margin, exact.to_owned(), list]
+    });
+    output::table(&["family", "sampled", "wrong", "least margin", "", "worst list"], rows)
+}
