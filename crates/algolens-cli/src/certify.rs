@@ -194,18 +194,33 @@ pub fn summary(certificate: &Certificate, classes: &Classes) -> String {
 fn words(safe: &SafeInputs) -> String {
     let percent = |share: f64| format!("{:.2} %", 100.0 * share);
     let mut text = String::from("safe inputs (a gap is the step from a sorted value to the next)\n");
-    let wrong_first = safe.smallest.map_or(0, |value| value + 1);
+    if let Some(smallest) = safe.smallest {
+        text += &format!("  prediction 0: right for every list whose smallest value is at most {smallest}\n");
+    }
+    for steps in &safe.steps {
+        let ([first, last], share) = (steps.tokens, percent(steps.predictions));
+        let gap = if steps.gap == u32::MAX {
+            "whatever the gap".into()
+        } else {
+            format!("with a gap of at most {}", steps.gap)
+        };
+        text += &format!("  prediction {}: right at {first} to {last} {gap} ({share} of them)\n", steps.position);
+    }
     text += &format!(
-        "  each wrong prediction needs a gap of at least {}, or is the first and has a smallest value of at least {}\n",
-        safe.gap + 1,
-        wrong_first
+        "  a list that keeps to all of these is sorted right: {} of all lists\n",
+        percent(safe.lists_by_steps)
     );
-    text += &format!("  every list that keeps below both is sorted right: {} of all lists\n", percent(safe.lists));
+    if safe.gap > 0 {
+        text += &format!(
+            "  each wrong prediction needs a gap of at least {}, or is the first: {} of lists have neither\n",
+            safe.gap + 1,
+            percent(safe.lists)
+        );
+    }
     for from in safe.from.iter().filter(|from| from.gap > 0) {
         text += &format!(
-            "  predictions {} to {}: right wherever the gap is at most {} ({} of them; {} of lists have no larger gap there)\n",
+            "  from prediction {} on: right wherever the gap is at most {} ({} of them; {} of lists have no larger gap there)\n",
             from.position,
-            safe.from.len(),
             from.gap,
             percent(from.predictions),
             percent(from.lists)

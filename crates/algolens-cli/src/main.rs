@@ -7,6 +7,7 @@ mod attribute;
 mod bench;
 mod cache;
 mod certify;
+mod check;
 mod circuits;
 mod completions;
 mod data;
@@ -74,6 +75,7 @@ enum Verb {
     Cache(cache::Args),
     Attack(Box<attack::Args>),
     Certify(Box<certify::Args>),
+    Check(Box<check::Args>),
     Bench(bench::Args),
     Completions(completions::Args),
 }
@@ -127,6 +129,7 @@ fn run(cli: &Cli) -> Result<String> {
         Verb::Attention(args) => attention::run(args),
         Verb::Cache(args) => cache::run(args),
         Verb::Attack(args) => attack::run(args, &terminal()),
+        Verb::Check(args) => check::run(args, &terminal()),
         Verb::Certify(args) => certify::run(args, &terminal()),
         Verb::Bench(args) => bench::run(args),
         Verb::Completions(args) => completions::run(args, &mut Cli::command()),

@@ -19,6 +19,7 @@
 //! Features, all on by default: `parallel` (several threads; the results have the same bits without it), `files` (paths
 //! beside bytes), `torch` (PyTorch state dicts). Without them the library compiles to `wasm32-unknown-unknown`.
 
+pub mod check;
 pub mod engine;
 mod error;
 #[cfg(feature = "files")]

@@ -1,14 +1,21 @@
 //! Proofs and attacks against every list there is, on models small enough to run them all.
 
 use algolens::{
+    check,
     engine::{Engine, Form, Plain, Vectors},
     model::{Model, Normalization, Positions},
-    prove::{self, Class, Classes, Origin, Restrictions, Search, Status, Tables},
+    prove::{self, Certificate, Class, Classes, Origin, Restrictions, Search, Status, Tables},
     task::{Dataset, SortedList, TaskSpec, Token},
     train::{Architecture, Event, Recipe, Run},
 };
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use ndarray::ArrayView1;
-use std::{collections::HashMap, ops::ControlFlow};
+use std::{
+    collections::HashMap,
+    io::{Read, Write},
+    ops::ControlFlow,
+};
 
 const SLACK: f64 = 1e-4;
 
@@ -213,6 +220,90 @@ fn counterexamples_of_a_certificate_are_predicted_wrong() {
         let margin = row[found.expected as usize] - row[best];
         assert!((f64::from(margin) - found.margin).abs() < 1e-3, "{margin} {found:?}");
     }
+}
+
+/// Proofs of a whole search, and of one that was cut short, pass the checker; what it proves is what the search says.
+#[test]
+fn certificates_are_checked() {
+    for (seed, kind) in kinds().iter().enumerate() {
+        let case = Enumerated::of(kind, seed as u64);
+        for work in WORK {
+            let certificate = certificate(&case.model, &case.task, work);
+            let checked =
+                check::check(&certificate, &case.model, &Plain::new(), &mut |_| ControlFlow::Continue(())).unwrap();
+            let proved = &checked.proved;
+            assert_eq!(proved.classes, certificate.classes);
+            for (proved, said, truth) in [
+                (proved.token_accuracy, certificate.token_accuracy, case.accuracy[0]),
+                (proved.list_accuracy, certificate.list_accuracy, case.accuracy[1]),
+            ] {
+                assert!(
+                    (proved.lower - said.lower).abs() < 1e-9 && proved.upper <= said.upper + 1e-9,
+                    "{proved:?} {said:?}"
+                );
+                assert!(proved.lower <= truth + 1e-12 && truth <= proved.upper + 1e-12, "{proved:?}, truth {truth}");
+            }
+        }
+    }
+}
+
+fn certificate(model: &Model, task: &SortedList, work: u64) -> Certificate {
+    let tables = Tables::of(model, task).unwrap();
+    let mut search = Search::new(&tables, Classes::of(task).unwrap(), SLACK).unwrap();
+    while !search.finished() && (search.work() < work || search.begun() < search.classes().all().len()) {
+        search.advance();
+    }
+    let origin = Origin { model, processing: &[], task, sampled_lists: 1000, counterexamples: true };
+    prove::certificate(&search, &origin).unwrap()
+}
+
+#[test]
+fn tampered_certificates_are_refused() {
+    let (model, task) = train(&kinds()[1], 1);
+    let honest = certificate(&model, &task, 20_000);
+    let is_refused = |tamper: &dyn Fn(&mut Certificate)| {
+        let mut forged = honest.clone();
+        tamper(&mut forged);
+        let refused = check::check(&forged, &model, &Plain::new(), &mut |_| ControlFlow::Continue(()));
+        refused.is_err_and(|error| !error.to_string().contains('\n'))
+    };
+    let with_evidence = |change: &dyn Fn(&mut Vec<u8>)| {
+        let packed = BASE64_STANDARD.decode(&honest.evidence).unwrap();
+        let mut bytes = Vec::new();
+        ZlibDecoder::new(packed.as_slice()).read_to_end(&mut bytes).unwrap();
+        change(&mut bytes);
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+        zlib.write_all(&bytes).unwrap();
+        BASE64_STANDARD.encode(zlib.finish().unwrap())
+    };
+    assert!(!is_refused(&|_| {}));
+    assert!(is_refused(&|c| c
+        .model
+        .sha256
+        .replace_range(..1, if c.model.sha256.starts_with('0') { "1" } else { "0" })));
+    assert!(is_refused(&|c| _ = c.class_status.remove(7)));
+    assert!(is_refused(&|c| c.class_status.swap(3, 4)));
+    assert!(is_refused(&|c| c.class_status[5].share *= 1.001));
+    assert!(is_refused(&|c| c.token_accuracy.lower += 1e-6));
+    assert!(is_refused(&|c| c.token_accuracy.upper -= 1e-6));
+    assert!(is_refused(&|c| c.list_accuracy.lower += 1e-6));
+    assert!(is_refused(&|c| c.list_accuracy.upper -= 1e-6));
+    assert!(is_refused(&|c| c.step *= 1.01));
+    assert!(is_refused(&|c| {
+        let refuted = c.class_status.iter_mut().find(|class| class.status == Status::Refuted).unwrap();
+        refuted.status = Status::Certified;
+    }));
+    assert!(is_refused(&|c| c.counterexamples.as_mut().unwrap()[0].list.swap(0, 1)));
+    // A floor or cell moved; of the bytes of the first class, which is decided at its root, every one matters or is refused.
+    let mut refused = 0;
+    for at in 0..40 {
+        let evidence = with_evidence(&|bytes| bytes[at] = bytes[at].wrapping_add(3));
+        refused += usize::from(is_refused(&|c| c.evidence = evidence.clone()));
+    }
+    assert!(refused > 20, "{refused} of 40 changed bytes were noticed");
+    let mut other = model.clone();
+    other.params.values_mut()[17] += 1e-3;
+    assert!(check::check(&honest, &other, &Plain::new(), &mut |_| ControlFlow::Continue(())).is_err());
 }
 
 #[test]

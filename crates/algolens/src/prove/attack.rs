@@ -153,8 +153,8 @@ pub struct AttackProgress {
     pub of: usize,
 }
 
-/// Searches the worst lists by the margin of the right answer, and proves that none is worse than the worst by more than
-/// 1e-6, as far as `work` passes of the oracle go.
+/// Searches the worst lists by the margin of the right answer: every class once, and then, within `work` passes of the
+/// oracle, for a proof that none is worse than the worst by more than 1e-6, or for a list that is.
 ///
 /// # Errors
 /// Restrictions that no list meets, or [`Error::Cancelled`] when the observer asks to stop.
@@ -176,7 +176,7 @@ pub fn attack(
         let slack = if is_first { 0.0 } else { least - PRECISION };
         let search = Search::new(tables, classes.clone(), slack)?.restricted(restrictions.clone());
         let mut search = if is_first { search.attacks_only() } else { search };
-        while !search.finished() && spent + search.work() < work {
+        while !search.finished() && (is_first || spent + search.work() < work) {
             search.advance();
             let progress = AttackProgress { least, done: search.begun(), of: classes.all().len() };
             if observer.on(progress).is_break() {

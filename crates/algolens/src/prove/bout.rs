@@ -27,6 +27,9 @@ pub struct Bout<'a, 'o, 'p> {
     pub worst: Option<(f64, Vec<[f32; 16]>)>,
 }
 
+/// Steps by which floors must be above what they have to reach: more than a threshold's rounding.
+const AHEAD: f64 = 1e-3;
+
 /// No lower bound yet.
 pub const NO_FLOOR: i32 = i32::MIN;
 
@@ -91,7 +94,8 @@ impl<'a, 'o, 'p> Bout<'a, 'o, 'p> {
 
     fn is_decided(&self) -> bool {
         !self.floors.contains(&NO_FLOOR)
-            && self.floors.iter().map(|floor| self.at(*floor)).sum::<f64>() >= self.contest.threshold()
+            && self.floors.iter().map(|floor| self.at(*floor)).sum::<f64>()
+                >= self.contest.threshold() + AHEAD * self.prover.step
     }
 
     fn at(&self, floor: i32) -> f64 {
@@ -102,7 +106,7 @@ impl<'a, 'o, 'p> Bout<'a, 'o, 'p> {
     fn needed(&self) -> Option<i32> {
         let (_, others) = self.floors.split_last()?;
         let rest = self.contest.threshold() - others.iter().map(|floor| self.at(*floor)).sum::<f64>();
-        Some((rest / self.prover.step).ceil() as i32)
+        Some((rest / self.prover.step + AHEAD).ceil() as i32)
     }
 
     fn raise_floor(&mut self, head: usize, mut first: Option<i32>) -> Option<bool> {

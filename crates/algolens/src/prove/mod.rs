@@ -36,7 +36,7 @@ pub use class::{Class, Classes, choose};
 use class_rows::ClassRows;
 pub use families::{Failures, Family, Order, failures_by_family};
 pub use local::Sorter;
-pub use safe::{SafeFrom, SafeInputs, safe_inputs};
+pub use safe::{SafeFrom, SafeInputs, SafeSteps, safe_inputs};
 pub use search::Search;
 pub use tables::Tables;
 pub use tree::Decided;
