@@ -107,6 +107,23 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     if args.json { output::json(&shown) } else { text(&opened, &task, &shown) }
 }
 
+/// The worst lists that a search without proof finds, each of another class of predictions; none for models whose class
+/// is out of reach of proofs.
+pub fn worst_lists(
+    opened: &Opened,
+    task: &SortedList,
+    count: usize,
+    terminal: &Terminal,
+) -> Result<Vec<Counterexample>> {
+    let Ok(tables) = Tables::of(&opened.model, task) else { return Ok(Vec::new()) };
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let classes = Classes::of(task)?;
+    let attack = watched(terminal, |watch| prove::attack(&tables, &classes, &Restrictions::default(), 0, watch))?;
+    Ok(confirmed(opened, task, attack, count)?.found)
+}
+
 impl Args {
     fn restrictions(&self, task: &SortedList) -> Result<Restrictions> {
         if let Some(position) = self.position.filter(|position| *position >= task.list_len()) {
@@ -200,6 +217,15 @@ fn text(opened: &Opened, task: &SortedList, attack: &Attack) -> Result<String> {
         None => "not proved: there may be worse lists\n".to_owned(),
     };
     Ok(text)
+}
+
+/// The worst lists in short.
+pub fn worst_table(found: &[Counterexample]) -> String {
+    let rows = found.iter().map(|found| {
+        let answer = format!("{} for {}", found.predicted, found.expected);
+        vec![output::spaced(&found.list), found.position.to_string(), answer, format!("{:.3}", found.margin)]
+    });
+    output::table(&["worst lists found", "prediction", "says", "margin"], rows)
 }
 
 fn near(args: &Args, sorter: Sorter, list: &str) -> Result<String> {

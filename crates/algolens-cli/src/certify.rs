@@ -47,6 +47,9 @@ pub struct Args {
     processed: bool,
 }
 
+/// Logits that separate f32 from exact arithmetic, with room.
+const SLACK: f64 = 1e-4;
+
 /// How long to search.
 #[derive(clap::Args)]
 pub struct SearchFlags {
@@ -57,11 +60,16 @@ pub struct SearchFlags {
     #[arg(long, value_name = "N")]
     work: Option<u64>,
     /// Logits by which an answer must be above every other to count
-    #[arg(long, value_name = "X", default_value_t = 1e-4)]
+    #[arg(long, value_name = "X", default_value_t = SLACK)]
     slack: f64,
 }
 
 impl SearchFlags {
+    /// A search of this length.
+    pub fn of(budget: Duration) -> Self {
+        Self { budget: Some(budget), work: None, slack: SLACK }
+    }
+
     const BUDGET: Duration = Duration::from_secs(12 * 60);
     /// More evidence would not fit in a certificate.
     const MOST_EVIDENCE: usize = 54 << 20;
@@ -111,11 +119,21 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     Ok(summary(&certificate, search.classes()) + &format!("\n{}\n", args.out.display()))
 }
 
+/// The certificate of a model after a search of some length, with a counterexample for every refuted class.
+pub fn certificate(opened: &Opened, task: &SortedList, budget: Duration, terminal: &Terminal) -> Result<Certificate> {
+    let tables = Tables::of(&opened.model, task)?;
+    let flags = SearchFlags::of(budget);
+    let mut search = Search::new(&tables, Classes::of(task)?, flags.slack)?;
+    advance(&mut search, &flags, terminal, |_| Ok(()))?;
+    let (model, processing) = (&opened.model, opened.processing.as_slice());
+    prove::certificate(&search, &Origin { model, processing, task, sampled_lists: SAMPLED, counterexamples: true })
+}
+
 /// Lists drawn to compare with.
-pub const SAMPLED: usize = 100_000;
+const SAMPLED: usize = 100_000;
 
 /// Advances a search until its budget is spent; saves it now and then.
-pub fn advance(
+fn advance(
     search: &mut Search,
     flags: &SearchFlags,
     terminal: &Terminal,

@@ -20,6 +20,7 @@ mod load;
 mod output;
 mod pattern;
 mod predict;
+mod proof;
 mod recipe_flags;
 mod report;
 mod scores;

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  algolens report models/sorted_list.safetensors --out report.html\n  \
                         algolens report model.safetensors --list 0,40,41,42,43,44,45,46,47,48 --log model.log.jsonl\n  \
-                        algolens report seed1.safetensors --others seed2.safetensors seed3.safetensors")]
+                        algolens report seed1.safetensors --others seed2.safetensors seed3.safetensors\n  \
+                        algolens report model.safetensors --proof cert.json")]
 pub struct Args {
     /// The model: safetensors, or a PyTorch state dict (.pt)
     #[arg(value_name = "MODEL")]
@@ -46,7 +47,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     let opened = Opened::read(&args.model, &args.hints.hints())?;
     let engine = args.engine.engine(opened.model.config())?;
     let options = args.study.options(&opened.sorted_list()?, &*engine)?;
-    let studied = args.study.study(&args.model, opened, &options, args.log.as_deref(), &*engine, terminal)?;
+    let proof = args.study.proof(&opened)?;
+    let mut studied = args.study.study(&args.model, opened, &options, args.log.as_deref(), &*engine, terminal)?;
+    studied.proof = proof;
     if args.json {
         return studied.data();
     }

@@ -3,6 +3,7 @@
 use crate::{
     data,
     load::Opened,
+    proof,
     terminal::{Terminal, warn},
     train::files::Files,
 };
@@ -14,9 +15,10 @@ use algolens::{
         Model,
         checkpoint::{Hints, check_task},
     },
-    task::{SortedList, Task},
+    prove::{Classes, Counterexample},
+    task::{SortedList, Task, TaskSpec},
 };
-use algolens_report::{Report, Training};
+use algolens_report::{Proof, Report, Training};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     ops::ControlFlow,
@@ -41,6 +43,9 @@ pub struct StudyFlags {
     /// Use the weights as they are
     #[arg(long)]
     raw: bool,
+    /// Show what a certificate of `algolens certify` proves
+    #[arg(long, value_name = "CERT", requires = "model")]
+    proof: Option<PathBuf>,
 }
 
 /// A model that was studied.
@@ -53,6 +58,10 @@ pub struct Studied {
     pub arrays: Arrays,
     /// How it was trained, if files beside it tell.
     training: Option<Training>,
+    /// The lists that it sorts worst.
+    pub worst: Vec<Counterexample>,
+    /// What is proved of it.
+    pub proof: Option<Proof>,
 }
 
 impl StudyFlags {
@@ -70,6 +79,11 @@ impl StudyFlags {
             lists: self.read_lists(task)?,
             others: self.read_others(task, engine)?,
         })
+    }
+
+    /// What a certificate proves of a model, if one is named.
+    pub fn proof(&self, opened: &Opened) -> Result<Option<Proof>> {
+        self.proof.as_deref().map(|path| proof::read(path, opened)).transpose()
     }
 
     /// Studies a model; `None` of `log` looks for the log of its training beside it.
@@ -102,7 +116,7 @@ impl StudyFlags {
         }
         let (results, arrays) = result?;
         let title = path.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
-        Ok(Studied { title, results, arrays, training })
+        Ok(Studied { title, results, arrays, training, worst: Vec::new(), proof: None })
     }
 
     fn read_lists(&self, task: &SortedList) -> Result<Vec<Vec<u32>>> {
@@ -128,8 +142,20 @@ impl StudyFlags {
 }
 
 impl Studied {
+    /// The prediction classes of the task.
+    pub fn classes(&self) -> Option<Classes> {
+        let TaskSpec::SortedList { list_len, max_value } = self.results.task else { return None };
+        Classes::of(&SortedList::new(list_len, max_value).ok()?).ok()
+    }
+
     fn report(&self) -> Report<'_> {
-        Report { title: &self.title, results: &self.results, arrays: &self.arrays, training: self.training.as_ref() }
+        Report {
+            title: &self.title,
+            results: &self.results,
+            arrays: &self.arrays,
+            training: self.training.as_ref(),
+            proof: self.proof.as_ref(),
+        }
     }
 
     /// The page.

@@ -1,11 +1,11 @@
 //! `algolens study`: the main job, everything about one model.
 
 use crate::{
-    attention,
+    attack, attention, certify,
     engine_flags::EngineFlags,
     eval,
     load::Opened,
-    output, pattern,
+    output, pattern, proof,
     recipe_flags::RecipeFlags,
     studied::{Studied, StudyFlags},
     terminal::Terminal,
@@ -13,13 +13,17 @@ use crate::{
 };
 use algolens::{
     Error, Result,
-    files::write_all_whole,
+    files::{write_all_whole, write_whole},
     interpret::{StudyResults, Unit, Verdict},
     model::checkpoint::Hints,
     task::{SortedList, TaskSpec, labels_of},
 };
+use algolens_report::Proof;
 use ndarray::{ArrayView3, Axis, Ix4};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Take a model apart: evaluation, ablation, circuits, attention, attribution (without MODEL, train one first)
 ///
@@ -39,6 +43,13 @@ pub struct Args {
     /// Go on with an interrupted training (with another --engine or --vectors to other bits)
     #[arg(long, conflicts_with = "model")]
     resume: bool,
+    /// Prove what share of all lists is sorted right, for so long [default: 2m]; DIR gets certificate.json
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "2m",
+          value_parser = humantime::parse_duration, conflicts_with = "proof")]
+    certify: Option<Duration>,
+    /// Show so many of the worst lists that an attack finds (of models that proofs are about)
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    worst: usize,
     #[command(flatten)]
     study: StudyFlags,
     #[command(flatten)]
@@ -49,14 +60,15 @@ pub struct Args {
 
 /// Trains if there is no model, studies, writes, and prints a summary.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
-    let (path, opened, engine, options, trained) = match &args.model {
+    let (path, opened, engine, options, proof, trained) = match &args.model {
         Some(model) => {
             args.recipe.check_for_hints_only()?;
             let opened = Opened::read(model, &args.recipe.hints())?;
             let engine = args.engine.engine(opened.model.config())?;
             let options = args.study.options(&opened.sorted_list()?, &*engine)?;
+            let proof = args.study.proof(&opened)?;
             make_folder(&args.out)?;
-            (model.clone(), opened, engine, options, String::new())
+            (model.clone(), opened, engine, options, proof, String::new())
         }
         None => {
             let recipe = args.recipe.recipe()?;
@@ -68,12 +80,26 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
             make_folder(&args.out)?;
             let model = args.out.join("model.safetensors");
             let trained = train::run_into(&model, args.resume, recipe, &*engine, terminal)?;
-            (model.clone(), Opened::read(&model, &Hints::default())?, engine, options, trained)
+            (model.clone(), Opened::read(&model, &Hints::default())?, engine, options, None, trained)
         }
     };
-    let studied = args.study.study(&path, opened, &options, None, &*engine, terminal)?;
+    let proof = match args.certify {
+        Some(budget) => Some(certify_into(&args.out, &opened, budget, terminal)?),
+        None => proof,
+    };
+    let worst = attack::worst_lists(&opened, &opened.sorted_list()?, args.worst, terminal)?;
+    let mut studied = args.study.study(&path, opened, &options, None, &*engine, terminal)?;
+    studied.proof = proof;
+    studied.worst = worst;
     write(&studied, &args.out)?;
     Ok(trained + &summary(&studied, &args.out, terminal))
+}
+
+fn certify_into(out: &Path, opened: &Opened, budget: Duration, terminal: &Terminal) -> Result<Proof> {
+    let certificate = certify::certificate(opened, &opened.sorted_list()?, budget, terminal)?;
+    let text = serde_json::to_vec(&certificate).map_err(|error| Error::invalid("certificate", "JSON", error))?;
+    write_whole(&out.join("certificate.json"), &text)?;
+    proof::of(certificate, opened)
 }
 
 /// Fails now rather than after the work.
@@ -119,6 +145,14 @@ fn summary(studied: &Studied, out: &Path, terminal: &Terminal) -> String {
             output::spaced(list),
             output::prediction(prediction, &results.task.build().map_or(Vec::new(), |task| task.output_labels()))
         );
+    }
+    if !studied.worst.is_empty() {
+        text += &format!("\n{}", attack::worst_table(&studied.worst));
+    }
+    if let Some(proof) = &studied.proof {
+        let classes = studied.classes();
+        text += &classes
+            .map_or_else(String::new, |classes| format!("\n{}", certify::summary(&proof.certificate, &classes)));
     }
     text += &format!("\n{}", findings(results));
     if let Some((list, patterns)) = first_list(studied) {

@@ -57,6 +57,20 @@ fn models_that_are_none() {
 }
 
 #[test]
+fn certificates_that_are_none() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("noise"), "{\"format\": 1}").unwrap();
+    for verb in ["study", "report"] {
+        refused(folder.path(), &[verb, MODEL, "--proof", "none"], "none: No such file");
+        refused(
+            folder.path(),
+            &[verb, MODEL, "--proof", "noise"],
+            "noise: certificate: expected what algolens certify writes",
+        );
+    }
+}
+
+#[test]
 fn lists_that_are_none() {
     let folder = TempDir::new().unwrap();
     let here = folder.path();

@@ -1,5 +1,6 @@
 //! What to see in each section, in a sentence, from this model's numbers; and the headline beside its name.
 
+use crate::{Report, proof};
 use algolens::interpret::{StudyResults, Verdict};
 
 /// A section's heading and texts.
@@ -15,10 +16,11 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-/// The eight sections.
-pub(crate) fn captions(results: &StudyResults) -> [Caption; 8] {
+/// The sections: eight, and the proof if there is one.
+pub(crate) fn captions(report: &Report) -> Vec<Caption> {
+    let results = report.results;
     let of = |id, name, (headline, text)| Caption { id, name, headline, text };
-    [
+    let mut captions = vec![
         of("model", "The model", model(results)),
         of("predictions", "Predictions", predictions(results)),
         of("attention", "Attention", attention(results)),
@@ -27,7 +29,9 @@ pub(crate) fn captions(results: &StudyResults) -> [Caption; 8] {
         of("adversarial", "Adversarial lists", adversarial(results)),
         of("triples", "The [d, d+1, d+2] question", triples(results)),
         of("findings", "Findings", findings(results)),
-    ]
+    ];
+    captions.extend(report.proof.map(|found| of("proof", "Proof", proof::caption(&found.certificate))));
+    captions
 }
 
 fn model(results: &StudyResults) -> (String, String) {

@@ -1,6 +1,6 @@
 //! The data of the page: what figures are drawn from, as the JSON that the script reads.
 
-use crate::{Report, ReportError};
+use crate::{Report, ReportError, proof::ProofData};
 use algolens::{
     interpret::{Arrays, Costs, Group, Head, ShownList, StudyResults},
     model::Config,
@@ -33,6 +33,7 @@ struct PageData<'a> {
     lists: Vec<List<'a>>,
     results: Results,
     history: Option<&'a [EpochRecord]>,
+    proof: Option<ProofData<'a>>,
     arrays: BTreeMap<&'a str, Numbers>,
 }
 
@@ -112,7 +113,7 @@ impl Labels {
 
 impl<'a> PageData<'a> {
     fn of(report: &Report<'a>) -> Result<Self, ReportError> {
-        let Report { title, results, arrays, training } = *report;
+        let Report { title, results, arrays, training, proof } = *report;
         let labels = Labels::of(results);
         let arrays = fitting(arrays);
         let shown = arrays.get("probs").map_or(0, |probs| probs.len_of(Axis(0)));
@@ -124,6 +125,7 @@ impl<'a> PageData<'a> {
             lists: results.lists.iter().take(shown).map(|list| List::of(list, &labels, &results.config)).collect(),
             results: Results::of(results)?,
             history: training.map(|training| &training.history[..]),
+            proof: proof.and_then(ProofData::of),
             arrays: arrays.into_iter().map(|(name, array)| (name, Numbers::of(&array))).collect(),
             labels,
         })

@@ -7,6 +7,7 @@ mod captions;
 mod data;
 mod figure;
 mod page;
+mod proof;
 mod sections;
 mod tables;
 mod titles;
@@ -15,7 +16,8 @@ pub use data::data;
 pub use page::page;
 
 use algolens::{
-    interpret::{Arrays, StudyResults},
+    interpret::{Arrays, AttentionRow, StudyResults},
+    prove::Certificate,
     train::{EpochRecord, Recipe},
 };
 
@@ -30,6 +32,8 @@ pub struct Report<'a> {
     pub arrays: &'a Arrays,
     /// How it was trained, if that is known.
     pub training: Option<&'a Training>,
+    /// What is proved of it, if that is known.
+    pub proof: Option<&'a Proof>,
 }
 
 /// How a model was trained.
@@ -39,6 +43,15 @@ pub struct Training {
     pub recipe: Option<Recipe>,
     /// Epoch by epoch.
     pub history: Vec<EpochRecord>,
+}
+
+/// What is proved of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proof {
+    /// The proof; its classes are all classes of the task, its counterexamples are lists of it.
+    pub certificate: Certificate,
+    /// The attention behind each of its counterexamples.
+    pub attention: Vec<AttentionRow>,
 }
 
 /// Why a page could not be made.

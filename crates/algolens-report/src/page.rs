@@ -18,6 +18,7 @@ const VIEWER: &[&str] = &[
     include_str!("../assets/viewer/10-data.js"),
     include_str!("../assets/viewer/12-text.js"),
     include_str!("../assets/viewer/14-dom.js"),
+    include_str!("../assets/viewer/16-classes.js"),
     include_str!("../assets/viewer/20-state.js"),
     include_str!("../assets/viewer/22-fragment.js"),
     include_str!("../assets/viewer/30-theme.js"),
@@ -38,6 +39,8 @@ const VIEWER: &[&str] = &[
     include_str!("../assets/viewer/68-qk-bar.js"),
     include_str!("../assets/viewer/69-families.js"),
     include_str!("../assets/viewer/70-triples.js"),
+    include_str!("../assets/viewer/71-class-map.js"),
+    include_str!("../assets/viewer/72-counterexample.js"),
     include_str!("../assets/viewer/80-lists.js"),
     include_str!("../assets/viewer/90-start.js"),
 ];
@@ -48,7 +51,7 @@ const VIEWER: &[&str] = &[
 /// Results that JSON cannot hold.
 pub fn page(report: &Report) -> Result<String, ReportError> {
     let scripts = [PLOTLY.to_owned(), format!("(() => {{\n\"use strict\";\n{}}})();\n", VIEWER.concat())];
-    let captions = captions(report.results);
+    let captions = captions(report);
     let page = html! {
         (DOCTYPE)
         html lang="en" {

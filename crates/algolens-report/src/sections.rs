@@ -4,7 +4,7 @@ use crate::{
     Report,
     data::Labels,
     figure::{Figure, pair},
-    tables, titles,
+    proof, tables, titles,
 };
 use algolens::{
     interpret::{Group, Head},
@@ -22,6 +22,7 @@ pub(crate) fn body(id: &str, report: &Report) -> Markup {
         "circuits" => circuits(report),
         "adversarial" => adversarial(report),
         "triples" => triples(report),
+        "proof" => report.proof.map_or_else(Markup::default, |found| proof::body(&found.certificate)),
         _ => findings(report),
     }
 }

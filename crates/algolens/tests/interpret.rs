@@ -5,8 +5,8 @@ mod common;
 use algolens::{
     engine::{Engine, Plain, hooks::Filter},
     interpret::{
-        Ablation, Head, Method, Part, Subject, ablate, attention_statistics, attribution, circuits, direct_path,
-        evaluate, greedy, predict, score_terms, serving, source_attribution,
+        Ablation, Head, Method, Part, Subject, ablate, attention_rows, attention_statistics, attribution, circuits,
+        direct_path, evaluate, greedy, predict, score_terms, serving, source_attribution,
     },
     model::{AttentionDir, Config, Model, Normalization, Positions},
     task::{SortedList, Task},
@@ -306,6 +306,29 @@ fn attention_statistics_count_what_the_pattern_shows() {
     assert_eq!(found.next_larger, share(5..8, 1, true));
     assert_eq!(found.to_itself, share(5..8, 0, true));
     assert_eq!(found.heads[1].next_larger, share(5..8, 1, false));
+}
+
+#[test]
+fn attention_rows_are_those_of_the_pattern() {
+    let (task, model) = sorting_model(Normalization::LN, 9);
+    let (data, engine) = (task.dataset(700, 3), ENGINE());
+    let subject = Subject { model: &model, engine: &engine };
+    let lists: Vec<Vec<u32>> = data.tokens().outer_iter().map(|tokens| tokens.slice(s![..4]).to_vec()).collect();
+    let mut predictions: Vec<(&[u32], usize)> =
+        lists.iter().enumerate().map(|(at, list)| (&list[..], at % 4)).collect();
+    let rows = attention_rows(subject, &task, &predictions).unwrap();
+    assert_eq!(rows.len(), 700);
+    for (at, row) in rows.iter().enumerate() {
+        let (_, cache) = engine.run_with_cache(&model, data.select(&[at]).tokens(), Filter::All).unwrap();
+        let (keys, pattern) = (5 + at % 4, cache.get::<Ix4>("blocks.0.attn.hook_pattern").unwrap());
+        assert_eq!(row.keys, data.tokens().slice(s![at, ..keys]).to_vec());
+        for (head, weights) in row.attention.iter().enumerate() {
+            assert_eq!(weights[..], pattern.slice(s![0, head, keys - 1, ..keys]).to_vec());
+        }
+    }
+    predictions[3].1 = 4;
+    let said = attention_rows(subject, &task, &predictions).unwrap_err().to_string();
+    assert_eq!(said, "the position of a prediction: expected below 4, found 4");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod figures;
 mod page;
+mod proof;
 
 use assert_cmd::Command;
 use figures::Study;

@@ -30,11 +30,16 @@ function radio(name, words, checked, choose) {
   return el("label", {}, input, el("span", { text: words }));
 }
 
+/** Makes a swatch of a colour. */
+function swatchOf(colour) {
+  const swatch = el("span", { class: "swatch" });
+  swatch.style.setProperty("--head", colour);
+  return swatch;
+}
+
 /** Makes a swatch in a head's colour. */
 function headSwatch(head) {
-  const swatch = el("span", { class: "swatch" });
-  swatch.style.setProperty("--head", headColour(head));
-  return swatch;
+  return swatchOf(headColour(head));
 }
 
 /** Fills a legend line with the colours and names of heads; `brief` leaves the word out. */

@@ -19,6 +19,7 @@ function firstState() {
     main: 0,
     token: LISTS[0]?.tokens[query] ?? 0,
     scores: "drawn",
+    class: firstClass(),
   };
 }
 
@@ -60,6 +61,7 @@ function tidy(wish) {
     main: heads.has(main) ? main : sorted[0],
     token: indexOr(wish.token, LABELS.tokens.length, state.token),
     scores: wish.scores === "effective" ? "effective" : "drawn",
+    class: indexOr(wish.class, CLASSES.length, state.class),
   };
 }
 

@@ -8,6 +8,7 @@ function fragmentText() {
   const fields = [`list=${state.list}`, `query=${state.query}`, `heads=${state.heads.join(",")}`, `main=${state.main}`, `token=${state.token}`];
   if (state.key !== null) fields.push(`key=${state.key}`);
   if (state.scores !== "drawn") fields.push(`scores=${state.scores}`);
+  if (state.class !== null) fields.push(`class=${className(CLASSES[state.class])}`);
   if (pagePlace) fields.push(`s=${encodeURIComponent(pagePlace)}`);
   return "#" + fields.join("&");
 }
@@ -58,6 +59,7 @@ function readFragment(text) {
   }
   if (fields.has("heads")) patch.heads = fields.get("heads").split(",").map((head) => Number.parseInt(head, 10));
   if (fields.has("scores")) patch.scores = fields.get("scores");
+  if (fields.has("class")) patch.class = CLASS_NAMES.get(fields.get("class"));
   const list = LISTS[patch.list ?? state.list];
   if (!fields.has("token") && (fields.has("list") || fields.has("query"))) {
     patch.token = list?.tokens[patch.query ?? state.query];

@@ -4,6 +4,7 @@ use super::{
     circuits::Circuits,
     class::{ABSENT, Class, Counts, Members, Sizes},
     count::Counter,
+    first::Certified,
     logits::logits,
     recursion::{Costs, Recursion},
     replay::{Replay, Terms},
@@ -11,6 +12,7 @@ use super::{
 use crate::{
     engine::{Engine, Plain, Vectors},
     model::{AttentionDir, Config, Model, Normalization, Positions},
+    prove::{ClassStatus, Status},
     random::{self, Twister},
     task::{Dataset, SortedList, Task},
 };
@@ -184,6 +186,49 @@ fn minima_options_and_counts_are_those_of_all_lists() {
             }
         }
     }
+}
+
+#[test]
+fn lists_with_certified_steps_are_counted() {
+    let mut rng = random::stream(4, "test/first");
+    let sizes = sizes(4, 8);
+    let counts = Counts::new(sizes).unwrap();
+    let classes: Vec<Class> = counts.classes().collect();
+    let status = |class: &Class, certified: bool| ClassStatus {
+        position: class.position,
+        token: class.token.map(|token| token as u32),
+        target: class.target as u32,
+        share: 0.0,
+        status: if certified { Status::Certified } else { Status::Refuted },
+        right: 0.0,
+        wrong: 0.0,
+    };
+    let statuses: Vec<ClassStatus> = classes.iter().map(|class| status(class, below(&mut rng, 3) > 0)).collect();
+    let is_certified: HashMap<_, _> = classes
+        .iter()
+        .zip(&statuses)
+        .map(|(class, said)| ((class.position, class.token, class.target), said.status == Status::Certified))
+        .collect();
+    let certified = Certified::of(&statuses);
+    let mut counted = 0;
+    for class in &classes {
+        let members = Members::new(sizes, class);
+        for _ in 0..4 {
+            let region = random_region(&members, &mut rng);
+            let is_first = |list: &&Vec<usize>| {
+                let tokens: Vec<usize> = list.iter().map(|number| members.tokens[*number]).collect();
+                (0..class.position).all(|position| {
+                    let (token, target) = class_of(&tokens, position);
+                    is_certified[&(position, token, target)]
+                })
+            };
+            let lists = lists_of(class, &members);
+            let expected = lists.iter().filter(|list| is_in(&region, list)).filter(is_first).count();
+            assert_eq!(certified.count(&members, &region), expected as u128, "{}", class.name());
+            counted += expected;
+        }
+    }
+    assert!(counted > 1000);
 }
 
 fn random_costs(members: &Members, region: &[u16], rng: &mut Twister) -> Costs {

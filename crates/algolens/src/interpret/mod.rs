@@ -4,6 +4,7 @@
 
 mod ablation;
 mod attention;
+mod attention_rows;
 mod attribution;
 mod circuits;
 mod evaluation;
@@ -19,6 +20,7 @@ mod triples;
 
 pub use ablation::{Ablated, Ablation, Method, Part, ablate};
 pub use attention::{AttentionStatistics, HeadShares, Serving, ServingRange, attention_statistics, serving};
+pub use attention_rows::{AttentionRow, attention_rows};
 pub use attribution::{Attribution, attribution, source_attribution};
 pub use circuits::{Circuits, circuits, direct_path};
 pub use evaluation::{Evaluation, evaluate};

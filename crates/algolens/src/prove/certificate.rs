@@ -43,7 +43,7 @@ pub struct Certificate {
     /// For each refuted class a list that shows it, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counterexamples: Option<Vec<Counterexample>>,
-    /// The bytes that [`evidence`] describes, class after class, deflated (zlib), in base 64.
+    /// The bytes that [`evidence`](super::evidence) describes, class after class, deflated (zlib), in base 64.
     pub evidence: String,
 }
 

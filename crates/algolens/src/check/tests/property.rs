@@ -10,6 +10,8 @@ pub(super) struct World {
     pub counts: Counts,
     pub model: Model,
     pub circuits: Circuits,
+    /// No class.
+    certified: Certified,
     /// By list and position.
     logits: HashMap<(Vec<usize>, usize), Vec<f64>>,
 }
@@ -41,12 +43,14 @@ impl World {
         let pairs = (0..inputs.len()).flat_map(|list| (0..list_len).map(move |position| (list, position)));
         let logits = pairs.map(of_list).collect();
         let circuits = Circuits::new(&model, sizes).unwrap();
-        Self { counts: Counts::new(sizes).unwrap(), task, sizes, model, circuits, logits }
+        let certified = Certified::of(&[]);
+        Self { counts: Counts::new(sizes).unwrap(), task, sizes, model, circuits, certified, logits }
     }
 
     pub fn terms(&self) -> Terms<'_> {
         let (circuits, counts) = (&self.circuits, &self.counts);
-        Terms { circuits, counts, slack: SLACK, step: STEP, vectors: Vectors::best() }
+        let certified = &self.certified;
+        Terms { certified, circuits, counts, slack: SLACK, step: STEP, vectors: Vectors::best() }
     }
 
     /// The logits of a class's list, given by numbers.

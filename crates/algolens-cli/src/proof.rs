@@ -1,0 +1,44 @@
+//! What a certificate of `algolens certify` proves, for the page.
+
+use crate::{check::read_certificate, load::Opened};
+use algolens::{
+    Error, Result,
+    engine::Plain,
+    interpret::{Subject, attention_rows},
+    prove::{Certificate, ClassStatus, Classes},
+    task::{Task, Token},
+};
+use algolens_report::Proof;
+use std::path::Path;
+
+/// Reads a certificate of a model, and looks up what its heads do on the counterexamples.
+pub fn read(path: &Path, opened: &Opened) -> Result<Proof> {
+    let certificate = read_certificate(path)?;
+    of(certificate, opened).map_err(|error| Error::InFile { path: path.into(), error: Box::new(error) })
+}
+
+/// What a certificate proves of the model it is about.
+pub fn of(certificate: Certificate, opened: &Opened) -> Result<Proof> {
+    let processed;
+    let model = if certificate.model.processing.is_empty() {
+        &opened.model
+    } else {
+        processed = opened.model.process().model;
+        &processed
+    };
+    certificate.check_model(model)?;
+    let task = opened.sorted_list()?;
+    if certificate.model.task != task.spec() {
+        let named = |spec| serde_json::to_string(spec).unwrap_or_default();
+        return Err(Error::invalid("certificate's task", named(&task.spec()), named(&certificate.model.task)));
+    }
+    let classes = Classes::of(&task)?;
+    if !certificate.class_status.iter().map(ClassStatus::class).eq(classes.all().iter().copied()) {
+        let expected = format!("the task's {} in order", classes.all().len());
+        return Err(Error::invalid("certificate's classes", expected, "others"));
+    }
+    let counterexamples = certificate.counterexamples.as_deref().unwrap_or_default();
+    let wrong: Vec<(&[Token], usize)> = counterexamples.iter().map(|wrong| (&wrong.list[..], wrong.position)).collect();
+    let attention = attention_rows(Subject { model, engine: &Plain::new() }, &task, &wrong)?;
+    Ok(Proof { certificate, attention })
+}

@@ -1,0 +1,264 @@
+//! What a certificate proves: the section of it, and the data of its figures.
+
+use crate::{Proof, figure::Figure};
+use algolens::{
+    interpret::AttentionRow,
+    prove::{Bracket, Certificate, Class, ClassStatus, Counterexample, Status, Tally},
+    task::{TaskSpec, Token},
+};
+use maud::{Markup, html};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+
+/// The headline and the caption of the section.
+pub(crate) fn caption(certificate: &Certificate) -> (String, String) {
+    let range = |bracket: Bracket| format!("between {} and {}", at_least(bracket.lower), at_most(bracket.upper));
+    let text = format!(
+        "Of all {} lists {} are sorted right, and of all predictions {} are right: proved, not sampled.",
+        all_lists(&certificate.model.task),
+        range(certificate.list_accuracy),
+        range(certificate.token_accuracy),
+    );
+    (format!("≥ {} of lists", at_least(certificate.list_accuracy.lower)), text)
+}
+
+/// How many lists there are: sets of values, in any order.
+fn all_lists(task: &TaskSpec) -> String {
+    let TaskSpec::SortedList { list_len, max_value } = task else { return String::new() };
+    let values = *max_value as usize + 1;
+    let count: f64 = (0..*list_len).map(|taken| (values - taken) as f64).product();
+    format!("C({values}, {list_len}) · {list_len}! = {count:.3e}")
+}
+
+/// A share in percent with three decimals, rounded down, so that what is proved stays true.
+fn at_least(share: f64) -> String {
+    format!("{:.3}\u{a0}%", (1e5 * share).floor() / 1e3)
+}
+
+/// The same, rounded up.
+fn at_most(share: f64) -> String {
+    format!("{:.3}\u{a0}%", (1e5 * share).ceil() / 1e3)
+}
+
+/// The tables, the map of classes, and the list that refutes the chosen class.
+pub(crate) fn body(certificate: &Certificate) -> Markup {
+    html! {
+        div.pair { (classes(certificate.classes, certificate.mass)) (accuracy(certificate)) }
+        p.how {
+            "A class is what predictions have in common: the position i in the sorted list, the token d that predicts (SEP \
+             at position 0), and the right answer y. Found in " (format!("{:.0}", certificate.seconds)) " s; a longer "
+            code { "algolens certify" } " narrows the bounds, and " code { "algolens check" } " verifies the certificate \
+             with code of its own."
+        }
+        (Figure {
+            id: "class-map",
+            kind: "class-map",
+            title: "Every class of predictions".into(),
+            how: "A cell is all lists in which y comes after d at this position; the darker, the larger the share of them that \
+                  may be wrong. Choose a cell to see a list of it below.",
+            ..Figure::default()
+        }.card())
+        (Figure {
+            id: "counterexample",
+            kind: "counterexample",
+            title: "A list that is predicted wrong".into(),
+            how: "What each head attends to where the model is wrong: the list, SEP, and what is sorted so far; the last \
+                  token predicts. The ring is the right answer; a cross is what the model says instead.",
+            ..Figure::default()
+        }.card())
+    }
+}
+
+fn classes(counts: Tally<usize>, mass: Tally<f64>) -> Markup {
+    let rows = [
+        ("right on every list", counts.certified, mass.certified),
+        ("wrong on some list", counts.refuted, mass.refuted),
+        ("undecided", counts.undecided, mass.undecided),
+    ];
+    html! {
+        div.wide { table.numbers {
+            caption { "The " (counts.total) " classes of predictions" }
+            thead { tr { th {} th { "classes" } th { "of all predictions" } } }
+            @for (what, count, mass) in rows {
+                tr { th scope="row" { (what) } td { (count) } td { (format!("{:.3}\u{a0}%", 100.0 * mass)) } }
+            }
+        } }
+    }
+}
+
+fn accuracy(certificate: &Certificate) -> Markup {
+    let rows = [("predictions right", certificate.token_accuracy), ("lists right", certificate.list_accuracy)];
+    html! {
+        div.wide { table.numbers {
+            caption { "Over all lists (sampled: " (certificate.sampled_lists) ")" }
+            thead { tr { th {} th { "at least" } th { "at most" } th { "sampled" } } }
+            @for (what, bracket) in rows {
+                tr {
+                    th scope="row" { (what) }
+                    td { (at_least(bracket.lower)) } td { (at_most(bracket.upper)) }
+                    td { (format!("{:.3}\u{a0}%", 100.0 * bracket.sampled)) }
+                }
+            }
+        } }
+    }
+}
+
+/// What the figures are drawn from: the classes as columns, in the order of the certificate.
+#[derive(Serialize)]
+pub(crate) struct ProofData<'a> {
+    positions: Vec<usize>,
+    tokens: Vec<Option<Token>>,
+    targets: Vec<Token>,
+    /// A letter a class: c(ertified), r(efuted), u(ndecided).
+    status: String,
+    /// Of all predictions.
+    share: Vec<f64>,
+    /// The shares of each class's lists that are not right for sure, and that are wrong for sure.
+    unproved: Vec<f64>,
+    wrong: Vec<f64>,
+    /// Counterexamples by the number of their class.
+    examples: BTreeMap<usize, Example<'a>>,
+}
+
+/// A list that is predicted wrong: the list, what is said, the margin, and the attention `[head][key]` in percent.
+#[derive(Serialize)]
+struct Example<'a>(&'a [Token], Token, f64, Vec<Vec<u8>>);
+
+impl<'a> ProofData<'a> {
+    /// A page has no room for more classes.
+    const MOST_CLASSES: usize = 60_000;
+    /// Numbers that all examples may have.
+    const MOST_NUMBERS: usize = 400_000;
+
+    /// The data of a proof; none if it has too many classes.
+    pub fn of(proof: &'a Proof) -> Option<Self> {
+        let classes = &proof.certificate.class_status;
+        let column = |of: &dyn Fn(&ClassStatus) -> f64| classes.iter().map(|class| rounded(of(class))).collect();
+        (classes.len() <= Self::MOST_CLASSES).then(|| Self {
+            positions: classes.iter().map(|class| class.position).collect(),
+            tokens: classes.iter().map(|class| class.token).collect(),
+            targets: classes.iter().map(|class| class.target).collect(),
+            status: classes.iter().map(|class| letter(class.status)).collect(),
+            share: column(&|class| class.share),
+            unproved: column(&|class| 1.0 - class.right),
+            wrong: column(&|class| class.wrong),
+            examples: examples(proof),
+        })
+    }
+}
+
+fn letter(status: Status) -> char {
+    match status {
+        Status::Certified => 'c',
+        Status::Refuted => 'r',
+        Status::Undecided => 'u',
+    }
+}
+
+/// A number with four significant digits.
+fn rounded(number: f64) -> f64 {
+    format!("{number:.3e}").parse().unwrap_or(number)
+}
+
+/// As many examples as a page has room for, those of the largest classes first.
+fn examples(proof: &Proof) -> BTreeMap<usize, Example<'_>> {
+    let classes = &proof.certificate.class_status;
+    let numbers: HashMap<Class, usize> = classes.iter().map(ClassStatus::class).zip(0..).collect();
+    let found = proof.certificate.counterexamples.iter().flatten().zip(&proof.attention);
+    let mut found: Vec<_> =
+        found.filter_map(|(wrong, row)| Some((*numbers.get(&class_of(wrong)?)?, wrong, row))).collect();
+    found.sort_by(|(a, ..), (b, ..)| classes[*b].share.total_cmp(&classes[*a].share));
+    let mut room = ProofData::MOST_NUMBERS;
+    let fits = |(_, wrong, row): &(usize, &Counterexample, &AttentionRow)| {
+        let rest = room.checked_sub(wrong.list.len() + row.keys.len() * row.attention.len());
+        room = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    found.into_iter().take_while(fits).map(|(class, wrong, row)| (class, Example::of(wrong, row))).collect()
+}
+
+/// The class of the prediction that a list is wrong at.
+fn class_of(wrong: &Counterexample) -> Option<Class> {
+    let mut sorted = wrong.list.clone();
+    sorted.sort_unstable();
+    let position = wrong.position;
+    let token = position.checked_sub(1).and_then(|before| sorted.get(before)).copied();
+    Some(Class { position, token, target: *sorted.get(position)? })
+}
+
+impl<'a> Example<'a> {
+    fn of(wrong: &'a Counterexample, row: &AttentionRow) -> Self {
+        let percents = |weights: &Vec<f32>| weights.iter().map(|weight| (100.0 * weight).round() as u8).collect();
+        Self(&wrong.list, wrong.predicted, rounded(wrong.margin), row.attention.iter().map(percents).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use algolens::{model::Config, prove::Identity};
+    use serde_json::json;
+
+    /// Lists of two values below three, with a list for class (1, 0, 2).
+    fn proof() -> Proof {
+        let class = |position, token, target, status, right| ClassStatus {
+            position,
+            token,
+            target,
+            share: 1.0 / 6.0,
+            status,
+            right,
+            wrong: (1.0 - right) / 2.0,
+        };
+        let bracket = Bracket { lower: 0.98765432, upper: 0.98765432, sampled: 0.99 };
+        let config: Config = serde_json::from_value(json!({
+            "n_layers": 1, "n_heads": 1, "d_model": 2, "d_head": 2, "mlp": null, "n_ctx": 5, "d_vocab": 4, "d_vocab_out": 4,
+            "normalization_type": "LN", "attention_dir": "causal", "positional_embedding_type": "standard", "eps": 1e-5,
+        }))
+        .unwrap();
+        let task = TaskSpec::SortedList { list_len: 2, max_value: 2 };
+        let wrong = Counterexample { list: vec![2, 0], position: 1, predicted: 1, expected: 2, margin: -0.123456 };
+        let certificate = Certificate {
+            format: Certificate::FORMAT,
+            model: Identity { sha256: String::new(), processing: Vec::new(), task, config },
+            classes: Tally { total: 3, certified: 1, refuted: 1, undecided: 1 },
+            mass: Tally { total: 0.5, certified: 0.25, refuted: 0.125, undecided: 0.125 },
+            token_accuracy: bracket,
+            list_accuracy: bracket,
+            sampled_lists: 1000,
+            worst: Some(wrong.clone()),
+            slack: 1e-4,
+            step: 1e-5,
+            seconds: 1.0,
+            work: 1,
+            class_status: vec![
+                class(0, None, 0, Status::Certified, 1.0),
+                class(0, None, 1, Status::Undecided, 0.5),
+                class(1, Some(0), 2, Status::Refuted, 1.0 - 1.23456e-7),
+            ],
+            counterexamples: Some(vec![wrong]),
+            evidence: String::new(),
+        };
+        let row = AttentionRow { keys: vec![2, 0, 3, 0], attention: vec![vec![0.006, 0.25, 0.5, 0.244]] };
+        Proof { certificate, attention: vec![row] }
+    }
+
+    #[test]
+    fn classes_become_columns_and_lists_stand_by_their_class() {
+        let proof = proof();
+        let data = serde_json::to_value(ProofData::of(&proof)).unwrap();
+        let expected = json!({
+            "positions": [0, 0, 1], "tokens": [null, null, 0], "targets": [0, 1, 2], "status": "cur",
+            "share": [0.1667, 0.1667, 0.1667], "unproved": [0.0, 0.5, 1.235e-7], "wrong": [0.0, 0.25, 6.173e-8],
+            "examples": {"2": [[2, 0], 1, -0.1235, [[1, 25, 50, 24]]]},
+        });
+        assert_eq!(data, expected);
+    }
+
+    #[test]
+    fn what_is_proved_is_rounded_to_the_safe_side() {
+        let (headline, text) = caption(&proof().certificate);
+        assert_eq!(headline, "≥ 98.765\u{a0}% of lists");
+        assert!(text.contains("C(3, 2) · 2! = 6.000e0") && text.contains("98.765\u{a0}% and 98.766\u{a0}%"), "{text}");
+    }
+}
