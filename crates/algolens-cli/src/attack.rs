@@ -18,7 +18,6 @@ use algolens::{
     },
     task::{Dataset, SortedList, Task, Token},
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use std::ops::ControlFlow;
 
 /// Find the lists that a model sorts worst
@@ -170,8 +169,7 @@ fn values(text: &str, task: &SortedList) -> Result<Vec<Token>> {
 }
 
 fn watched<R>(terminal: &Terminal, work: impl FnOnce(&mut dyn Observer<AttackProgress>) -> Result<R>) -> Result<R> {
-    let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-    bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    let bar = terminal.spinner();
     let result = work(&mut |progress: AttackProgress| {
         let AttackProgress { least, done, of } = progress;
         bar.set_message(format!("least margin {least:.4} · {done} of {of} classes"));

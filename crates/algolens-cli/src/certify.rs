@@ -8,10 +8,9 @@ use crate::{
 use algolens::{
     Error, Result,
     files::{read, write_whole},
-    prove::{self, Certificate, Classes, Origin, SafeInputs, Search, Tables},
+    prove::{self, Certificate, Classes, Origin, SafeInputs, Search, Tables, Tally},
     task::SortedList,
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     ffi::OsString,
     io,
@@ -106,16 +105,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     }
     found?;
     files.save(&search, &opened)?;
-    let origin = Origin {
-        model: &opened.model,
-        processing: &opened.processing,
-        task: &task,
-        sampled_lists: SAMPLED,
-        counterexamples: args.lists,
-    };
-    let certificate = prove::certificate(&search, &origin)?;
-    let text = serde_json::to_vec(&certificate).map_err(|error| Error::invalid("certificate", "JSON", error))?;
-    write_whole(&args.out, &text)?;
+    let certificate = of_search(&search, &opened, &task, args.lists)?;
+    write(&args.out, &certificate)?;
     Ok(summary(&certificate, search.classes()) + &format!("\n{}\n", args.out.display()))
 }
 
@@ -125,8 +116,18 @@ pub fn certificate(opened: &Opened, task: &SortedList, budget: Duration, termina
     let flags = SearchFlags::of(budget);
     let mut search = Search::new(&tables, Classes::of(task)?, flags.slack)?;
     advance(&mut search, &flags, terminal, |_| Ok(()))?;
+    of_search(&search, opened, task, true)
+}
+
+fn of_search(search: &Search, opened: &Opened, task: &SortedList, counterexamples: bool) -> Result<Certificate> {
     let (model, processing) = (&opened.model, opened.processing.as_slice());
-    prove::certificate(&search, &Origin { model, processing, task, sampled_lists: SAMPLED, counterexamples: true })
+    prove::certificate(search, &Origin { model, processing, task, sampled_lists: SAMPLED, counterexamples })
+}
+
+/// Writes a certificate's file.
+pub fn write(path: &Path, certificate: &Certificate) -> Result<()> {
+    let text = serde_json::to_vec(certificate).map_err(|error| Error::invalid("certificate", "JSON", error))?;
+    write_whole(path, &text)
 }
 
 /// Lists drawn to compare with.
@@ -142,8 +143,7 @@ fn advance(
     const SAVE_EVERY: Duration = Duration::from_secs(40);
     const SHOW_EVERY: Duration = Duration::from_millis(500);
     let (clock, begun) = (Instant::now(), search.seconds());
-    let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-    bar.set_style(ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    let bar = terminal.spinner();
     let (mut saved, mut shown, mut counted) = (Instant::now(), None, Instant::now());
     while !flags.is_spent(search, begun, &clock) {
         search.advance();
@@ -181,15 +181,8 @@ fn progress(search: &Search, seconds: f64) -> String {
 
 /// What a certificate says, in a table and in words.
 pub fn summary(certificate: &Certificate, classes: &Classes) -> String {
-    let (counts, mass) = (certificate.classes, certificate.mass);
-    let percent = |share: f64| format!("{:.3} %", 100.0 * share);
-    let rows = [
-        ("certified: right on every list", counts.certified, mass.certified),
-        ("refuted: wrong on some list", counts.refuted, mass.refuted),
-        ("undecided", counts.undecided, mass.undecided),
-    ];
-    let rows = rows.map(|(name, count, mass)| vec![name.to_owned(), count.to_string(), percent(mass)]);
-    let mut text = output::table(&["classes", "", "of predictions"], rows);
+    let names = ["certified: right on every list", "refuted: wrong on some list", "undecided"];
+    let mut text = classes_table("classes", names, certificate.classes, certificate.mass);
     text.push('\n');
     let bracket = |name: &str, bracket: prove::Bracket| {
         let cells = [bracket.lower, bracket.upper, bracket.sampled].map(|share| format!("{share:.6}"));
@@ -206,6 +199,15 @@ pub fn summary(certificate: &Certificate, classes: &Classes) -> String {
         );
     }
     text + "\n" + &words(&prove::safe_inputs(classes, |class| certificate.class_status[class].status))
+}
+
+/// The classes by status, and the share of predictions that they have.
+pub fn classes_table(title: &str, names: [&str; 3], counts: Tally<usize>, mass: Tally<f64>) -> String {
+    let rows = [(counts.certified, mass.certified), (counts.refuted, mass.refuted), (counts.undecided, mass.undecided)];
+    let row = |(name, (count, mass)): (&str, (usize, f64))| {
+        vec![name.to_owned(), count.to_string(), format!("{:.3} %", 100.0 * mass)]
+    };
+    output::table(&[title, "", "of predictions"], names.into_iter().zip(rows).map(row))
 }
 
 /// Which inputs are safe.

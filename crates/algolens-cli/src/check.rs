@@ -1,6 +1,7 @@
 //! `algolens check`: verifies a certificate with code of its own.
 
 use crate::{
+    certify::classes_table,
     engine_flags::EngineFlags,
     load::{HintArgs, Opened},
     output,
@@ -91,18 +92,8 @@ fn text(certificate: &Certificate, checked: &Checked) -> String {
             row("list accuracy", proved.list_accuracy.lower, proved.list_accuracy.upper),
         ],
     );
-    let class = |name: &str, count: usize, mass: f64| {
-        vec![name.to_owned(), count.to_string(), format!("{:.3} %", 100.0 * mass)]
-    };
-    let (counts, mass) = (proved.classes, proved.mass);
-    let classes = output::table(
-        &["proved of classes", "", "of predictions"],
-        [
-            class("right on every list", counts.certified, mass.certified),
-            class("wrong on some list", counts.refuted, mass.refuted),
-            class("neither", counts.undecided, mass.undecided),
-        ],
-    );
+    let names = ["right on every list", "wrong on some list", "neither"];
+    let classes = classes_table("proved of classes", names, proved.classes, proved.mass);
     format!(
         "{bounds}\n{classes}\nproved: for {weights} (SHA-256 {}), over the real numbers,\n  with every answer ahead by more than {} \
          logits; rounding is accounted for\nmeasured: on {} lists, f32 logits differ from these by at most {:.1e}\n",

@@ -19,7 +19,6 @@ use algolens::{
     task::{SortedList, Task, TaskSpec},
 };
 use algolens_report::{Proof, Report, Training};
-use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -100,10 +99,7 @@ impl StudyFlags {
         let training = training(path, &opened.model, log)?;
         let opened = opened.processed(!self.raw);
         let subject = Subject { model: &opened.model, engine };
-        let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
-        bar.set_style(
-            ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
-        );
+        let bar = terminal.spinner();
         let mut watch = |stage: Stage| {
             bar.set_message(format!("{} ({} of {})", stage.what, stage.done + 1, stage.of));
             bar.tick();

@@ -13,7 +13,7 @@ use crate::{
 };
 use algolens::{
     Error, Result,
-    files::{write_all_whole, write_whole},
+    files::write_all_whole,
     interpret::{StudyResults, Unit, Verdict},
     model::checkpoint::Hints,
     task::{SortedList, TaskSpec, labels_of},
@@ -97,8 +97,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
 
 fn certify_into(out: &Path, opened: &Opened, budget: Duration, terminal: &Terminal) -> Result<Proof> {
     let certificate = certify::certificate(opened, &opened.sorted_list()?, budget, terminal)?;
-    let text = serde_json::to_vec(&certificate).map_err(|error| Error::invalid("certificate", "JSON", error))?;
-    write_whole(&out.join("certificate.json"), &text)?;
+    certify::write(&out.join("certificate.json"), &certificate)?;
     proof::of(certificate, opened)
 }
 

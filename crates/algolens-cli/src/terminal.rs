@@ -1,5 +1,6 @@
 //! Whom a command talks to: a person who may not want to hear everything, and may interrupt.
 
+use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     fmt::Display,
     io::Write,
@@ -39,6 +40,13 @@ impl Terminal {
     /// Whether the command should stop.
     pub fn interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// What shows that work goes on whose length is not known.
+    pub fn spinner(&self) -> ProgressBar {
+        let bar = if self.quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        let style = ProgressStyle::with_template("{spinner} {msg}");
+        bar.with_style(style.expect("a constant template is well-formed"))
     }
 
     /// A line about how things go, on standard error.

@@ -56,27 +56,34 @@ pub(super) fn status(lists: Lists, shown: bool) -> Status {
     }
 }
 
+/// Classes by status, and the shares that they have.
+pub(super) fn tally(classes: impl Iterator<Item = (Status, f64)>) -> (Tally<usize>, Tally<f64>) {
+    let (mut counts, mut mass) = (Tally::<usize>::default(), Tally::<f64>::default());
+    for (status, share) in classes {
+        let (count, of_status) = match status {
+            Status::Certified => (&mut counts.certified, &mut mass.certified),
+            Status::Refuted => (&mut counts.refuted, &mut mass.refuted),
+            Status::Undecided => (&mut counts.undecided, &mut mass.undecided),
+        };
+        *count += 1;
+        *of_status += share;
+        counts.total += 1;
+        mass.total += share;
+    }
+    (counts, mass)
+}
+
 /// Adds up what is proved of every class.
 pub(super) fn add_up(counts: &Counts, classes: &[(Class, Lists, Status)]) -> Proved {
     let predictions = counts.sizes.list_len;
     let mut right = vec![0; predictions];
     let mut wrong = vec![0; predictions];
-    let mut by_status: Tally<usize> = Tally::default();
-    let mut mass: Tally<f64> = Tally::default();
-    for (class, lists, status) in classes {
+    for (class, lists, _) in classes {
         right[class.position] += lists.right;
         wrong[class.position] += lists.wrong;
-        let share = share(class, counts, predictions);
-        by_status.total += 1;
-        mass.total += share;
-        let (number, of_mass) = match status {
-            Status::Certified => (&mut by_status.certified, &mut mass.certified),
-            Status::Refuted => (&mut by_status.refuted, &mut mass.refuted),
-            Status::Undecided => (&mut by_status.undecided, &mut mass.undecided),
-        };
-        *number += 1;
-        *of_mass += share;
     }
+    let shares = classes.iter().map(|(class, _, status)| (*status, share(class, counts, predictions)));
+    let (by_status, mass) = tally(shares);
 
     let all = counts.lists;
     let of_predictions = all * predictions as u128;

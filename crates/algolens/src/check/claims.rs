@@ -1,7 +1,7 @@
 //! Whether a certificate says no more than is proved.
 
 use super::{
-    accuracy::{Bounds, Proved, share},
+    accuracy::{Bounds, Proved, share, tally},
     bounded::Bounded,
     circuits::Circuits,
     class::{Class, Counts},
@@ -85,19 +85,7 @@ pub(super) fn check_class(claimed: &crate::prove::ClassStatus, class: &Class, li
 
 /// Whether what is said of all classes follows from what is proved, and from what is said of each.
 pub(super) fn check_totals(certificate: &Certificate, proved: &Proved) -> Result<()> {
-    let mut classes: Tally<usize> = Tally::default();
-    let mut mass: Tally<f64> = Tally::default();
-    for class in &certificate.class_status {
-        let (number, of_mass) = match class.status {
-            Status::Certified => (&mut classes.certified, &mut mass.certified),
-            Status::Refuted => (&mut classes.refuted, &mut mass.refuted),
-            Status::Undecided => (&mut classes.undecided, &mut mass.undecided),
-        };
-        *number += 1;
-        *of_mass += class.share;
-        classes.total += 1;
-        mass.total += class.share;
-    }
+    let (classes, mass) = tally(certificate.class_status.iter().map(|class| (class.status, class.share)));
     if certificate.classes != classes {
         let found = format!("{:?}", certificate.classes);
         return Err(Error::invalid("certificate's classes", format!("{classes:?}, as in class_status"), found));

@@ -41,13 +41,8 @@ impl Found {
 
     /// As a counterexample of its class.
     pub fn of_class(&self, class: Class, list_len: usize) -> Counterexample {
-        Counterexample {
-            list: self.list[..list_len].iter().map(|token| Token::from(*token)).collect(),
-            position: class.position,
-            predicted: if self.margin < 0.0 { self.rival } else { class.target },
-            expected: class.target,
-            margin: self.margin,
-        }
+        let list = self.list[..list_len].iter().map(|token| Token::from(*token)).collect();
+        Counterexample::new(list, class, self.margin, self.rival)
     }
 }
 
@@ -55,16 +50,11 @@ impl Found {
 /// that exactly, and starts again from the list found. Every list on the way is remembered.
 pub(super) fn descend(prover: &mut Prover, contest: &Contest, region: &Region) {
     const MOST_STEPS: usize = 20;
-    let value = |prover: &Prover, point: usize| {
-        let sums = contest.sums(&prover.points[point].rows);
-        (0..contest.n_heads()).map(|head| sums.ratio(head)).sum::<f64>()
-    };
+    let value = |prover: &Prover, point: usize| contest.sums(&prover.points[point].rows).sum_of_ratios();
     let values = (0..prover.points.len()).map(|point| (value(prover, point), point));
     let Some((mut least, mut at)) = values.min_by(|a, b| a.0.total_cmp(&b.0)) else { return };
     for _ in 0..MOST_STEPS {
-        let sums = contest.sums(&prover.points[at].rows);
-        let a: Vec<f64> = sums.denominators.iter().map(|d| 1.0 / d).collect();
-        let b: Vec<f64> = (0..a.len()).map(|head| sums.ratio(head) * a[head]).collect();
+        let (a, b) = contest.sums(&prover.points[at].rows).linear_part();
         let Some((_, next)) = prover.minimise(contest, region, &a, &b) else { return };
         let found = value(prover, next);
         if found >= least {

@@ -63,7 +63,7 @@ impl<'a, 'o, 'p> Bout<'a, 'o, 'p> {
     }
 
     fn violates(&self, sums: &Sums) -> bool {
-        (0..self.contest.n_heads()).map(|head| sums.ratio(head)).sum::<f64>() < self.contest.threshold()
+        sums.sum_of_ratios() < self.contest.threshold()
     }
 
     fn minimise(&mut self, a: &[f64], b: &[f64]) -> Option<(Minimum, Sums)> {
@@ -82,9 +82,7 @@ impl<'a, 'o, 'p> Bout<'a, 'o, 'p> {
         for head in 0..heads {
             // The last head is raised as far as is needed first: that may be all.
             let needed = (head + 1 == heads).then(|| self.needed());
-            if !self.raise_floor(head, needed.flatten())? {
-                return Some(false);
-            }
+            self.raise_floor(head, needed.flatten())?;
             if self.is_decided() {
                 return Some(true);
             }
@@ -109,7 +107,7 @@ impl<'a, 'o, 'p> Bout<'a, 'o, 'p> {
         Some((rest / self.prover.step + AHEAD).ceil() as i32)
     }
 
-    fn raise_floor(&mut self, head: usize, mut first: Option<i32>) -> Option<bool> {
+    fn raise_floor(&mut self, head: usize, mut first: Option<i32>) -> Option<()> {
         let heads = self.contest.n_heads();
         let mut a = vec![0.0; heads];
         a[head] = 1.0;
@@ -124,14 +122,14 @@ impl<'a, 'o, 'p> Bout<'a, 'o, 'p> {
                 floor = first;
             }
             if !self.is_worth_raising(head, floor) {
-                return Some(true);
+                return Some(());
             }
             let mut b = vec![0.0; heads];
             b[head] = self.at(floor);
             let (minimum, sums) = self.minimise(&a, &b)?;
             if minimum.is_positive() {
                 self.floors[head] = floor;
-                return Some(true);
+                return Some(());
             }
             // At least one step down: a tie within rounding ends as well.
             least = sums.ratio(head).min(self.at(floor) - 0.5 * self.prover.step);
@@ -154,12 +152,11 @@ impl<'a, 'o, 'p> Bout<'a, 'o, 'p> {
     pub fn divide(&mut self, depth: usize) -> Outcome {
         self.cells.clear();
         self.kept = vec![0; self.region.options().len()];
-        let (last, others) = (self.contest.n_heads() - 1, 0..self.contest.n_heads() - 1);
+        let others = 0..self.contest.n_heads() - 1;
         let all: f64 = self.floors.iter().map(|floor| self.at(*floor)).sum();
         let room = self.contest.threshold() - all;
         let low: Vec<f64> = others.map(|head| self.at(self.floors[head])).collect();
         let high = low.iter().map(|low| low + room).collect();
-        debug_assert_eq!(low.len(), last);
         match self.divide_cell(Cell { low, high }, depth) {
             None => Outcome::Empty,
             Some(()) if self.kept.iter().all(|kept| *kept == 0) => Outcome::Won,

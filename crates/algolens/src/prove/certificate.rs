@@ -142,6 +142,14 @@ pub struct Counterexample {
     pub margin: f64,
 }
 
+impl Counterexample {
+    /// The prediction of a list's class, by its margin and its best wrong answer.
+    pub(super) fn new(list: Vec<Token>, class: Class, margin: f64, rival: Token) -> Self {
+        let predicted = if margin < 0.0 { rival } else { class.target };
+        Self { list, position: class.position, predicted, expected: class.target, margin }
+    }
+}
+
 impl Certificate {
     /// The version this library writes and reads.
     pub const FORMAT: u32 = 1;

@@ -1,7 +1,7 @@
 //! The tables as predictions of one class see them.
 
 use super::{Class, List, MOST_VALUES, Tables};
-use crate::task::Token;
+use crate::{Scalar, task::Token};
 use ndarray::{Array1, ArrayView1};
 
 /// The rows that predictions of one class can attend to, and how much they weigh.
@@ -132,16 +132,7 @@ impl<'a> ClassRows<'a> {
 
     /// How far the right answer is above the best wrong one, and which that is. Negative when the prediction is wrong.
     pub fn margin(&self, rows: &[usize]) -> (f64, Token) {
-        let logits = self.logits(rows);
-        let right = logits[self.class.target as usize];
-        let wrong = logits.iter().enumerate().filter(|(class, _)| *class != self.class.target as usize);
-        let (class, best) = wrong.fold(
-            (0, f64::NEG_INFINITY),
-            |best, (class, &logit)| {
-                if logit > best.1 { (class, logit) } else { best }
-            },
-        );
-        (right - best, class as Token)
+        margin(self.logits(rows).view(), self.class.target)
     }
 
     /// The first local row of the sorted half.
@@ -204,4 +195,12 @@ impl<'a> ClassRows<'a> {
         }
         list
     }
+}
+
+/// The right answer's logit less the largest other, and the answer that has that.
+pub fn margin<T: Scalar>(logits: ArrayView1<T>, right: Token) -> (f64, Token) {
+    let others = logits.iter().enumerate().filter(|(answer, _)| *answer != right as usize);
+    let (best, logit) = others
+        .fold((0, T::neg_infinity()), |best, (answer, &logit)| if logit > best.1 { (answer, logit) } else { best });
+    (logits[right as usize].as_f64() - logit.as_f64(), best as Token)
 }

@@ -28,6 +28,18 @@ impl Sums {
     pub fn ratio(&self, head: usize) -> f64 {
         self.numerators[head] / self.denominators[head]
     }
+
+    /// Σ_h ρ_h.
+    pub fn sum_of_ratios(&self) -> f64 {
+        (0..self.numerators.len()).map(|head| self.ratio(head)).sum()
+    }
+
+    /// The a_h and b_h with which `Σ_h a_h N_h - b_h D_h` is how Σ ρ_h changes from this list on, to first order.
+    pub fn linear_part(&self) -> (Vec<f64>, Vec<f64>) {
+        let a: Vec<f64> = self.denominators.iter().map(|d| 1.0 / d).collect();
+        let b = a.iter().enumerate().map(|(head, a)| self.ratio(head) * a).collect();
+        (a, b)
+    }
 }
 
 impl<'a> Contest<'a> {

@@ -1,6 +1,9 @@
 //! How failures depend on where a prediction stands: the worst case of each family, and how often it fails.
 
-use super::{Attack, AttackProgress, Class, Classes, Counterexample, Restrictions, Tables, attack, local::Sorter};
+use super::{
+    Attack, AttackProgress, Class, Classes, Counterexample, Restrictions, Tables, attack, class_rows::margin,
+    local::Sorter,
+};
 use crate::{
     Result,
     engine::loss::argmax,
@@ -109,10 +112,21 @@ impl Order {
     }
 }
 
-/// Sampled predictions: their class, the list's number, the answer and the margin.
+/// Sampled predictions.
 struct Outcomes {
     lists: Vec<Vec<Token>>,
-    predictions: Vec<(Class, usize, Token, f64)>,
+    predictions: Vec<Drawn>,
+}
+
+/// A sampled prediction.
+struct Drawn {
+    class: Class,
+    /// The list's number.
+    list: usize,
+    wrong: bool,
+    margin: f64,
+    /// The best wrong answer.
+    rival: Token,
 }
 
 impl Outcomes {
@@ -124,8 +138,9 @@ impl Outcomes {
             for (tokens, logits) in chunk.tokens().outer_iter().zip(logits.outer_iter()) {
                 let list: Vec<Token> = tokens.iter().take(sorter.task.list_len()).copied().collect();
                 for (class, logits) in classes.of_list(&list).into_iter().zip(logits.outer_iter()) {
-                    let (margin, _) = super::local::margin(logits, class.target);
-                    predictions.push((class, lists.len(), argmax(logits) as Token, margin));
+                    let (margin, rival) = margin(logits, class.target);
+                    let wrong = argmax(logits) as Token != class.target;
+                    predictions.push(Drawn { class, list: lists.len(), wrong, margin, rival });
                 }
                 lists.push(list);
             }
@@ -134,17 +149,13 @@ impl Outcomes {
     }
 
     fn rate(&self, allow: impl Fn(&Class) -> bool) -> (usize, f64) {
-        let of_family = self.predictions.iter().filter(|(class, ..)| allow(class));
-        let (all, wrong) = of_family.fold((0, 0), |(all, wrong), (class, _, answer, _)| {
-            (all + 1, wrong + usize::from(*answer != class.target))
-        });
+        let of_family = self.predictions.iter().filter(|drawn| allow(&drawn.class));
+        let (all, wrong) = of_family.fold((0, 0), |(all, wrong), drawn| (all + 1, wrong + usize::from(drawn.wrong)));
         (all, wrong as f64 / all.max(1) as f64)
     }
 
     fn worst(&self) -> Option<Counterexample> {
-        let worst = self.predictions.iter().min_by(|a, b| a.3.total_cmp(&b.3))?;
-        let (class, list, predicted, margin) = *worst;
-        let (list, position, expected) = (self.lists[list].clone(), class.position, class.target);
-        Some(Counterexample { list, position, predicted, expected, margin })
+        let worst = self.predictions.iter().min_by(|a, b| a.margin.total_cmp(&b.margin))?;
+        Some(Counterexample::new(self.lists[worst.list].clone(), worst.class, worst.margin, worst.rival))
     }
 }

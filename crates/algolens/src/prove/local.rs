@@ -1,6 +1,6 @@
 //! Attacks on any model that runs: searches among lists that differ by a swap or a replacement.
 
-use super::{Classes, Counterexample, Restrictions};
+use super::{Classes, Counterexample, Restrictions, class_rows::margin};
 use crate::{
     Error, Result,
     engine::{Engine, lists_at_a_time},
@@ -8,7 +8,6 @@ use crate::{
     random::{self, Twister},
     task::{Dataset, SortedList, Token},
 };
-use ndarray::ArrayView1;
 use std::collections::BTreeSet;
 
 /// A model of a sorting task, and what runs it.
@@ -39,9 +38,8 @@ impl Sorter<'_> {
             worst.extend(lists.iter().zip(logits.outer_iter()).map(|(list, logits)| {
                 let predictions = classes.of_list(list).into_iter().zip(logits.outer_iter());
                 let allowed = predictions.filter(|(class, _)| allow(class)).map(|(class, logits)| {
-                    let (margin, predicted) = margin(logits, class.target);
-                    let (position, expected) = (class.position, class.target);
-                    Counterexample { list: list.clone(), position, predicted, expected, margin }
+                    let (margin, rival) = margin(logits, class.target);
+                    Counterexample::new(list.clone(), class, margin, rival)
                 });
                 allowed.min_by(|a, b| a.margin.total_cmp(&b.margin))
             }));
@@ -141,13 +139,4 @@ fn draw(values: &[Token], list_len: usize, rng: &mut Twister) -> Result<Vec<Toke
     }
     values.truncate(list_len);
     Ok(values)
-}
-
-/// The right answer's logit less the largest other, and the class with the largest of all.
-pub(super) fn margin(logits: ArrayView1<f32>, right: Token) -> (f64, Token) {
-    let others = logits.iter().enumerate().filter(|(class, _)| *class != right as usize);
-    let (best, logit) =
-        others.fold((0, f32::NEG_INFINITY), |best, (class, &logit)| if logit > best.1 { (class, logit) } else { best });
-    let margin = f64::from(logits[right as usize]) - f64::from(logit);
-    (margin, if margin < 0.0 { best as Token } else { right })
 }

@@ -229,8 +229,8 @@ impl Node {
         (self.count > 0.5).then_some(worst)
     }
 
-    /// Strikes out options that are not kept; whether nothing is left.
-    fn restrict(&mut self, prover: &mut Prover, kept: &[u16]) -> bool {
+    /// Strikes out options that are not kept.
+    fn restrict(&mut self, prover: &mut Prover, kept: &[u16]) {
         let changed = self.region.options().iter().zip(kept).any(|(options, kept)| options & !kept != 0);
         if changed {
             self.region.options_mut().iter_mut().zip(kept).for_each(|(options, kept)| *options &= kept);
@@ -238,7 +238,6 @@ impl Node {
             let (rows, region) = (prover.rows, &self.region);
             prover.points.retain(|point| region.has(rows, &point.list));
         }
-        self.count < 0.5
     }
 
     /// How many lists have only certified classes at earlier positions.
@@ -260,9 +259,7 @@ impl Node {
         let rival = self.rivals[0].clone();
         let contest = Contest::new(prover.rows, rival.answer.into(), prover.rows.class.target as usize, effort.slack);
         // The list on which the rival does worst, seen from some list: where it loses, it is not tried further.
-        let from = contest.sums(&prover.points.last()?.rows);
-        let a: Vec<f64> = from.denominators.iter().map(|d| 1.0 / d).collect();
-        let b: Vec<f64> = (0..a.len()).map(|head| from.ratio(head) * a[head]).collect();
+        let (a, b) = contest.sums(&prover.points.last()?.rows).linear_part();
         prover.minimise(&contest, &self.region, &a, &b)?;
         let floors: Box<[i32]> = vec![NO_FLOOR; a.len()].into();
         let mut bout = Bout::new(prover, &contest, &self.region, floors.to_vec());

@@ -29,15 +29,9 @@ pub struct Prover<'a, 'o> {
 }
 
 impl<'a, 'o> Prover<'a, 'o> {
-    /// A prover that knows some lists of the region.
-    pub fn new(
-        rows: &'a ClassRows<'a>,
-        oracle: &'o mut Oracle,
-        step: f64,
-        lists: impl IntoIterator<Item = List>,
-    ) -> Self {
-        let points = lists.into_iter().map(|list| Point { rows: rows.of_list(&list), list }).collect();
-        Self { rows, oracle, step, points, costs: Vec::new() }
+    /// A prover that knows no list yet.
+    pub fn new(rows: &'a ClassRows<'a>, oracle: &'o mut Oracle, step: f64) -> Self {
+        Self { rows, oracle, step, points: Vec::new(), costs: Vec::new() }
     }
 
     /// Minimises `Σ_h a_h N_h - b_h D_h`; none if the region is empty. The list found joins the points: its number there.
@@ -47,9 +41,10 @@ impl<'a, 'o> Prover<'a, 'o> {
         Some((minimum, self.remember(minimum.list)))
     }
 
-    /// Forgets all lists.
-    pub fn forget(&mut self) {
+    /// Knows these lists, and no others.
+    pub fn know(&mut self, lists: &[List]) {
         self.points.clear();
+        lists.iter().for_each(|list| _ = self.remember(*list));
     }
 
     /// The number of a list among the points.

@@ -186,9 +186,9 @@ impl<'a> Search<'a> {
 
     fn root(&self, number: usize, oracle: &mut Oracle) -> (Tree, Option<(Node, Split)>, Box<ClassRows<'a>>) {
         let rows = Box::new(ClassRows::of(self.tables, self.classes.all()[number]));
-        let mut prover = Prover::new(&rows, oracle, self.state.step, []);
+        let mut prover = Prover::new(&rows, oracle, self.state.step);
         let root = Node::root(&mut prover, &self.restrictions);
-        root.lists.iter().for_each(|list| _ = prover.remember(*list));
+        prover.know(&root.lists);
         let lists = root.count;
         let mut worst = descend_from_worst(&mut prover, &root);
         if self.attacks_only {
@@ -203,7 +203,7 @@ impl<'a> Search<'a> {
                 let contest = Contest::new(&rows, rows.class.target as usize, rival.answer.into(), self.state.slack);
                 descend(&mut prover, &contest, &node.region);
             }
-            worst = Found::worst_of(&prover);
+            worst = Found::worse(worst, Found::worst_of(&prover));
         }
         let mut tree = Tree::new(lists, worst);
         let left = tree.add(examined);
@@ -251,13 +251,12 @@ impl<'a> Search<'a> {
         let tree = open.tree as usize;
         let rows = self.rows[tree].as_deref().expect("the rows of every node under way were made");
         let is_refuted = self.state.trees[tree].is_refuted();
-        let mut prover = Prover::new(rows, oracle, self.state.step, []);
+        let mut prover = Prover::new(rows, oracle, self.state.step);
         open.node.split(&mut prover, open.split).map(|part| {
             let Some(part) = part else {
                 return (Examined { steps: Vec::new(), wrong: 0.0, first_wrong: 0.0, left: Left::Nothing }, None);
             };
-            prover.forget();
-            part.lists.iter().for_each(|list| _ = prover.remember(*list));
+            prover.know(&part.lists);
             let examined = part.examine(&mut prover, self.effort());
             let worst = if is_refuted { None } else { Found::worst_of(&prover) };
             (examined, worst)
@@ -333,7 +332,7 @@ impl<'a> Search<'a> {
 
     /// About how many bytes of evidence there are.
     pub fn evidence_len(&self) -> usize {
-        self.state.trees.iter().map(Tree::evidence_len).sum()
+        self.state.trees.iter().map(|tree| tree.bytes).sum()
     }
 
     /// How long the search took, by whoever measures it.

@@ -36,6 +36,8 @@ pub(super) struct Tree {
     pub worst: Option<Found>,
     /// How many of its nodes can be worked on.
     pub open: usize,
+    /// Bytes of evidence, about.
+    pub bytes: usize,
 }
 
 /// One node of a proof.
@@ -61,7 +63,7 @@ pub(super) enum End {
 impl Tree {
     /// A class with so many lists, of which nothing is known yet.
     pub fn new(lists: f64, worst: Option<Found>) -> Self {
-        Self { lists, wrong: 0.0, first_wrong: 0.0, nodes: Vec::new(), worst, open: 0 }
+        Self { lists, wrong: 0.0, first_wrong: 0.0, nodes: Vec::new(), worst, open: 0, bytes: 0 }
     }
 
     /// Whether the root alone decides that every list is right.
@@ -83,12 +85,17 @@ impl Tree {
             Left::Single { right } => (End::Single(!right && examined.wrong == 0.0), None),
             Left::Node(node, split) => (End::Open(node.count), split.map(|split| (node, split))),
         };
+        // And one for its end.
+        self.bytes += examined.steps.len() + 1;
         self.nodes.push(Branch { steps: examined.steps.into(), end });
         left
     }
 
     /// A node was split into two others.
     pub fn split(&mut self, branch: usize, split: Split, parts: [u32; 2]) {
+        /// A split has a token and options, its tag is counted.
+        const BYTES: usize = 3;
+        self.bytes += BYTES;
         self.nodes[branch].end = End::Split(split, parts);
     }
 
@@ -110,12 +117,6 @@ impl Tree {
         };
         let share = |lists: f64| lists / self.lists * (1.0 - ROUNDING);
         Decided { status, right, wrong: share(self.wrong), first_wrong: share(self.first_wrong) }
-    }
-
-    /// How many bytes of evidence there are, about.
-    pub fn evidence_len(&self) -> usize {
-        let ends = |branch: &Branch| branch.steps.len() + if matches!(branch.end, End::Split(..)) { 4 } else { 1 };
-        self.nodes.iter().map(ends).sum()
     }
 
     /// Appends the tree's evidence.
