@@ -1,6 +1,9 @@
 //! Independent pieces of work on several threads, or on one where there are none.
 
+use super::vector::Vectors;
 use crate::model::Config;
+use fearless_simd::{Simd, dispatch};
+use fearless_simd_macros::simd;
 
 /// The groups that a batch is cut into, at most. Fixed, so that sums are made in the same order on any number of threads.
 pub(super) const GROUPS: usize = 16;
@@ -22,15 +25,35 @@ pub(super) fn lists_per_chunk(config: &Config, seq: usize) -> usize {
     usize::try_from(most).map_or(MOST_LISTS, |lists| lists.clamp(1, MOST_LISTS))
 }
 
-/// sum ← the sum of the parts, in their order; shares of it in parallel.
-pub(super) fn sum(sum: &mut [f32], parts: Vec<&[f32]>) {
+/// Each sum ← the sum of its parts, in their order; shares of them in parallel.
+pub(super) fn sum_all(vectors: Vectors, sums: Vec<(&mut [f32], Vec<&[f32]>)>) {
     const SHARE: usize = 4096;
-    for_each(sum.chunks_mut(SHARE).enumerate().collect(), |(share, sum): (usize, &mut [f32])| {
-        sum.fill(0.0);
-        for part in &parts {
-            sum.iter_mut().zip(&part[share * SHARE..]).for_each(|(sum, number)| *sum += number);
-        }
+    let shares = sums.into_iter().flat_map(|(sum, parts)| {
+        sum.chunks_mut(SHARE).enumerate().map(move |(share, sum)| {
+            let of_share: Vec<&[f32]> = parts.iter().map(|part| &part[share * SHARE..][..sum.len()]).collect();
+            (sum, of_share)
+        })
     });
+    for_each(shares.collect(), |(sum, parts): (&mut [f32], Vec<&[f32]>)| {
+        dispatch!(vectors.level(), simd => sum_share(simd, sum, &parts));
+    });
+}
+
+/// A run of numbers at a time, which is summed up in registers.
+#[simd]
+fn sum_share<S: Simd>(_: S, sum: &mut [f32], parts: &[&[f32]]) {
+    const RUN: usize = 64;
+    let (runs, rest) = sum.as_chunks_mut::<RUN>();
+    for (run, sum) in runs.iter_mut().enumerate() {
+        *sum = [0.0; RUN];
+        for part in parts {
+            sum.iter_mut().zip(&part.as_chunks::<RUN>().0[run]).for_each(|(sum, number)| *sum += number);
+        }
+    }
+    rest.fill(0.0);
+    for part in parts {
+        rest.iter_mut().zip(part.as_chunks::<RUN>().1).for_each(|(sum, number)| *sum += number);
+    }
 }
 
 /// Runs `work` on one of the threads that [`for_each`] uses: the caller waits once for all of it, not once for each part.

@@ -1,13 +1,17 @@
 //! One list through the circuits, backward: from the right answers to the gradients of the tables.
 
-use super::{list::List, shape::Shape, tables::Tables};
+use super::{
+    list::{List, Unembedded},
+    shape::Shape,
+    tables::Tables,
+};
 use crate::{
     engine::{
         Score,
         products::{Rows, RowsMut, Start, Weights, dot_products, weighted_sums},
         queries::Query,
         softmax::cross_entropy_gradient,
-        vector::{Numbers, add_scaled, add_to, dot, get, lanes, lanes_mut, numbers, scale_row},
+        vector::{Numbers, add_scaled, add_to, dot, get, lanes, lanes_mut, numbers, padded, scale_row},
     },
     task::Token,
 };
@@ -56,14 +60,13 @@ impl Backward {
         weight: f32,
         gradients: &mut Tables,
     ) -> Score {
-        let mut score = Score::default();
-        for (query, target) in targets.iter().enumerate() {
-            score.add(row_backward(simd, tables, list, query, *target as usize, weight, gradients));
-        }
+        list.unembed(simd, tables);
+        let score = rows_backward(simd, tables, list, targets, weight, gradients);
         direct_backward(simd, tables, list, gradients);
         self.scale.fill(0.0);
         self.scaled.fill(0.0);
-        for head in 0..tables.shape.heads {
+        // What the last head writes is still near.
+        for head in (0..tables.shape.heads).rev() {
             self.pattern_backward(simd, tables, list, head);
             self.writes_backward(simd, tables, list, head, gradients);
             self.scores_backward(simd, tables, list, head, gradients);
@@ -164,31 +167,36 @@ impl Backward {
     }
 }
 
-/// Turns a query's row into its gradient: through the cross-entropy, the bias and the final norm.
+/// Turns the queries' rows into their gradients: through the cross-entropy, the bias and the final norm.
 ///
 /// With logits s·u + b, s = 1/√(|x|²/d_model + eps): d u = s·g, d x = −s³/d_model · (g·u) · x.
 #[simd]
-fn row_backward<S: Simd>(
+fn rows_backward<S: Simd>(
     simd: S,
     tables: &Tables,
     list: &mut List,
-    query: usize,
-    target: usize,
+    targets: ArrayView1<Token>,
     weight: f32,
     gradients: &mut Tables,
 ) -> Score {
     let shape = tables.shape;
-    let scale = list.unembed(simd, tables, query);
-    let logits = &mut list.logits;
-    let outcome = cross_entropy_gradient(simd, logits, target, weight);
-    add_scaled(simd, &mut gradients.bias, logits, 1.0);
-    let (resid, u) = list.rows[query * shape.row_width()..][..shape.row_width()].split_at_mut(shape.resid_width());
-    let g_u = dot(simd, logits, u);
-    for (u, g) in lanes_mut::<S>(u).zip(lanes::<S>(logits)) {
-        (get(simd, g) * scale).store_slice(u);
+    let Unembedded { logits, scale } = &mut list.unembedded;
+    let mut score = Score::default();
+    for (logits, target) in logits.chunks_exact_mut(padded(shape.classes)).zip(targets) {
+        score.add(cross_entropy_gradient(simd, logits, *target as usize, weight).into());
     }
-    scale_row(simd, resid, -scale.powi(3) / shape.d_model as f32 * g_u);
-    outcome.into()
+    let rows = list.rows.chunks_exact_mut(shape.row_width()).map(|row| row.split_at_mut(shape.resid_width()));
+    for ((g, (resid, u)), scale) in logits.chunks_exact(padded(shape.classes)).zip(rows).zip(scale.iter()) {
+        let mut g_u = S::f32s::splat(simd, 0.0);
+        for ((u, g), bias) in lanes_mut::<S>(u).zip(lanes::<S>(g)).zip(lanes_mut::<S>(&mut gradients.bias)) {
+            let g = get(simd, g);
+            add_to(simd, bias, g);
+            g_u = g.mul_add(get(simd, u), g_u);
+            (g * *scale).store_slice(u);
+        }
+        scale_row(simd, resid, -scale.powi(3) / shape.d_model as f32 * g_u.reduce_sum());
+    }
+    score
 }
 
 /// d direct\[t\] and d direct\[p\] get d row\[q\].

@@ -34,8 +34,16 @@ pub struct List {
     pub rows: Numbers,
     /// One row of a QK circuit.
     circuit_row: Numbers,
-    /// Logits of one query, `[padded(classes)]`.
+    /// What [`unembed`](Self::unembed) computes.
+    pub unembedded: Unembedded,
+}
+
+/// The logits of all queries.
+pub struct Unembedded {
+    /// `[query, padded(classes)]`.
     pub logits: Numbers,
+    /// The final norm's scale, `[query]`: 1 without norms.
+    pub scale: Numbers,
 }
 
 impl List {
@@ -52,7 +60,10 @@ impl List {
             writes: numbers(shape.heads * shape.positions * shape.row_width(), 0.0),
             rows: numbers(queries.all.len() * shape.row_width(), 0.0),
             circuit_row: numbers(shape.qk_width().max(LOOKUP), 0.0),
-            logits: numbers(padded(shape.classes), 0.0),
+            unembedded: Unembedded {
+                logits: numbers(queries.all.len() * padded(shape.classes), 0.0),
+                scale: numbers(queries.all.len(), 1.0),
+            },
         }
     }
 
@@ -156,28 +167,24 @@ impl List {
         }
     }
 
-    /// The final norm's scale for a query's row: 1 without norms.
-    #[inline(always)]
-    pub fn norm_scale<S: Simd>(&self, simd: S, tables: &Tables, query: usize) -> f32 {
+    /// The logits of every query. What one query waits for does not hold up the next: each step is taken for all of them.
+    #[simd]
+    pub fn unembed<S: Simd>(&mut self, simd: S, tables: &Tables) {
         let shape = tables.shape;
-        if !shape.norms {
-            return 1.0;
+        let Unembedded { logits, scale } = &mut self.unembedded;
+        let rows = || self.rows.chunks_exact(shape.row_width()).map(|row| row.split_at(shape.resid_width()));
+        if shape.norms {
+            for (scale, (resid, _)) in scale.iter_mut().zip(rows()) {
+                *scale = (dot(simd, resid, resid) / shape.d_model as f32 + shape.eps).sqrt().recip();
+            }
         }
-        let row = &self.rows[query * shape.row_width()..][..shape.resid_width()];
-        (dot(simd, row, row) / shape.d_model as f32 + shape.eps).sqrt().recip()
-    }
-
-    /// Puts the logits of a query into `self.logits`; gives the norm's scale.
-    #[inline(always)]
-    pub fn unembed<S: Simd>(&mut self, simd: S, tables: &Tables, query: usize) -> f32 {
-        let shape = tables.shape;
-        let scale = self.norm_scale(simd, tables, query);
-        let row = &self.rows[query * shape.row_width()..][..shape.row_width()][shape.resid_width()..];
-        let s = S::f32s::splat(simd, scale);
-        for ((logits, u), bias) in lanes_mut::<S>(&mut self.logits).zip(lanes::<S>(row)).zip(lanes::<S>(&tables.bias)) {
-            get(simd, u).mul_add(s, get(simd, bias)).store_slice(logits);
+        for ((logits, (_, u)), scale) in logits.chunks_exact_mut(padded(shape.classes)).zip(rows()).zip(scale.iter()) {
+            let s = S::f32s::splat(simd, *scale);
+            let of_classes = lanes::<S>(u).zip(lanes::<S>(&tables.bias));
+            for (logits, (u, bias)) in lanes_mut::<S>(logits).zip(of_classes) {
+                get(simd, u).mul_add(s, get(simd, bias)).store_slice(logits);
+            }
         }
-        scale
     }
 }
 

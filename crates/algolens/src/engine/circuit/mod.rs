@@ -17,7 +17,7 @@ use super::{
     parallel::{self, GROUPS, LEARNING_GROUPS, lists_per_group},
     queries::Queries,
     softmax::predict,
-    vector::Vectors,
+    vector::{Vectors, padded},
 };
 use crate::{
     Result,
@@ -121,7 +121,7 @@ impl Memory for Tabulated {
         let (sum, reduction) = self.sum.get_or_insert_with(|| (Tables::new(shape), Reduction::new(shape)));
         let groups = &self.groups[..used];
         let of_groups: Vec<_> = groups.iter().filter_map(|group| group.backward.as_ref()).map(|(_, d)| d).collect();
-        add_up(sum, &of_groups);
+        add_up(vectors, sum, &of_groups);
         reduction.weights(&self.circuits, model, sum, gradients);
         let mut score = Score::default();
         groups.iter().for_each(|group| score.add(group.score));
@@ -152,11 +152,10 @@ fn same_bits(a: &[f32], b: &[f32]) -> bool {
 }
 
 /// The sum of the groups' tables, in their order.
-fn add_up(sum: &mut Tables, groups: &[&Tables]) {
-    for (array, sum) in sum.arrays_mut().enumerate() {
-        let of_groups = groups.iter().filter_map(|group| group.arrays().nth(array)).map(|numbers| &numbers[..]);
-        parallel::sum(sum, of_groups.collect());
-    }
+fn add_up(vectors: Vectors, sum: &mut Tables, groups: &[&Tables]) {
+    let parts = |array| groups.iter().filter_map(move |group| group.arrays().nth(array)).map(|numbers| &numbers[..]);
+    let sums = sum.arrays_mut().enumerate().map(|(array, sum)| (&mut sum[..], parts(array).collect()));
+    parallel::sum_all(vectors, sums.collect());
 }
 
 impl Group {
@@ -184,9 +183,10 @@ fn logits<S: Simd>(
 ) {
     for (tokens, mut logits) in tokens.outer_iter().zip(logits.outer_iter_mut()) {
         list.forward(simd, tables, tokens);
-        for (query, mut row) in logits.outer_iter_mut().enumerate() {
-            list.unembed(simd, tables, query);
-            row.iter_mut().zip(list.logits.iter()).for_each(|(to, from)| *to = *from);
+        list.unembed(simd, tables);
+        let of_queries = list.unembedded.logits.chunks_exact(padded(tables.shape.classes));
+        for (mut row, logits) in logits.outer_iter_mut().zip(of_queries) {
+            row.iter_mut().zip(logits).for_each(|(to, from)| *to = *from);
         }
     }
 }
@@ -196,9 +196,10 @@ fn outcomes<S: Simd>(simd: S, list: &mut List, tables: &Tables, batch: Batch, ou
     let lists = batch.tokens.outer_iter().zip(batch.targets.outer_iter());
     for ((tokens, targets), outcomes) in lists.zip(outcomes.chunks_mut(batch.positions.len())) {
         list.forward(simd, tables, tokens);
-        for (query, (target, outcome)) in targets.iter().zip(outcomes).enumerate() {
-            list.unembed(simd, tables, query);
-            *outcome = predict(simd, &mut list.logits, *target as usize).outcome;
+        list.unembed(simd, tables);
+        let of_queries = list.unembedded.logits.chunks_exact_mut(padded(tables.shape.classes));
+        for ((logits, target), outcome) in of_queries.zip(targets).zip(outcomes) {
+            *outcome = predict(simd, logits, *target as usize).outcome;
         }
     }
 }

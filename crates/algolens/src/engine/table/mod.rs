@@ -169,7 +169,7 @@ impl Memory for Workspace {
         });
         let groups = &learning.groups[..used];
         let parts = groups.iter().map(|group| group.gradients.params.values()).collect();
-        parallel::sum(gradients.values_mut(), parts);
+        parallel::sum_all(vectors, vec![(gradients.values_mut(), parts)]);
         groups.iter().fold(Score::default(), |mut score, group| {
             score.add(group.score);
             score
