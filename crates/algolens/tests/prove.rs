@@ -3,8 +3,12 @@
 use algolens::{
     check,
     engine::{Engine, Form, Plain, Vectors},
-    model::{Model, Normalization, Positions},
+    model::{
+        Model, Normalization, Positions,
+        checkpoint::{Checkpoint, Hints},
+    },
     prove::{self, Certificate, Class, Classes, Origin, Restrictions, Search, Status, Tables},
+    random,
     task::{Dataset, SortedList, TaskSpec, Token},
     train::{Architecture, Event, Recipe, Run},
 };
@@ -346,4 +350,55 @@ fn attacks_find_the_worst_list_and_prove_that_none_is_worse() {
             assert!(restrictions.allow(&classes.of_list(&found.found[0].list)[found.found[0].position]));
         }
     }
+}
+
+/// P(X ≤ k), or P(X ≥ k), of X hits in n draws that hit with probability p, where that is the smaller tail.
+fn tail(n: usize, k: usize, p: f64) -> f64 {
+    let [n, at] = [n, k].map(|number| number as f64);
+    let ln_choose = libm::lgamma(n + 1.0) - libm::lgamma(at + 1.0) - libm::lgamma(n - at + 1.0);
+    let first = (ln_choose + at * p.ln() + (n - at) * (-p).ln_1p()).exp();
+    let odds = p / (1.0 - p);
+    let down = at < n * p;
+    let next = |k: f64| if down { k / (n - k + 1.0) / odds } else { (n - k) / (k + 1.0) * odds };
+    let (mut sum, mut term, mut at) = (0.0, first, at);
+    while term > 1e-18 * first {
+        sum += term;
+        term *= next(at);
+        at += if down { -1.0 } else { 1.0 };
+    }
+    sum
+}
+
+#[test]
+fn tails_of_binomials_are_right() {
+    // By whole numbers: of 2¹⁰ outcomes, 1 + 10 + 45 have at most two hits, and as many at least eight.
+    assert!((tail(10, 2, 0.5) - 56.0 / 1024.0).abs() < 1e-12);
+    assert!((tail(10, 8, 0.5) - 56.0 / 1024.0).abs() < 1e-12);
+    // 1 − 0.9⁵ of five draws hit at least once.
+    assert!((tail(5, 1, 0.1) - (1.0 - 0.9_f64.powi(5))).abs() < 1e-12);
+}
+
+/// The exact binomial interval at 99.99 % of ten million lists, and what is proved of all of them, have a share in common.
+#[test]
+fn the_bracket_of_the_posts_task_meets_ten_million_sampled_lists() {
+    const LISTS: usize = 10_000_000;
+    const AT_A_TIME: usize = 100_000;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/sorted_list.safetensors");
+    let model = Checkpoint::open(path.as_ref(), &Hints::default()).unwrap().checkpoint.model;
+    let task = SortedList::new(10, 50).unwrap();
+    let bracket = certificate(&model, &task, 3_500_000).list_accuracy;
+    assert!(bracket.lower > 0.97 && bracket.upper < 1.0, "{bracket:?}");
+
+    let engine = Form::best(model.config()).engine(Vectors::best());
+    let mut rng = random::stream(7, "ten million lists");
+    let mut right = 0;
+    for _ in 0..LISTS / AT_A_TIME {
+        let lists = Dataset::generate(&task, AT_A_TIME, &mut rng);
+        let outcomes = engine.outcomes(&model, (&lists).into()).unwrap();
+        right += outcomes.chunks(task.list_len()).filter(|list| list.iter().all(|outcome| outcome.right)).count();
+    }
+    let share = right as f64 / LISTS as f64;
+    let nearest = share.clamp(bracket.lower, bracket.upper);
+    println!("{share} of the sampled lists, {} to {} of all", bracket.lower, bracket.upper);
+    assert!(nearest == share || tail(LISTS, right, nearest) > 0.5e-4, "{share} is not in {bracket:?}");
 }

@@ -198,3 +198,33 @@ pub fn attack(
     found.sort_by(|a, b| a.margin.total_cmp(&b.margin));
     Ok(Attack { found, proved })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_allowed(restrictions: Restrictions) -> bool {
+        restrictions.allow(&Class { position: 2, token: Some(3), target: 7 })
+    }
+
+    #[test]
+    fn restrictions_allow_what_they_name_and_nothing_else() {
+        let values = |values: &[Token]| is_allowed(Restrictions { values: Some(values.into()), ..Default::default() });
+        let position = |position| is_allowed(Restrictions { position: Some(position), ..Default::default() });
+        let token = |token| is_allowed(Restrictions { token: Some(token), ..Default::default() });
+        let target = |target| is_allowed(Restrictions { target: Some(target), ..Default::default() });
+        let min_gap = |gap| is_allowed(Restrictions { min_gap: Some(gap), ..Default::default() });
+        let max_gap = |gap| is_allowed(Restrictions { max_gap: Some(gap), ..Default::default() });
+        assert!(is_allowed(Restrictions::default()));
+        assert_eq!([1, 2, 3].map(position), [false, true, false]);
+        assert_eq!([2, 3, 7].map(token), [false, true, false]);
+        assert_eq!([3, 7, 8].map(target), [false, true, false]);
+        assert_eq!([3, 4, 5].map(min_gap), [true, true, false]);
+        assert_eq!([3, 4, 5].map(max_gap), [false, true, true]);
+        assert_eq!([values(&[3, 7]), values(&[3, 8]), values(&[2, 7])], [true, false, false]);
+        let at_sep = Class { position: 0, token: None, target: 7 };
+        assert!(!Restrictions { max_gap: Some(50), ..Default::default() }.allow(&at_sep));
+        assert!(!Restrictions { min_gap: Some(0), ..Default::default() }.allow(&at_sep));
+        assert!(Restrictions { values: Some(vec![7]), ..Default::default() }.allow(&at_sep));
+    }
+}
