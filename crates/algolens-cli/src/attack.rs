@@ -13,7 +13,7 @@ use algolens::{
     interpret::{Subject, predict},
     observer::Observer,
     prove::{
-        self, Attack, AttackProgress, Classes, Counterexample, Failures, Family, Restrictions, Sorter, Tables,
+        self, Attack, AttackProgress, Classes, Counterexample, Failures, Family, Order, Restrictions, Sorter, Tables,
         failures_by_family,
     },
     task::{Dataset, SortedList, Task, Token},
@@ -22,7 +22,7 @@ use std::ops::ControlFlow;
 
 /// Find the lists that a model sorts worst
 ///
-/// For one-layer attention-only models the search is exact: it proves that no list is worse. Other models are searched by
+/// For one-layer attention-only models it proves that no list is worse, or by how little one might be. Other models are searched by
 /// going from list to list. Every list found is run through the plain engine.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  algolens attack models/sorted_list.safetensors\n  \
@@ -51,6 +51,9 @@ pub struct Args {
     /// Only lists of these values, such as 30..50 or 1,3,10..20
     #[arg(long, value_name = "VALUES")]
     values: Option<String>,
+    /// Only unsorted lists that stand in this order
+    #[arg(long, value_name = "ORDER", value_parser = ["ascending", "descending"])]
+    order: Option<String>,
     /// How many lists to show, each of another class of predictions
     #[arg(long, value_name = "N", default_value_t = 5)]
     count: usize,
@@ -58,10 +61,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 20_000_000)]
     work: u64,
     /// Instead: the fewest swaps and replacements (at most 2) that turn this list into one that is sorted wrong
-    #[arg(long, value_name = "LIST", conflicts_with_all = ["families", "values", "position", "token", "target", "min_gap", "max_gap"])]
+    #[arg(long, value_name = "LIST", conflicts_with_all = ["families", "values", "order", "position", "token", "target", "min_gap", "max_gap"])]
     near: Option<String>,
     /// Instead: worst case and failure rate by gap, by position and by the order of the unsorted list
-    #[arg(long, conflicts_with_all = ["values", "position", "token", "target", "min_gap", "max_gap"])]
+    #[arg(long, conflicts_with_all = ["values", "order", "position", "token", "target", "min_gap", "max_gap"])]
     families: bool,
     /// Print JSON
     #[arg(long)]
@@ -143,6 +146,11 @@ impl Args {
             min_gap: self.min_gap,
             max_gap: self.max_gap,
             values: self.values.as_deref().map(|text| values(text, task)).transpose()?,
+            order: match self.order.as_deref() {
+                Some("ascending") => Order::Ascending,
+                Some("descending") => Order::Descending,
+                _ => Order::Any,
+            },
         })
     }
 }
@@ -259,9 +267,9 @@ fn families(failures: &[Failures]) -> String {
             None => (String::new(), String::new()),
             Some(worst) => (format!("{:.3}", worst.margin), output::spaced(&worst.list)),
         };
-        let exact = if failures.exact { "exact" } else { "found" };
+        let proved = failures.proved.map_or("none".to_owned(), |proved| format!("{proved:.3}"));
         let rate = format!("{:.5}", failures.rate);
-        vec![family, failures.predictions.to_string(), rate, margin, exact.to_owned(), list]
+        vec![family, failures.predictions.to_string(), rate, margin, proved, list]
     });
-    output::table(&["family", "sampled", "wrong", "least margin", "", "worst list"], rows)
+    output::table(&["family", "sampled", "wrong", "least found", "proved", "worst list"], rows)
 }

@@ -1,14 +1,16 @@
 //! Lists on which the right answer does worst.
 
 use super::{
-    Class, Classes, Counterexample, List, Search, Tables,
+    Class, ClassRows, Classes, Counterexample, List, Order, Search, Tables,
     contest::Contest,
     node::Node,
     oracle::{ABSENT, Region},
     prover::Prover,
+    search::Aim,
 };
 use crate::{Error, Result, observer::Observer, task::Token};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
 
 /// A list and how its prediction comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +31,14 @@ impl Found {
             Self { list: point.list, margin, rival }
         });
         found.fold(None, |worst, found| Self::worse(worst, Some(found)))
+    }
+
+    /// The worst of some lists of a class.
+    pub fn worst_among(rows: &ClassRows, lists: &[List]) -> Option<Self> {
+        lists.iter().fold(None, |worst, &list| {
+            let (margin, rival) = rows.margin(&rows.of_list(&list));
+            Self::worse(worst, Some(Self { list, margin, rival }))
+        })
     }
 
     /// The worse of two.
@@ -95,6 +105,8 @@ pub struct Restrictions {
     pub max_gap: Option<Token>,
     /// The values a list may have; all where none are given.
     pub values: Option<Vec<Token>>,
+    /// The order in which the unsorted list stands.
+    pub order: Order,
 }
 
 impl Restrictions {
@@ -128,7 +140,7 @@ impl Restrictions {
 pub struct Attack {
     /// The worst list of each class, the worst first.
     pub found: Vec<Counterexample>,
-    /// Every list and prediction that the attack may use has at least this margin; none where that was not proved.
+    /// Every list and prediction that the attack may use has at least this margin; none where nothing was proved.
     pub proved: Option<f64>,
 }
 
@@ -144,7 +156,8 @@ pub struct AttackProgress {
 }
 
 /// Searches the worst lists by the margin of the right answer: every class once, and then, within `work` passes of the
-/// oracle, for a proof that none is worse than the worst by more than 1e-6, or for a list that is.
+/// oracle, for a proof that none is worse than the worst, taking in lists that are: by more than 1e-6 logits where that
+/// can be proved, else by as little as can.
 ///
 /// # Errors
 /// Restrictions that no list meets, or [`Error::Cancelled`] when the observer asks to stop.
@@ -155,53 +168,105 @@ pub fn attack(
     work: u64,
     observer: &mut dyn Observer<AttackProgress>,
 ) -> Result<Attack> {
-    /// Logits by which another list may be worse yet.
-    const PRECISION: f64 = 1e-6;
+    /// Logits by which another list may be worse yet: tried first, and of classes where it fails, one after another.
+    const FINEST: f64 = 1e-6;
+    const COARSER: [f64; 12] = [16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.03, 0.01, 1e-3, 1e-4];
     let classes = classes.only(|class| restrictions.allow(class));
-    let mut found: Vec<Option<Counterexample>> = vec![None; classes.all().len()];
-    let mut least = f64::INFINITY;
-    let (mut spent, mut proved) = (0, None);
-    loop {
-        let is_first = least == f64::INFINITY;
-        let slack = if is_first { 0.0 } else { least - PRECISION };
-        let search = Search::new(tables, classes.clone(), slack)?.restricted(restrictions.clone());
-        let mut search = if is_first { search.attacks_only() } else { search };
-        while !search.finished() && (is_first || spent + search.work() < work) {
+    let mut hunt = Hunt { tables, restrictions, left: work, found: BTreeMap::new(), least: f64::INFINITY, observer };
+    hunt.run(&classes, Aim::Attacks, u64::MAX)?;
+    if hunt.least == f64::INFINITY {
+        return Err(Error::invalid("restrictions", "some list that meets them", "none"));
+    }
+    let unclosed = hunt.run(&classes, Aim::Worst(FINEST), hunt.left / 4)?;
+    let mut proved = unclosed.is_empty().then_some(hunt.least - FINEST);
+    if !unclosed.is_empty() {
+        let classes = classes.only(|class| unclosed.contains(class));
+        for gap in COARSER {
+            if !hunt.run(&classes, Aim::Worst(gap), hunt.left / 4)?.is_empty() {
+                break;
+            }
+            proved = Some(hunt.least - gap);
+        }
+    }
+    let mut found: Vec<Counterexample> = hunt.found.into_values().collect();
+    found.sort_by(|a, b| a.margin.total_cmp(&b.margin));
+    Ok(Attack { found, proved })
+}
+
+/// What several searches find together.
+struct Hunt<'a, 'o> {
+    tables: &'a Tables,
+    restrictions: &'a Restrictions,
+    /// Passes of the oracle that may be made.
+    left: u64,
+    /// The worst list of each class.
+    found: BTreeMap<Class, Counterexample>,
+    /// The least margin of those.
+    least: f64,
+    observer: &'o mut dyn Observer<AttackProgress>,
+}
+
+impl Hunt<'_, '_> {
+    /// One search, for at most so many passes; the classes that are not closed after it.
+    fn run(&mut self, classes: &Classes, aim: Aim, work: u64) -> Result<HashSet<Class>> {
+        let slack = if let Aim::Worst(gap) = aim { self.least - gap } else { 0.0 };
+        let mut search = Search::aimed(self.tables, classes.clone(), slack, self.restrictions, aim);
+        while !search.finished() && search.work() < work {
             search.advance();
-            let progress = AttackProgress { least, done: search.begun(), of: classes.all().len() };
-            if observer.on(progress).is_break() {
+            self.least = self.least.min(search.least_margin());
+            let progress = AttackProgress { least: self.least, done: search.begun(), of: classes.all().len() };
+            if self.observer.on(progress).is_break() {
                 return Err(Error::Cancelled);
             }
         }
-        spent += search.work();
-        for (found, now) in found.iter_mut().zip(search.worst()) {
-            if let Some(now) = now
-                && found.as_ref().is_none_or(|found| now.margin < found.margin)
-            {
-                *found = Some(now);
+        self.left = self.left.saturating_sub(search.work());
+        for (class, found) in classes.all().iter().zip(search.worst()) {
+            let Some(found) = found else { continue };
+            if self.found.get(class).is_none_or(|known| found.margin < known.margin) {
+                self.found.insert(*class, found);
             }
         }
-        let before = least;
-        least = found.iter().flatten().map(|found| found.margin).fold(f64::INFINITY, f64::min);
-        if least == f64::INFINITY {
-            return Err(Error::invalid("restrictions", "some list that meets them", "none"));
-        }
-        if !search.finished() {
-            break;
-        }
-        if least >= before {
-            proved = Some(before - PRECISION);
-            break;
-        }
+        Ok(search.unclosed())
     }
-    let mut found: Vec<Counterexample> = found.into_iter().flatten().collect();
-    found.sort_by(|a, b| a.margin.total_cmp(&b.margin));
-    Ok(Attack { found, proved })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        prove::{
+            ClassRows,
+            oracle::tests::{every_list, random_model},
+        },
+        task::SortedList,
+    };
+
+    /// Without a first attack the lists that do worst are found in parts of classes, and one by one.
+    #[test]
+    fn the_worst_list_is_found_wherever_it_is() {
+        for seed in 0..3 {
+            let task = SortedList::new(4, 8).unwrap();
+            let tables = Tables::of(&random_model(&task, 2, seed), &task).unwrap();
+            let classes = Classes::of(&task).unwrap();
+            let margins = classes.all().iter().map(|class| {
+                let rows = ClassRows::of(&tables, *class);
+                let lists = every_list(4, 9).into_iter().filter(|list| rows.has(list));
+                lists.map(|list| rows.margin(&rows.of_list(&list)).0).fold(f64::INFINITY, f64::min)
+            });
+            let least = margins.fold(f64::INFINITY, f64::min);
+            // As if a list were known that is this little above the worst.
+            for above in [0.01, 0.3, 3.0] {
+                let all = Restrictions::default();
+                let mut search = Search::aimed(&tables, classes.clone(), least + above, &all, Aim::Worst(1e-6));
+                while !search.finished() {
+                    search.advance();
+                }
+                assert!(search.unclosed().is_empty());
+                assert!((search.least_margin() - least).abs() < 1e-9, "{} and {least}", search.least_margin());
+                assert!((search.slack() - (least - 1e-6)).abs() < 1e-9);
+            }
+        }
+    }
 
     fn is_allowed(restrictions: Restrictions) -> bool {
         restrictions.allow(&Class { position: 2, token: Some(3), target: 7 })

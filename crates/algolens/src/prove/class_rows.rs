@@ -41,8 +41,8 @@ pub struct Averages {
 /// σ of every list of a class lies between two averages of rows.
 ///
 /// σ √d_model is the length of x, the destination's residual plus the heads' averages (with a last coordinate for eps).
-/// It is at least x's component along the unit vector to the x̄ of the class's [`middle`](ClassRows::middle) list, and, by
-/// the triangle inequality, at most the heads' averages of lengths, when x̄'s deviations are shared between them.
+/// It is at least x's component along the unit vector to the x̄ of some list of the class (its
+/// [`middle`](ClassRows::middle), unless another is named), and, by the triangle inequality, at most the heads' averages of lengths, when x̄'s deviations are shared between them.
 #[derive(Clone, Debug, Default)]
 pub struct SigmaBounds {
     /// Not above σ.
@@ -75,19 +75,24 @@ impl<'a> ClassRows<'a> {
             .collect();
         let sigma = SigmaBounds::default();
         let mut class_rows = Self { tables, class, tokens, low, destination, rows, weights, sigma };
-        class_rows.sigma = class_rows.bound_sigma();
+        let middle = class_rows.middle();
+        class_rows.bound_sigma_around(&middle);
         class_rows
     }
 
-    fn bound_sigma(&self) -> SigmaBounds {
+    /// Bounds σ as closely as can be where lists are as this one of the class.
+    pub fn bound_sigma_around(&mut self, list: &List) {
+        self.sigma = self.bounds_of_sigma(&self.of_list(list));
+    }
+
+    fn bounds_of_sigma(&self, attended: &[usize]) -> SigmaBounds {
         let zeros = || vec![vec![0.0; self.rows.len()]; self.tables.n_heads()];
         if !self.tables.normed {
             let one = || Averages { base: 1.0, rows: zeros() };
             return SigmaBounds { low: one(), high: one() };
         }
-        let middle = self.of_list(&self.middle());
         let own = self.tables.residual(self.destination);
-        let means: Vec<Array1<f64>> = (0..self.tables.n_heads()).map(|head| self.output(head, &middle)).collect();
+        let means: Vec<Array1<f64>> = (0..self.tables.n_heads()).map(|head| self.output(head, attended)).collect();
         let sum = means.iter().fold(own.to_owned(), |sum, mean| sum + mean);
         let unit = &sum / sum.dot(&sum).sqrt();
         let width = ((own.len() - 1) as f64).sqrt();

@@ -78,10 +78,13 @@ impl Sorter<'_> {
         let mut rng = random::stream(seed, "attack");
         let mut found: Vec<Counterexample> = Vec::new();
         for _ in 0..starts {
-            let start = draw(&values, self.task.list_len(), &mut rng)?;
+            let mut start = draw(&values, self.task.list_len(), &mut rng)?;
+            restrictions.order.apply(&mut start);
             let Some(mut worst) = self.worst_predictions(&[start], &allow)?.remove(0) else { continue };
             for _ in 0..MOST_STEPS {
-                let near = self.worst_predictions(&self.neighbours(&worst.list, &values), &allow)?;
+                let mut near = self.neighbours(&worst.list, &values);
+                near.iter_mut().for_each(|list| restrictions.order.apply(list));
+                let near = self.worst_predictions(&near, &allow)?;
                 let least = near.into_iter().flatten().min_by(|a, b| a.margin.total_cmp(&b.margin));
                 match least.filter(|least| least.margin < worst.margin) {
                     Some(least) => worst = least,

@@ -21,6 +21,7 @@ mod families;
 mod local;
 mod node;
 mod oracle;
+mod order;
 mod prover;
 mod safe;
 mod saved;
@@ -34,8 +35,9 @@ pub use certificate::{Bracket, Certificate, ClassStatus, Counterexample, Identit
 pub use certify::{Origin, certificate};
 pub use class::{Class, Classes, choose};
 use class_rows::ClassRows;
-pub use families::{Failures, Family, Order, failures_by_family};
+pub use families::{Failures, Family, failures_by_family};
 pub use local::Sorter;
+pub use order::Order;
 pub use safe::{SafeFrom, SafeInputs, SafeSteps, safe_inputs};
 pub use search::Search;
 pub use tables::Tables;

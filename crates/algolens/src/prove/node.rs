@@ -1,7 +1,7 @@
 //! One node of a proof: what its bounds decide, and how to split what is left.
 
 use super::{
-    Class, ClassRows, List,
+    Class, ClassRows, List, Order,
     attack::Restrictions,
     bout::{Bout, NO_FLOOR, Outcome},
     contest::Contest,
@@ -110,7 +110,7 @@ impl Node {
         let rival = |answer| Rival { answer: answer as u16, floors: floors.clone(), written: floors.clone() };
         let middle = rows.middle();
         let zeros = vec![0.0; rows.rows.len()];
-        let list = match region.has(rows, &middle) {
+        let list = match restrictions.order == Order::Any && region.has(rows, &middle) {
             true => Some(middle),
             false => prover.oracle.minimum(rows, &region, &zeros).map(|minimum| minimum.list),
         };
@@ -127,6 +127,14 @@ impl Node {
             let lists = self.lists.iter().filter(|list| region.has(prover.rows, list)).copied().collect();
             (count > 0.5).then(|| Self { region, count, rivals: self.rivals.clone(), lists })
         })
+    }
+
+    /// Forgets floors: they hold for one slack and one bound on σ.
+    pub fn forget_floors(&mut self) {
+        for rival in &mut self.rivals {
+            rival.floors.fill(NO_FLOOR);
+            rival.written.fill(NO_FLOOR);
+        }
     }
 
     /// Bounds what rivals can do in the node.
@@ -157,12 +165,13 @@ impl Node {
         if self.count < 1.5 {
             let zeros = vec![0.0; prover.rows.rows.len()];
             let list = prover.oracle.minimum(prover.rows, &self.region, &zeros).expect("a list is left").list;
-            let (margin, _) = prover.rows.margin(&prover.rows.of_list(&list));
-            if margin < -effort.slack {
+            let point = prover.remember(list);
+            let (margin, _) = prover.rows.margin(&prover.points[point].rows);
+            let right = margin > effort.slack;
+            if !right && margin < -effort.slack {
                 wrong += 1.0;
                 first_wrong += effort.certified.map_or(0.0, |certified| self.count_first(prover, certified));
             }
-            let right = margin > effort.slack;
             return Examined { steps, wrong, first_wrong, left: Left::Single { right } };
         }
         let split = worst.and_then(|(least, marginals)| self.choose_split(prover.rows, least, &marginals));

@@ -19,6 +19,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    borrow::Cow,
     cmp::Ordering,
     collections::{BinaryHeap, HashSet},
     sync::{Mutex, PoisonError},
@@ -37,8 +38,19 @@ pub struct Search<'a> {
     /// Classes that their root decides as certified.
     certified: HashSet<Class>,
     restrictions: Restrictions,
-    /// Whether lists are only searched, and nothing is proved.
-    attacks_only: bool,
+    aim: Aim,
+}
+
+/// What a search is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Aim {
+    /// What share of lists is right, and what share is wrong.
+    Shares,
+    /// Lists that do badly: each class is attacked once, and nothing is proved.
+    Attacks,
+    /// That no list is worse than the worst by more than this: the slack follows the worst list that is known. What was
+    /// proved with a higher slack holds with a lower one.
+    Worst(f64),
 }
 
 /// Where a search stands.
@@ -52,6 +64,12 @@ pub(super) struct State {
     pub open: BinaryHeap<Open>,
     pub work: u64,
     pub seconds: f64,
+}
+
+impl State {
+    fn new(slack: f64, tables: &Tables) -> Self {
+        Self { slack, step: step(tables), trees: Vec::new(), open: BinaryHeap::new(), work: 0, seconds: 0.0 }
+    }
 }
 
 /// A node to be split.
@@ -97,41 +115,31 @@ impl<'a> Search<'a> {
     /// A search that has not begun. An answer must be above all others by more than `slack` logits to count.
     ///
     /// # Errors
-    /// A task with too many classes, or a slack that is no number.
+    /// A slack that is negative (a list could then count as right and as wrong), or no number.
     pub fn new(tables: &'a Tables, classes: Classes, slack: f64) -> Result<Self> {
-        if !slack.is_finite() {
-            return Err(Error::invalid("slack", "a finite number", slack));
+        if !(slack >= 0.0 && slack.is_finite()) {
+            return Err(Error::invalid("slack", "a finite number, at least 0", slack));
         }
-        let state =
-            State { slack, step: step(tables), trees: Vec::new(), open: BinaryHeap::new(), work: 0, seconds: 0.0 };
-        Ok(Self::with(tables, classes, state))
+        Ok(Self::with(tables, classes, State::new(slack, tables)))
+    }
+
+    /// A search of the lists that meet restrictions.
+    pub(super) fn aimed(
+        tables: &'a Tables,
+        classes: Classes,
+        slack: f64,
+        restrictions: &Restrictions,
+        aim: Aim,
+    ) -> Self {
+        Self { restrictions: restrictions.clone(), aim, ..Self::with(tables, classes, State::new(slack, tables)) }
     }
 
     fn with(tables: &'a Tables, classes: Classes, state: State) -> Self {
         let rows = (0..classes.all().len()).map(|_| None).collect();
         let trees = classes.all().iter().zip(&state.trees);
         let certified = trees.filter(|(_, tree)| tree.is_certified_at_root()).map(|(class, _)| *class).collect();
-        let restrictions = Restrictions::default();
-        Self {
-            tables,
-            classes,
-            state,
-            rows,
-            oracles: Mutex::new(Vec::new()),
-            certified,
-            restrictions,
-            attacks_only: false,
-        }
-    }
-
-    /// A search that attacks each class once and proves nothing.
-    pub(super) fn attacks_only(self) -> Self {
-        Self { attacks_only: true, ..self }
-    }
-
-    /// The same search on fewer lists.
-    pub(super) fn restricted(self, restrictions: Restrictions) -> Self {
-        Self { restrictions, ..self }
+        let (restrictions, aim) = (Restrictions::default(), Aim::Shares);
+        Self { tables, classes, state, rows, oracles: Mutex::new(Vec::new()), certified, restrictions, aim }
     }
 
     /// The classes of the task.
@@ -164,9 +172,29 @@ impl<'a> Search<'a> {
         self.begun() == self.classes.all().len() && self.state.open.is_empty()
     }
 
+    /// The least margin among the worst lists found; infinite where there is none.
+    pub(super) fn least_margin(&self) -> f64 {
+        let worst = self.state.trees.iter().filter_map(|tree| tree.worst);
+        worst.fold(f64::INFINITY, |least, worst| least.min(worst.margin))
+    }
+
+    /// The classes of which some lists are neither proved to be above the slack nor were looked at by themselves.
+    pub(super) fn unclosed(&self) -> HashSet<Class> {
+        let closed = |number: usize| self.state.trees.get(number).is_some_and(Tree::is_closed);
+        let classes = self.classes.all().iter().enumerate();
+        classes.filter(|(number, _)| !closed(*number)).map(|(_, class)| *class).collect()
+    }
+
     /// Works on some classes that are not begun, or on the parts that hold the most undecided lists.
     pub fn advance(&mut self) {
-        if self.begun() < self.classes.all().len() { self.begin() } else { self.go_on() }
+        if self.begun() < self.classes.all().len() {
+            self.begin()
+        } else {
+            self.go_on()
+        }
+        if let Aim::Worst(precision) = self.aim {
+            self.state.slack = self.state.slack.min(self.least_margin() - precision);
+        }
     }
 
     fn begin(&mut self) {
@@ -190,13 +218,17 @@ impl<'a> Search<'a> {
         let root = Node::root(&mut prover, &self.restrictions);
         prover.know(&root.lists);
         let lists = root.count;
-        let mut worst = descend_from_worst(&mut prover, &root);
-        if self.attacks_only {
+        let mut worst = match self.aim {
+            Aim::Worst(_) => None,
+            _ => descend_from_worst(&mut prover, &root),
+        };
+        if self.aim == Aim::Attacks {
             return (Tree::new(lists, worst), None, rows);
         }
         let examined = root.examine(&mut prover, self.root_effort());
         worst = Found::worse(worst, Found::worst_of(&prover));
         if let Left::Node(node, _) = &examined.left
+            && self.aim == Aim::Shares
             && worst.is_none_or(|worst| worst.margin >= 0.0)
         {
             for rival in &node.rivals {
@@ -250,15 +282,30 @@ impl<'a> Search<'a> {
     fn split(&self, open: &Open, oracle: &mut Oracle) -> [(Examined, Option<Found>); 2] {
         let tree = open.tree as usize;
         let rows = self.rows[tree].as_deref().expect("the rows of every node under way were made");
-        let is_refuted = self.state.trees[tree].is_refuted();
-        let mut prover = Prover::new(rows, oracle, self.state.step);
+        let has_worst = self.aim == Aim::Shares && self.state.trees[tree].is_refuted();
+        let around = match self.aim {
+            Aim::Worst(_) => Found::worst_among(rows, &open.node.lists),
+            _ => None,
+        };
+        let rows = match around {
+            None => Cow::Borrowed(rows),
+            Some(worst) => {
+                let mut rows = rows.clone();
+                rows.bound_sigma_around(&worst.list);
+                Cow::Owned(rows)
+            }
+        };
+        let mut prover = Prover::new(&rows, oracle, self.state.step);
         open.node.split(&mut prover, open.split).map(|part| {
-            let Some(part) = part else {
+            let Some(mut part) = part else {
                 return (Examined { steps: Vec::new(), wrong: 0.0, first_wrong: 0.0, left: Left::Nothing }, None);
             };
+            if self.aim != Aim::Shares {
+                part.forget_floors();
+            }
             prover.know(&part.lists);
             let examined = part.examine(&mut prover, self.effort());
-            let worst = if is_refuted { None } else { Found::worst_of(&prover) };
+            let worst = if has_worst { None } else { Found::worst_of(&prover) };
             (examined, worst)
         })
     }
@@ -282,7 +329,8 @@ impl<'a> Search<'a> {
         let search = &*self;
         parallel::for_each(pieces.into_iter().zip(&mut results).collect(), |(piece, result)| {
             let held = search.oracles.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut oracle = held.unwrap_or_else(|| Oracle::new(search.tables.list_len(), Vectors::best()));
+            let new = || Oracle::new(search.tables.list_len(), Vectors::best()).ordered(search.restrictions.order);
+            let mut oracle = held.unwrap_or_else(new);
             let before = oracle.calls();
             let done = work(search, piece, &mut oracle);
             *result = Some((done, oracle.calls() - before));
@@ -299,7 +347,7 @@ impl<'a> Search<'a> {
     }
 
     fn effort(&self) -> Effort<'_> {
-        let (slack, certified) = (self.state.slack, Some(&self.certified));
+        let (slack, certified) = (self.state.slack, (self.aim == Aim::Shares).then_some(&self.certified));
         Effort { slack, closing: 4, narrowing: 2, rounds: 1, hardest_only: true, certified }
     }
 

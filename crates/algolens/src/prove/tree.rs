@@ -76,6 +76,11 @@ impl Tree {
         self.worst.is_some_and(|worst| worst.margin < 0.0)
     }
 
+    /// Whether no lists are left together: each is proved to be above the slack, or was looked at by itself.
+    pub fn is_closed(&self) -> bool {
+        !self.nodes.is_empty() && !self.nodes.iter().any(|branch| matches!(branch.end, End::Open(_)))
+    }
+
     /// Adds what became of a node; what there is to go on with.
     pub fn add(&mut self, examined: Examined) -> Option<(Node, Split)> {
         self.wrong += examined.wrong;

@@ -9,17 +9,19 @@
 //! one and has the same bits with any vector instructions.
 
 mod kernels;
+mod ordered;
 mod region;
 mod steps;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use region::{ABSENT, Region};
 
-use super::{ClassRows, List, MOST_VALUES};
+use super::{ClassRows, List, MOST_VALUES, Order};
 use crate::engine::Vectors;
 use fearless_simd::dispatch;
 use kernels::{BIG, BLOCK, Place, Weigh};
+use ordered::Step;
 
 /// What a sum costs, a number a local row.
 pub type Costs = [f64];
@@ -29,10 +31,15 @@ pub type Costs = [f64];
 pub struct Oracle {
     vectors: Vectors,
     list_len: usize,
+    /// The lists of every region that count.
+    order: Order,
     places: Vec<Place>,
     /// A layer of states before each place, and one after the last.
     layers: Vec<i32>,
     scratch: kernels::Scratch,
+    /// In place of places and layers where the order of lists is given.
+    steps: Vec<Step>,
+    step_layers: Vec<ordered::Layer>,
     weighs: Vec<Weigh>,
     sums: [Vec<f64>; 3],
     marginals: Vec<[i32; BLOCK]>,
@@ -74,9 +81,12 @@ impl Oracle {
         Self {
             vectors,
             list_len,
+            order: Order::Any,
             places: Vec::new(),
             layers: Vec::new(),
             scratch: kernels::Scratch::new(list_len),
+            steps: Vec::new(),
+            step_layers: Vec::new(),
             weighs: Vec::new(),
             sums: std::array::from_fn(|_| Vec::new()),
             marginals: Vec::new(),
@@ -84,6 +94,11 @@ impl Oracle {
             cheapest: Vec::new(),
             calls: 0,
         }
+    }
+
+    /// An oracle for those lists of every region that stand in this order.
+    pub fn ordered(self, order: Order) -> Self {
+        Self { order, ..self }
     }
 
     /// How many passes over states were made; work is counted in these.
@@ -105,10 +120,24 @@ impl Oracle {
         self.calls += 1;
         self.marginals.clear();
         self.marginals.resize(rows.tokens.len(), [i32::MAX; BLOCK]);
-        let Self { places, layers, scratch, marginals, .. } = self;
-        dispatch!(self.vectors.level(), simd => kernels::backward(simd, places, layers, scratch, |place, of| {
-            marginals[places[place].token] = of.map(|units| if kernels::is_finite(units) { units.saturating_add(quantised.constant) } else { i32::MAX });
-        }));
+        let whole = |units: i32| match kernels::is_finite(units) {
+            true => units.saturating_add(quantised.constant),
+            false => i32::MAX,
+        };
+        let Self { places, layers, scratch, marginals, steps, step_layers, order, list_len, .. } = self;
+        if *order == Order::Any {
+            dispatch!(self.vectors.level(), simd => kernels::backward(simd, places, layers, scratch, |place, of| {
+                marginals[places[place].token] = of.map(whole);
+            }));
+        } else {
+            ordered::backward(steps, step_layers, *list_len, |step, of| {
+                let marginals = &mut marginals[steps[step].token];
+                marginals[BLOCK - 1] = whole(of[BLOCK - 1]);
+                for rank in 0..*list_len {
+                    marginals[order.position_of(rank, *list_len).unwrap_or(rank)] = whole(of[rank]);
+                }
+            });
+        }
         Some(minimum)
     }
 
@@ -120,7 +149,14 @@ impl Oracle {
 
     /// How many lists a region has; exact below 2⁵³.
     pub fn count(&mut self, rows: &ClassRows, region: &Region) -> f64 {
-        self.weigh_all(rows, region, None)
+        if self.order == Order::Any {
+            return self.weigh_all(rows, region, None);
+        }
+        let free = vec![0.0; rows.rows.len()];
+        match self.forward(rows, region, &free, false) {
+            None => 0.0,
+            Some(_) => ordered::count(&self.steps, self.list_len),
+        }
     }
 
     /// The sum over a region's lists of the product of the factors of the rows attended to.
@@ -156,6 +192,7 @@ impl Oracle {
         let scale = (f64::from(kernels::RANGE) / largest_sum(rows, region, costs)).min(f64::MAX);
         let constant = round_down(costs[rows.rows.len() - 1], scale);
         self.places.clear();
+        self.steps.clear();
         let position = rows.class.position;
         for (token, &options) in region.options().iter().enumerate() {
             if options & !(1 << ABSENT) == 0 {
@@ -165,7 +202,8 @@ impl Oracle {
                 continue;
             }
             let optional = options >> ABSENT & 1 == 1;
-            if candidates && optional && !self.candidates[token] {
+            // Tokens of ordered lists cannot be exchanged.
+            if candidates && self.order == Order::Any && optional && !self.candidates[token] {
                 continue;
             }
             let at = |j: usize| {
@@ -180,25 +218,39 @@ impl Oracle {
                     if there { round_down(costs[of_token + rank], scale) } else { BIG }
                 }
             });
-            self.places.push(Place::new(token, optional, self.list_len, at, ranks));
+            match self.order {
+                Order::Any => self.places.push(Place::new(token, optional, self.list_len, at, ranks)),
+                order => self.steps.push(Step::new(token, optional, self.list_len, order, at, ranks)),
+            }
         }
-        let Self { places, layers, scratch, .. } = self;
-        dispatch!(self.vectors.level(), simd => kernels::forward(simd, places, layers, scratch));
-        let units = scratch.last(layers, places.len());
+        let Self { places, layers, scratch, steps, step_layers, .. } = self;
+        let units = if self.order == Order::Any {
+            dispatch!(self.vectors.level(), simd => kernels::forward(simd, places, layers, scratch));
+            scratch.last(layers, places.len())
+        } else {
+            ordered::forward(steps, step_layers);
+            step_layers[steps.len()][self.list_len]
+        };
         kernels::is_finite(units).then_some(Quantised { units, constant, scale })
     }
 
     fn trace(&self, rows: &ClassRows, quantised: Quantised) -> Minimum {
         let mut list = [0; MOST_VALUES];
-        kernels::trace(&self.places, &self.layers, &self.scratch, |place, position| {
-            list[position] = rows.tokens[self.places[place].token];
-        });
+        match self.order {
+            Order::Any => kernels::trace(&self.places, &self.layers, &self.scratch, |place, position| {
+                list[position] = rows.tokens[self.places[place].token];
+            }),
+            order => ordered::trace(&self.steps, &self.step_layers, self.list_len, |step, rank| {
+                let position = order.position_of(rank, self.list_len).unwrap_or(rank);
+                list[position] = rows.tokens[self.steps[step].token];
+            }),
+        }
         let Quantised { units, constant, scale } = quantised;
         Minimum { units: i64::from(units) + i64::from(constant), scale, list }
     }
 
     /// How many lists of a region have, up to the token `d`, only steps that are allowed: `allowed(rank, before, token)`
-    /// for the sorted values from the smallest (which has none before it).
+    /// for the sorted values from the smallest (which has none before it). Of ordered lists, none are counted.
     pub fn count_with_steps(
         &mut self,
         rows: &ClassRows,
@@ -206,7 +258,7 @@ impl Oracle {
         allowed: impl Fn(usize, Option<u16>, u16) -> bool,
     ) -> f64 {
         self.calls += 1;
-        if region.options().contains(&0) {
+        if region.options().contains(&0) || self.order != Order::Any {
             return 0.0;
         }
         kernels::first_sums(&mut self.sums, self.list_len)[0] = 1.0;

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A model of random weights.
-fn model(task: &SortedList, n_heads: usize) -> Model {
+pub(in crate::prove) fn random_model(task: &SortedList, n_heads: usize, seed: u64) -> Model {
     let values = task.max_value() as usize + 1;
     let config = Config {
         n_layers: 1,
@@ -25,14 +25,14 @@ fn model(task: &SortedList, n_heads: usize) -> Model {
         positional_embedding_type: Positions::Standard,
         eps: 1e-5,
     };
-    let mut rng = random::stream(3, "test/prove");
+    let mut rng = random::stream(seed, "test/prove");
     let mut model = Model::zeros(config).unwrap();
     model.params.values_mut().iter_mut().for_each(|value| *value = 2.0 * random::uniform24(&mut rng) - 1.0);
     model
 }
 
 /// Every list of distinct values.
-fn lists(list_len: usize, values: usize) -> Vec<List> {
+pub(in crate::prove) fn every_list(list_len: usize, values: usize) -> Vec<List> {
     let mut all = vec![[0; MOST_VALUES]];
     for at in 0..list_len {
         all = all
@@ -52,9 +52,20 @@ fn lists(list_len: usize, values: usize) -> Vec<List> {
 
 /// What the lists of a region say of the costs: how many they are, the sum of products, the minimum, and the minimum of
 /// each option of each token.
-fn by_hand(rows: &ClassRows, region: &Region, costs: &Costs, lists: &[List]) -> (f64, f64, f64, Vec<[f64; BLOCK]>) {
+fn by_hand(
+    rows: &ClassRows,
+    region: &Region,
+    order: Order,
+    costs: &Costs,
+    lists: &[List],
+) -> (f64, f64, f64, Vec<[f64; BLOCK]>) {
     let mut found = (0.0, 0.0, f64::INFINITY, vec![[f64::INFINITY; BLOCK]; rows.tokens.len()]);
-    for list in lists.iter().filter(|list| rows.has(list) && region.has(rows, list)) {
+    let is_ordered = |list: &List| {
+        let mut ordered = *list;
+        order.apply(&mut ordered[..rows.list_len()]);
+        ordered == *list
+    };
+    for list in lists.iter().filter(|list| is_ordered(list) && rows.has(list) && region.has(rows, list)) {
         let attended = rows.of_list(list);
         let sum: f64 = attended.iter().map(|row| costs[*row]).sum();
         found.0 += 1.0;
@@ -72,8 +83,8 @@ fn by_hand(rows: &ClassRows, region: &Region, costs: &Costs, lists: &[List]) -> 
 fn minima_marginals_and_sums_are_those_of_all_lists() {
     for (list_len, values) in [(1, 3), (2, 5), (3, 7), (4, 8), (5, 7)] {
         let task = SortedList::new(list_len, values as u32 - 1).unwrap();
-        let tables = Tables::of(&model(&task, 1), &task).unwrap();
-        let lists = lists(list_len, values);
+        let tables = Tables::of(&random_model(&task, 1, 3), &task).unwrap();
+        let lists = every_list(list_len, values);
         let mut rng = random::stream(5, "test/costs");
         for &class in Classes::of(&task).unwrap().all() {
             let rows = ClassRows::of(&tables, class);
@@ -86,11 +97,15 @@ fn minima_marginals_and_sums_are_those_of_all_lists() {
                         *options &= rng.next_u32() as u16 | rng.next_u32() as u16;
                     }
                 }
-                let (count, sum, least, marginals) = by_hand(&rows, &region, &costs, &lists);
-                for vectors in Vectors::available() {
-                    let mut oracle = Oracle::new(list_len, vectors);
+                let every_way = Vectors::available().into_iter().map(|vectors| (vectors, Order::Any));
+                let best = Vectors::best();
+                for (vectors, order) in every_way.chain([(best, Order::Ascending), (best, Order::Descending)]) {
+                    let (count, sum, least, marginals) = by_hand(&rows, &region, order, &costs, &lists);
+                    let mut oracle = Oracle::new(list_len, vectors).ordered(order);
                     assert_eq!(oracle.count(&rows, &region), count);
-                    assert!((oracle.sum_of_products(&rows, &region, &factors) - sum).abs() <= 1e-12 * sum);
+                    if order == Order::Any {
+                        assert!((oracle.sum_of_products(&rows, &region, &factors) - sum).abs() <= 1e-12 * sum);
+                    }
                     let minimum = oracle.minimum_and_marginals(&rows, &region, &costs);
                     let units = |minimum: Option<Minimum>| minimum.map(|minimum| minimum.units);
                     assert_eq!(units(minimum), units(oracle.minimum(&rows, &region, &costs)));
@@ -126,8 +141,8 @@ fn minima_marginals_and_sums_are_those_of_all_lists() {
 #[test]
 fn lists_with_allowed_steps_are_counted() {
     let task = SortedList::new(4, 7).unwrap();
-    let tables = Tables::of(&model(&task, 1), &task).unwrap();
-    let all = lists(4, 8);
+    let tables = Tables::of(&random_model(&task, 1, 3), &task).unwrap();
+    let all = every_list(4, 8);
     let allowed = |rank: usize, before: Option<u16>, token: u16| {
         !(rank + 3 * token as usize + before.map_or(1, |before| 5 * before as usize)).is_multiple_of(3)
     };
@@ -156,7 +171,7 @@ fn lists_with_allowed_steps_are_counted() {
 #[test]
 fn a_class_has_as_many_lists_as_are_counted() {
     let task = SortedList::new(10, 50).unwrap();
-    let tables = Tables::of(&model(&task, 1), &task).unwrap();
+    let tables = Tables::of(&random_model(&task, 1, 3), &task).unwrap();
     let classes = Classes::of(&task).unwrap();
     let mut oracle = Oracle::new(10, Vectors::best());
     for &class in classes.all().iter().step_by(97) {
