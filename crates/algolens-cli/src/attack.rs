@@ -102,7 +102,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
         }
         Err(why) => {
             terminal.say(format_args!("searched without proof: {why}"));
-            Attack { found: sorter.descend(&restrictions, STARTS, 0)?, proved: None }
+            Attack { found: sorter.descend(&restrictions, STARTS, 0)?, proved: None, work: 0 }
         }
     };
     let shown = confirmed(&opened, &task, attack, args.count)?;

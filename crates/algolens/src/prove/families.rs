@@ -66,10 +66,12 @@ pub fn failures_by_family(
     let by_order = [Order::Any, Order::Ascending, Order::Descending]
         .map(|order| (Family::Order(order), Restrictions { order, ..Restrictions::default() }));
     let families: Vec<(Family, Restrictions)> = by_gap.chain(by_position).chain(by_order).collect();
-    let work = work / families.len() as u64;
-    let mut all = Vec::new();
-    for (family, restrictions) in families {
-        let Attack { found, proved } = attack(tables, &classes, &restrictions, work, observer)?;
+    let (mut all, mut left, count) = (Vec::new(), work, families.len());
+    for (at, (family, restrictions)) in families.into_iter().enumerate() {
+        // What a family does not need is for those after it.
+        let share = left / (count - at) as u64;
+        let Attack { found, proved, work } = attack(tables, &classes, &restrictions, share, observer)?;
+        left = left.saturating_sub(work);
         let (predictions, rate) = match family {
             Family::Order(order) => Outcomes::of(sorter, &in_order(sorter, &data, order)?, &classes)?.rate(|_| true),
             _ => drawn.rate(|class| restrictions.allow(class)),
