@@ -247,6 +247,7 @@ mod tests {
         },
         task::SortedList,
     };
+    use std::ops::ControlFlow;
 
     /// Without a first attack the lists that do worst are found in parts of classes, and one by one.
     #[test]
@@ -274,6 +275,20 @@ mod tests {
                 assert!((search.slack() - (least - 1e-6)).abs() < 1e-9);
             }
         }
+    }
+
+    #[test]
+    fn without_work_nothing_is_proved() {
+        let task = SortedList::new(3, 6).unwrap();
+        let tables = Tables::of(&random_model(&task, 1, 0), &task).unwrap();
+        let classes = Classes::of(&task).unwrap();
+        let mut go_on = |_: AttackProgress| ControlFlow::Continue(());
+        let attack = |work, observer: &mut dyn Observer<AttackProgress>| {
+            attack(&tables, &classes, &Restrictions::default(), work, observer).unwrap()
+        };
+        let (none, all) = (attack(0, &mut go_on), attack(u64::MAX, &mut go_on));
+        assert_eq!(none.proved, None);
+        assert!(!none.found.is_empty() && all.proved.is_some() && all.work > none.work);
     }
 
     fn is_allowed(restrictions: Restrictions) -> bool {
