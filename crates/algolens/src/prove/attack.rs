@@ -174,18 +174,17 @@ pub fn attack(
     const FINEST: f64 = 1e-6;
     const COARSER: [f64; 12] = [16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.03, 0.01, 1e-3, 1e-4];
     let classes = classes.only(|class| restrictions.allow(class));
-    let mut hunt =
-        Hunt { tables, restrictions, left: work, work: 0, found: BTreeMap::new(), least: f64::INFINITY, observer };
+    let mut hunt = Hunt { tables, restrictions, work: 0, found: BTreeMap::new(), least: f64::INFINITY, observer };
     hunt.run(&classes, Aim::Attacks, u64::MAX)?;
     if hunt.least == f64::INFINITY {
         return Err(Error::invalid("restrictions", "some list that meets them", "none"));
     }
-    let unclosed = hunt.run(&classes, Aim::Worst(FINEST), hunt.left / 2)?;
+    let unclosed = hunt.run(&classes, Aim::Worst(FINEST), work.saturating_sub(hunt.work) / 2)?;
     let mut proved = unclosed.is_empty().then_some(hunt.least - FINEST);
     if !unclosed.is_empty() {
         let classes = classes.only(|class| unclosed.contains(class));
         for gap in COARSER {
-            if !hunt.run(&classes, Aim::Worst(gap), hunt.left / 4)?.is_empty() {
+            if !hunt.run(&classes, Aim::Worst(gap), work.saturating_sub(hunt.work) / 4)?.is_empty() {
                 break;
             }
             proved = Some(hunt.least - gap);
@@ -201,9 +200,7 @@ pub fn attack(
 struct Hunt<'a, 'o> {
     tables: &'a Tables,
     restrictions: &'a Restrictions,
-    /// Passes of the oracle that may be made.
-    left: u64,
-    /// Passes that were made.
+    /// Passes of the oracle that were made.
     work: u64,
     /// The worst list of each class.
     found: BTreeMap<Class, Counterexample>,
@@ -225,7 +222,6 @@ impl Hunt<'_, '_> {
                 return Err(Error::Cancelled);
             }
         }
-        self.left = self.left.saturating_sub(search.work());
         self.work += search.work();
         for (class, found) in classes.all().iter().zip(search.worst()) {
             let Some(found) = found else { continue };

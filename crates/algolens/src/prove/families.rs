@@ -40,8 +40,8 @@ pub struct Failures {
     pub rate: f64,
 }
 
-/// The families by gap, by position and by order. Worst cases are proved as far as their share of
-/// `work` goes: see [`attack`].
+/// The families by gap, by position and by order. Worst cases are proved as far as their share of `work` goes: see
+/// [`attack`].
 ///
 /// # Errors
 /// [`Error::Cancelled`](crate::Error::Cancelled) when the observer asks to stop.
@@ -73,7 +73,9 @@ pub fn failures_by_family(
         let Attack { found, proved, work } = attack(tables, &classes, &restrictions, share, observer)?;
         left = left.saturating_sub(work);
         let (predictions, rate) = match family {
-            Family::Order(order) => Outcomes::of(sorter, &in_order(sorter, &data, order)?, &classes)?.rate(|_| true),
+            Family::Order(order) if order != Order::Any => {
+                Outcomes::of(sorter, &in_order(sorter, &data, order)?, &classes)?.rate(|_| true)
+            }
             _ => drawn.rate(|class| restrictions.allow(class)),
         };
         all.push(Failures { family, worst: found.into_iter().next(), proved, predictions, rate });

@@ -25,12 +25,12 @@ impl Order {
         }
     }
 
-    /// Where the value stands that has so many smaller ones in its list; none where that is open.
-    pub(super) fn position_of(self, rank: usize, list_len: usize) -> Option<usize> {
+    /// Where the value stands that has so many smaller ones in its list. That is open where any order will do, and
+    /// ascending is one of them.
+    pub(super) fn position_of(self, rank: usize, list_len: usize) -> usize {
         match self {
-            Self::Any => None,
-            Self::Ascending => Some(rank),
-            Self::Descending => Some(list_len - 1 - rank),
+            Self::Any | Self::Ascending => rank,
+            Self::Descending => list_len - 1 - rank,
         }
     }
 }

@@ -134,7 +134,7 @@ impl Oracle {
                 let marginals = &mut marginals[steps[step].token];
                 marginals[BLOCK - 1] = whole(of[BLOCK - 1]);
                 for rank in 0..*list_len {
-                    marginals[order.position_of(rank, *list_len).unwrap_or(rank)] = whole(of[rank]);
+                    marginals[order.position_of(rank, *list_len)] = whole(of[rank]);
                 }
             });
         }
@@ -241,8 +241,7 @@ impl Oracle {
                 list[position] = rows.tokens[self.places[place].token];
             }),
             order => ordered::trace(&self.steps, &self.step_layers, self.list_len, |step, rank| {
-                let position = order.position_of(rank, self.list_len).unwrap_or(rank);
-                list[position] = rows.tokens[self.steps[step].token];
+                list[order.position_of(rank, self.list_len)] = rows.tokens[self.steps[step].token];
             }),
         }
         let Quantised { units, constant, scale } = quantised;

@@ -30,11 +30,12 @@ impl Step {
         at: impl Fn(usize) -> i32,
         rank: Option<impl Fn(usize) -> i32>,
     ) -> Self {
-        let cost = |of_rank: usize| match order.position_of(of_rank, list_len) {
-            Some(position) if of_rank < list_len => {
-                (at(position) + rank.as_ref().map_or(0, |rank| rank(of_rank))).min(BIG)
+        let cost = |of_rank: usize| {
+            if of_rank >= list_len {
+                return BIG;
             }
-            _ => BIG,
+            let position = order.position_of(of_rank, list_len);
+            (at(position) + rank.as_ref().map_or(0, |rank| rank(of_rank))).min(BIG)
         };
         Self { token, optional, costs: std::array::from_fn(cost) }
     }
