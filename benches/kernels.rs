@@ -6,7 +6,7 @@
 use algolens::{
     engine::{
         Batch, Form, Vectors, matmul,
-        products::{Rows, RowsMut, Start, Weights, dot_products, weighted_sums},
+        products::{Rows, RowsMut, Weights, dot_products, weighted_sums},
         softmax, vector,
     },
     model::{Model, Params},
@@ -45,7 +45,7 @@ fn weighted_sums_of_a_head(bencher: Bencher, name: &str) {
         let mut out = RowsMut { data: &mut out, stride: WIDTH };
         let weights = Weights::Straight(Rows { data: &weights, stride: 32 });
         let rows = Rows { data: &rows, stride: WIDTH };
-        dispatch!(level, simd => weighted_sums(simd, &mut out, Start::Zero, QUERIES, WIDTH, weights, rows, KEYS));
+        dispatch!(level, simd => weighted_sums(simd, &mut out, 0..QUERIES, 0..WIDTH, weights, rows, 0..KEYS));
     });
 }
 
@@ -58,7 +58,7 @@ fn dot_products_of_a_head(bencher: Bencher, name: &str) {
     bencher.counter(ItemsCount::new(QUERIES * KEYS * WIDTH)).bench_local(|| {
         let mut out = RowsMut { data: &mut out, stride: 32 };
         let [a, b] = [&a, &b].map(|data| Rows { data, stride: WIDTH });
-        dispatch!(level, simd => dot_products(simd, &mut out, a, QUERIES, b, KEYS, WIDTH));
+        dispatch!(level, simd => dot_products(simd, &mut out, a, 0..QUERIES, b, KEYS, WIDTH));
     });
 }
 
@@ -66,9 +66,8 @@ fn dot_products_of_a_head(bencher: Bencher, name: &str) {
 #[divan::bench(args = levels())]
 fn pattern_of_a_query(bencher: Bencher, name: &str) {
     let level = level(name).level();
-    let scores = vector::numbers(32, 0.5);
-    let mut pattern = vector::numbers(32, 0.0);
-    bencher.bench_local(|| dispatch!(level, simd => softmax::pattern(simd, &scores, KEYS, &mut pattern)));
+    let mut scores = vector::numbers(32, 0.5);
+    bencher.bench_local(|| dispatch!(level, simd => softmax::pattern(simd, &mut scores, KEYS)));
 }
 
 /// A chunk of 16 lists times a square matrix of weights, by `gemm`.

@@ -61,9 +61,13 @@ impl<'a> From<&'a Dataset> for Batch<'a> {
 impl<'a> Batch<'a> {
     /// The shares of groups that run in parallel.
     fn shares(self, groups: usize) -> impl Iterator<Item = Batch<'a>> {
+        self.chunks(parallel::lists_per_group(self.tokens.nrows(), groups))
+    }
+
+    /// The batch, this many lists at a time.
+    fn chunks(self, chunk: usize) -> impl Iterator<Item = Batch<'a>> {
         let lists = self.tokens.nrows();
-        let share = parallel::lists_per_group(lists, groups);
-        (0..lists).step_by(share).map(move |from| self.slice(from, (from + share).min(lists)))
+        (0..lists).step_by(chunk).map(move |from| self.slice(from, (from + chunk).min(lists)))
     }
 
     /// Examples `from..to` of the batch.

@@ -4,6 +4,7 @@ use super::vector::Vectors;
 use crate::model::Config;
 use fearless_simd::{Simd, dispatch};
 use fearless_simd_macros::simd;
+use std::sync::{Mutex, PoisonError};
 
 /// The groups that a batch is cut into, at most. Fixed, so that sums are made in the same order on any number of threads.
 pub(super) const GROUPS: usize = 16;
@@ -66,6 +67,45 @@ pub(super) fn enter<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 #[cfg(not(feature = "parallel"))]
 pub(super) fn enter<R>(work: impl FnOnce() -> R) -> R {
     work()
+}
+
+/// Memory of each thread that [`for_each`] uses: pieces of work that run on a thread find it in its core's cache.
+pub(super) struct PerThread<M>(Vec<Mutex<M>>);
+
+impl<M> PerThread<M> {
+    pub(super) fn new(memory: impl Fn() -> M) -> Self {
+        Self((0..threads()).map(|_| Mutex::new(memory())).collect())
+    }
+
+    /// Runs `work` with this thread's memory, which nobody else uses meanwhile.
+    pub(super) fn with<R>(&self, work: impl FnOnce(&mut M) -> R) -> R {
+        let own = &self.0[thread() % self.0.len()];
+        work(&mut own.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// How many threads [`for_each`] uses.
+#[cfg(feature = "parallel")]
+fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
+/// How many threads [`for_each`] uses.
+#[cfg(not(feature = "parallel"))]
+fn threads() -> usize {
+    1
+}
+
+/// Which of them this is.
+#[cfg(feature = "parallel")]
+fn thread() -> usize {
+    rayon::current_thread_index().unwrap_or(0)
+}
+
+/// Which of them this is.
+#[cfg(not(feature = "parallel"))]
+fn thread() -> usize {
+    0
 }
 
 /// Calls `work` on every piece.

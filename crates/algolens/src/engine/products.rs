@@ -1,7 +1,7 @@
 //! Products of small matrices that stay in a core's registers: a *tile* of the result is summed up whole before it is
 //! written. Where matrices are large, `matmul` is the better tool.
 
-use super::vector::{get, lanes, lanes_mut, sums_of_four};
+use super::vector::{get, lanes_mut, sums_of_four};
 use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
 use std::ops::Range;
@@ -51,13 +51,63 @@ impl RowsMut<'_> {
     }
 }
 
+/// Rows that sums and products are made of; one may be kept otherwise than as numbers side by side.
+pub trait Terms: Copy {
+    /// What columns of one row are read from.
+    type Row: Copy;
+
+    /// These columns of `row`.
+    fn columns(self, row: usize, columns: Range<usize>) -> Self::Row;
+
+    /// The vector that starts `at` the columns' first plus this.
+    fn vector<S: Simd>(simd: S, columns: Self::Row, at: usize) -> S::f32s;
+}
+
+impl<'a> Terms for Rows<'a> {
+    type Row = &'a [f32];
+
+    #[inline(always)]
+    fn columns(self, row: usize, columns: Range<usize>) -> &'a [f32] {
+        &self.row(row)[columns]
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd>(simd: S, columns: &'a [f32], at: usize) -> S::f32s {
+        get(simd, &columns[at..at + S::f32s::LEN])
+    }
+}
+
+/// Where sums start from, and where they go.
+pub trait Sums {
+    /// What the vectors of a row, from a column on, start from.
+    fn start<S: Simd, const N: usize>(&self, simd: S, row: usize, column: usize) -> [S::f32s; N];
+
+    /// Takes what they have become.
+    fn put<S: Simd, const N: usize>(&mut self, simd: S, row: usize, column: usize, sums: &[S::f32s; N]);
+}
+
+/// Sums that start from zero replace what the rows held.
+impl Sums for RowsMut<'_> {
+    #[inline(always)]
+    fn start<S: Simd, const N: usize>(&self, simd: S, _: usize, _: usize) -> [S::f32s; N] {
+        [S::f32s::splat(simd, 0.0); N]
+    }
+
+    #[inline(always)]
+    fn put<S: Simd, const N: usize>(&mut self, _: S, row: usize, column: usize, sums: &[S::f32s; N]) {
+        for (sum, out) in sums.iter().zip(lanes_mut::<S>(&mut self.row(row)[column..])) {
+            sum.store_slice(out);
+        }
+    }
+}
+
 /// How a matrix of weights is read.
 #[derive(Clone, Copy)]
 pub enum Weights<'a> {
     /// The weight of term k in result i stands at row i, column k.
     Straight(Rows<'a>),
-    /// The weight of term k in result i stands at row k, column i plus this number.
-    Transposed(Rows<'a>, usize),
+    /// The weight of term k in result i stands at row k, column i.
+    Transposed(Rows<'a>),
 }
 
 /// The largest tile, in rows and vectors, that leaves registers for what is multiplied.
@@ -65,14 +115,19 @@ const fn largest_tile<S: Simd>() -> (usize, usize) {
     if S::f32s::LEN == 16 { (5, 5) } else { (4, 3) }
 }
 
-/// `total` cut into the fewest runs of at most `most`, as even as they can be.
+/// `total` cut into the fewest runs of at most `most`, as even as they can be, longer ones first.
 #[inline(always)]
 pub fn runs(total: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     let count = total.div_ceil(most);
-    (0..count).map(move |run| total * run / count..total * (run + 1) / count)
+    let (length, longer) = (total / count.max(1), total % count.max(1));
+    let start = move |run: usize| run * length + run.min(longer);
+    (0..count).map(
+        #[inline(always)]
+        move |run| start(run)..start(run + 1),
+    )
 }
 
-/// Calls `$kernel::<S, rows, vectors>` for a tile of at most 5 × 5.
+/// Calls `$kernel::<S, T, O, rows, vectors>` for a tile of at most 5 × 5.
 macro_rules! with_tile {
     ($rows:expr, $vectors:expr, $kernel:ident $arguments:tt) => {
         match $rows {
@@ -86,81 +141,67 @@ macro_rules! with_tile {
     };
     (@ $rows:literal, $vectors:expr, $kernel:ident $arguments:tt) => {
         match $vectors {
-            1 => $kernel::<S, $rows, 1> $arguments,
-            2 => $kernel::<S, $rows, 2> $arguments,
-            3 => $kernel::<S, $rows, 3> $arguments,
-            4 => $kernel::<S, $rows, 4> $arguments,
-            5 => $kernel::<S, $rows, 5> $arguments,
+            1 => $kernel::<S, T, O, $rows, 1> $arguments,
+            2 => $kernel::<S, T, O, $rows, 2> $arguments,
+            3 => $kernel::<S, T, O, $rows, 3> $arguments,
+            4 => $kernel::<S, T, O, $rows, 4> $arguments,
+            5 => $kernel::<S, T, O, $rows, 5> $arguments,
             _ => unreachable!("no tile is wider"),
         }
     };
 }
 
-/// What sums start from.
-#[derive(Clone, Copy)]
-pub enum Start {
-    /// Zero.
-    Zero,
-    /// What the result holds.
-    Held,
-}
-
-/// Result i ← start + Σₖ weight(i, k) · row k, for `results` rows of `width` numbers (whole vectors) and `terms` terms.
+/// Result i ← start + Σₖ weight(i, k) · row k, for these results, columns (whole vectors) and terms.
 #[simd]
-#[expect(clippy::too_many_arguments, reason = "three matrices and their sizes")]
-pub fn weighted_sums<S: Simd>(
+pub fn weighted_sums<S: Simd, T: Terms, O: Sums>(
     simd: S,
-    out: &mut RowsMut<'_>,
-    start: Start,
-    results: usize,
-    width: usize,
+    out: &mut O,
+    results: Range<usize>,
+    columns: Range<usize>,
     weights: Weights<'_>,
-    rows: Rows<'_>,
-    terms: usize,
+    rows: T,
+    terms: Range<usize>,
 ) {
     let (high, wide) = largest_tile::<S>();
-    for tile_rows in runs(results, high) {
-        for vectors in runs(width / S::f32s::LEN, wide) {
-            let columns = vectors.start * S::f32s::LEN..vectors.end * S::f32s::LEN;
+    for vectors in runs(columns.len() / S::f32s::LEN, wide) {
+        let [start, end] = [vectors.start, vectors.end].map(|vector| columns.start + vector * S::f32s::LEN);
+        for tile in runs(results.len(), high) {
+            let first = results.start + tile.start;
             with_tile!(
-                tile_rows.len(),
+                tile.len(),
                 vectors.len(),
-                weighted_sums_tile(simd, out, start, tile_rows.start, columns, weights, rows, terms)
+                weighted_sums_tile(simd, out, first, start..end, weights, rows, terms.clone())
             );
         }
     }
 }
 
 #[simd]
-#[expect(clippy::too_many_arguments, reason = "three matrices and the tile's place")]
-fn weighted_sums_tile<S: Simd, const M: usize, const N: usize>(
+fn weighted_sums_tile<S: Simd, T: Terms, O: Sums, const M: usize, const N: usize>(
     simd: S,
-    out: &mut RowsMut<'_>,
-    start: Start,
+    out: &mut O,
     first: usize,
     columns: Range<usize>,
     weights: Weights<'_>,
-    rows: Rows<'_>,
-    terms: usize,
+    rows: T,
+    terms: Range<usize>,
 ) {
     let mut sums = [[S::f32s::splat(simd, 0.0); N]; M];
-    if let Start::Held = start {
-        for (i, sums) in sums.iter_mut().enumerate() {
-            for (sum, held) in sums.iter_mut().zip(lanes::<S>(&out.row(first + i)[columns.clone()])) {
-                *sum = get(simd, held);
-            }
-        }
+    for (i, sums) in sums.iter_mut().enumerate() {
+        *sums = out.start(simd, first + i, columns.start);
     }
     match weights {
         Weights::Straight(weights) => {
             let mut of_row = [&weights.data[..0]; M];
             for (i, of_row) in of_row.iter_mut().enumerate() {
-                *of_row = &weights.row(first + i)[..terms];
+                *of_row = &weights.row(first + i)[..terms.end];
             }
-            #[expect(clippy::needless_range_loop, reason = "the term is an index of every row")]
-            for k in 0..terms {
-                let row = &rows.row(k)[columns.clone()];
-                add_term(
+            // Unless the compiler takes the rows for unrelated, it loads all weights of a term at once, for which there are
+            // no registers left.
+            let of_row = std::hint::black_box(of_row);
+            for k in terms {
+                let row = rows.columns(k, columns.clone());
+                add_term::<S, T, M, N>(
                     simd,
                     &mut sums,
                     #[inline(always)]
@@ -169,12 +210,11 @@ fn weighted_sums_tile<S: Simd, const M: usize, const N: usize>(
                 );
             }
         }
-        Weights::Transposed(weights, column) => {
-            for k in 0..terms {
-                let weight =
-                    weights.row(k)[column + first..].first_chunk::<M>().expect("a weight for every row of the tile");
-                let row = &rows.row(k)[columns.clone()];
-                add_term(
+        Weights::Transposed(weights) => {
+            for k in terms {
+                let weight = weights.row(k)[first..].first_chunk::<M>().expect("a weight for every row of the tile");
+                let row = rows.columns(k, columns.clone());
+                add_term::<S, T, M, N>(
                     simd,
                     &mut sums,
                     #[inline(always)]
@@ -185,23 +225,21 @@ fn weighted_sums_tile<S: Simd, const M: usize, const N: usize>(
         }
     }
     for (i, sums) in sums.iter().enumerate() {
-        for (sum, out) in sums.iter().zip(lanes_mut::<S>(&mut out.row(first + i)[columns.clone()])) {
-            sum.store_slice(out);
-        }
+        out.put(simd, first + i, columns.start, sums);
     }
 }
 
 /// Sum i ← sum i + weight i · row.
 #[inline(always)]
-fn add_term<S: Simd, const M: usize, const N: usize>(
+fn add_term<S: Simd, T: Terms, const M: usize, const N: usize>(
     simd: S,
     sums: &mut [[S::f32s; N]; M],
     weight: impl Fn(usize) -> f32,
-    row: &[f32],
+    row: T::Row,
 ) {
     let mut vectors = [S::f32s::splat(simd, 0.0); N];
-    for (vector, row) in vectors.iter_mut().zip(lanes::<S>(row)) {
-        *vector = get(simd, row);
+    for (at, vector) in vectors.iter_mut().enumerate() {
+        *vector = T::vector(simd, row, at * S::f32s::LEN);
     }
     for (i, sums) in sums.iter_mut().enumerate() {
         let weight = S::f32s::splat(simd, weight(i));
@@ -214,27 +252,28 @@ fn add_term<S: Simd, const M: usize, const N: usize>(
 /// How many columns of dot products are computed at a time; rows of `out` must have room for whole such runs.
 pub const DOTS: usize = 4;
 
-/// Result (i, j) ← row i of a · row j of b, over `width` numbers (whole vectors), for `rows` rows of a and `columns` rows of b.
+/// Result (i, j) ← row i of a · row j of b, over `width` numbers (whole vectors), for these rows of a and the first
+/// `columns` rows of b.
 #[simd]
-pub fn dot_products<S: Simd>(
+pub fn dot_products<S: Simd, T: Terms>(
     simd: S,
     out: &mut RowsMut<'_>,
     a: Rows<'_>,
-    rows: usize,
-    b: Rows<'_>,
+    rows: Range<usize>,
+    b: T,
     columns: usize,
     width: usize,
 ) {
     let high = if S::f32s::LEN == 16 { 5 } else { 2 };
     for column in (0..columns).step_by(DOTS) {
-        for tile in runs(rows, high) {
-            let first = tile.start;
+        for tile in runs(rows.len(), high) {
+            let first = rows.start + tile.start;
             match tile.len() {
-                1 => dots_tile::<S, 1>(simd, out, a, first, b, column, columns, width),
-                2 => dots_tile::<S, 2>(simd, out, a, first, b, column, columns, width),
-                3 => dots_tile::<S, 3>(simd, out, a, first, b, column, columns, width),
-                4 => dots_tile::<S, 4>(simd, out, a, first, b, column, columns, width),
-                5 => dots_tile::<S, 5>(simd, out, a, first, b, column, columns, width),
+                1 => dots_tile::<S, T, 1>(simd, out, a, first, b, column, columns, width),
+                2 => dots_tile::<S, T, 2>(simd, out, a, first, b, column, columns, width),
+                3 => dots_tile::<S, T, 3>(simd, out, a, first, b, column, columns, width),
+                4 => dots_tile::<S, T, 4>(simd, out, a, first, b, column, columns, width),
+                5 => dots_tile::<S, T, 5>(simd, out, a, first, b, column, columns, width),
                 _ => unreachable!("no tile is higher"),
             }
         }
@@ -243,19 +282,19 @@ pub fn dot_products<S: Simd>(
 
 #[simd]
 #[expect(clippy::too_many_arguments, reason = "two matrices, the tile's place and its size")]
-fn dots_tile<S: Simd, const M: usize>(
+fn dots_tile<S: Simd, T: Terms, const M: usize>(
     simd: S,
     out: &mut RowsMut<'_>,
     a: Rows<'_>,
     first: usize,
-    b: Rows<'_>,
+    b: T,
     column: usize,
     columns: usize,
     width: usize,
 ) {
-    let mut b_rows = [&b.data[..0]; DOTS];
+    let mut b_rows = [b.columns(column, 0..width); DOTS];
     for (j, row) in b_rows.iter_mut().enumerate() {
-        *row = &b.row((column + j).min(columns - 1))[..width];
+        *row = b.columns((column + j).min(columns - 1), 0..width);
     }
     let mut a_rows = [&a.data[..0]; M];
     for (i, row) in a_rows.iter_mut().enumerate() {
@@ -265,7 +304,7 @@ fn dots_tile<S: Simd, const M: usize>(
     for at in (0..width).step_by(S::f32s::LEN) {
         let mut of_b = [S::f32s::splat(simd, 0.0); DOTS];
         for j in 0..DOTS {
-            of_b[j] = get(simd, &b_rows[j][at..at + S::f32s::LEN]);
+            of_b[j] = T::vector(simd, b_rows[j], at);
         }
         for i in 0..M {
             let of_a = get(simd, &a_rows[i][at..at + S::f32s::LEN]);
@@ -308,38 +347,49 @@ mod tests {
         #![proptest_config(cases(60))]
 
         #[test]
-        fn sums_are_weighted(results in 1..14_usize, vectors in 1..8_usize, terms in 0..9_usize, seed in 0..11_usize) {
-            let width = vectors * LANES;
-            let (weights, of_terms) = (numbers(results, terms + 1, seed), numbers(terms + 1, width, seed + 1));
-            let product = weights.slice(s![.., ..terms]).dot(&of_terms.slice(s![..terms, ..]));
-            let held = numbers(results, width, seed + 2);
-            let column = 2;
-            let mut transposed = Array2::zeros((terms + 1, results + column));
-            transposed.slice_mut(s![.., column..]).assign(&weights.t());
+        fn sums_are_weighted(
+            first in prop::array::uniform3(0..3_usize), results in 1..14_usize, vectors in 1..8_usize, terms in 0..9_usize, seed in 0..11_usize,
+        ) {
+            let results = first[0]..first[0] + results;
+            let columns = first[1] * LANES..(first[1] + vectors) * LANES;
+            let terms = first[2]..first[2] + terms;
+            let weights = numbers(results.end, terms.end + 1, seed);
+            let of_terms = numbers(terms.end + 1, columns.end, seed + 1);
+            let product = weights
+                .slice(s![results.clone(), terms.clone()])
+                .dot(&of_terms.slice(s![terms.clone(), columns.clone()]));
+            let held = numbers(results.end, columns.end, seed + 2);
+            let mut expected = held.clone();
+            expected.slice_mut(s![results.clone(), columns.clone()]).assign(&product);
+            let transposed = weights.t().as_standard_layout().into_owned();
             for level in levels() {
-                for (start, expected) in [(Start::Zero, product.clone()), (Start::Held, &product + &held)] {
-                    let both = [Weights::Straight(rows(&weights)), Weights::Transposed(rows(&transposed), column)];
-                    for weights in both {
-                        let mut found = held.clone();
-                        let mut out = rows_mut(&mut found);
-                        dispatch!(level.level(), simd => weighted_sums(
-                            simd, &mut out, start, results, width, weights, rows(&of_terms), terms
-                        ));
-                        prop_assert_eq!(&found, &expected, "{:?}", level);
-                    }
+                for weights in [Weights::Straight(rows(&weights)), Weights::Transposed(rows(&transposed))] {
+                    let mut found = held.clone();
+                    let mut out = rows_mut(&mut found);
+                    let (results, columns, terms) = (results.clone(), columns.clone(), terms.clone());
+                    dispatch!(level.level(), simd => weighted_sums(
+                        simd, &mut out, results.clone(), columns.clone(), weights, rows(&of_terms), terms.clone()
+                    ));
+                    prop_assert_eq!(&found, &expected, "{:?}", level);
                 }
             }
         }
 
         #[test]
-        fn dot_products_are_dots(count in 1..14_usize, columns in 1..14_usize, vectors in 1..8_usize, seed in 0..11_usize) {
-            let width = vectors * LANES;
+        fn dot_products_are_dots(
+            first in 0..3_usize, count in 1..14_usize, columns in 1..14_usize, vectors in 1..8_usize, seed in 0..11_usize,
+        ) {
+            let (width, count) = (vectors * LANES, first + count);
             let (a, b) = (numbers(count, width, seed), numbers(columns, width, seed + 1));
+            let expected = a.slice(s![first.., ..]).dot(&b.t());
             for level in levels() {
                 let mut found = Array2::zeros((count, padded(columns)));
                 let mut out = rows_mut(&mut found);
-                dispatch!(level.level(), simd => dot_products(simd, &mut out, rows(&a), count, rows(&b), columns, width));
-                prop_assert_eq!(found.slice(s![.., ..columns]), a.dot(&b.t()), "{:?}", level);
+                dispatch!(level.level(), simd => dot_products(
+                    simd, &mut out, rows(&a), first..count, rows(&b), columns, width
+                ));
+                prop_assert_eq!(found.slice(s![first.., ..columns]), &expected, "{:?}", level);
+                prop_assert!(found.slice(s![..first, ..]).iter().all(|left| *left == 0.0), "{:?}", level);
             }
         }
 
@@ -347,8 +397,8 @@ mod tests {
         fn runs_cover_everything_evenly(total in 0..100_usize, most in 1..9_usize) {
             let runs: Vec<_> = runs(total, most).collect();
             prop_assert_eq!(runs.iter().flat_map(Clone::clone).collect::<Vec<_>>(), (0..total).collect::<Vec<_>>());
-            let lengths = || runs.iter().map(ExactSizeIterator::len);
-            prop_assert!(lengths().max().unwrap_or(0) - lengths().min().unwrap_or(0) <= 1);
+            let lengths: Vec<_> = runs.iter().map(ExactSizeIterator::len).collect();
+            prop_assert!(lengths.iter().all(|length| *length <= lengths[0] && lengths[0] - length <= 1));
             prop_assert_eq!(runs.len(), total.div_ceil(most));
         }
     }

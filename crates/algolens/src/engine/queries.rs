@@ -14,12 +14,10 @@ pub struct Query {
 }
 
 /// Queries that are worked on together.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Block {
-    /// The first of them.
-    pub first: usize,
-    /// How many.
-    pub queries: usize,
+    /// Which of all.
+    pub queries: Range<usize>,
     /// Keys that any of them sees.
     pub seen: usize,
 }
@@ -45,8 +43,7 @@ impl Queries {
         let seen = |position| if direction == AttentionDir::Causal { position + 1 } else { seq };
         let all: Vec<_> = positions.iter().map(|&position| Query { position, seen: seen(position) }).collect();
         let block = |run: Range<usize>| Block {
-            first: run.start,
-            queries: run.len(),
+            queries: run.clone(),
             seen: all[run].iter().map(|query| query.seen).max().unwrap_or(0),
         };
         let blocks = runs(all.len(), Self::BLOCK).map(block).collect();

@@ -2,75 +2,79 @@
 
 use super::{
     loss::Outcome,
-    vector::{exp_row, get, lanes, lanes_from, lanes_mut, max_of, scale_row},
+    vector::{exp_row, get, lanes_from, lanes_mut, max_of, scale_row},
 };
 use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
 
-/// The pattern of one query: softmax over the first `seen` scores, zero behind them.
-#[simd]
-pub fn pattern<S: Simd>(simd: S, scores: &[f32], seen: usize, pattern: &mut [f32]) {
-    let mut max = S::f32s::splat(simd, f32::NEG_INFINITY);
-    for ((weight, score), key) in lanes_mut::<S>(pattern).zip(lanes::<S>(scores)).zip((0..).step_by(S::f32s::LEN)) {
-        let score = seen_or_hidden(simd, get(simd, score), key, seen);
-        max = max.max(score);
-        score.store_slice(weight);
-    }
-    normalise(simd, pattern, max.reduce_max());
-}
-
 /// Scores of one query become its pattern: softmax over the first `seen`, zero behind them.
 #[simd]
-pub fn pattern_in_place<S: Simd>(simd: S, scores: &mut [f32], seen: usize) {
+pub fn pattern<S: Simd>(simd: S, scores: &mut [f32], seen: usize) {
     let mut max = S::f32s::splat(simd, f32::NEG_INFINITY);
     for (weight, key) in lanes_mut::<S>(scores).zip((0..).step_by(S::f32s::LEN)) {
         let score = seen_or_hidden(simd, get(simd, weight), key, seen);
         max = max.max(score);
         score.store_slice(weight);
     }
-    normalise(simd, scores, max.reduce_max());
+    let sum = exp_row(simd, scores, max.reduce_max());
+    scale_row(simd, scores, sum.recip());
 }
 
 /// The scores of the keys from `first` on; −∞ from key `seen` on.
 #[inline(always)]
-fn seen_or_hidden<S: Simd>(simd: S, scores: S::f32s, first: usize, seen: usize) -> S::f32s {
+pub fn seen_or_hidden<S: Simd>(simd: S, scores: S::f32s, first: usize, seen: usize) -> S::f32s {
     let limit = S::f32s::splat(simd, seen as f32);
     lanes_from(simd, first).simd_lt(limit).select(scores, S::f32s::splat(simd, f32::NEG_INFINITY))
 }
 
-#[inline(always)]
-fn normalise<S: Simd>(simd: S, scores: &mut [f32], max: f32) {
-    let sum = exp_row(simd, scores, max);
-    scale_row(simd, scores, sum.recip());
+/// How a row of logits predicts a target.
+#[derive(Clone, Copy, Default)]
+pub struct Prediction {
+    /// The largest logit.
+    most: f32,
+    of_target: f32,
+    right: bool,
+    /// Of the exponentials.
+    sum: f32,
 }
 
-/// What a softmax gives beside the exponentials.
-pub struct Prediction {
-    /// Of the exponentials.
-    pub sum: f32,
-    /// How well the target is predicted.
-    pub outcome: Outcome,
+impl Prediction {
+    /// Of padded logits, before their exponentials are known.
+    #[inline(always)]
+    pub fn of<S: Simd>(simd: S, logits: &[f32], target: usize) -> Self {
+        let (most, of_target) = (max_of(simd, logits), logits[target]);
+        // The first of equals is the prediction.
+        let right = of_target == most && logits[..target].iter().fold(true, |first, logit| first & (*logit != most));
+        Self { most, of_target, right, sum: 1.0 }
+    }
+
+    /// Replaces the logits by their exponentials less the largest logit.
+    #[inline(always)]
+    pub fn exponentials<S: Simd>(&mut self, simd: S, logits: &mut [f32]) {
+        self.sum = exp_row(simd, logits, self.most);
+    }
+
+    /// How well the target is predicted, once the exponentials are known.
+    #[inline(always)]
+    pub fn outcome(&self) -> Outcome {
+        let log_prob = f64::from(self.of_target - self.most) - f64::from(self.sum.ln());
+        Outcome { log_prob, right: self.right }
+    }
+
+    /// Replaces the exponentials by `weight` times the gradient of the target's cross-entropy (softmax − one-hot).
+    #[inline(always)]
+    pub fn gradient<S: Simd>(&self, simd: S, powers: &mut [f32], target: usize, weight: f32) {
+        scale_row(simd, powers, weight / self.sum);
+        powers[target] -= weight;
+    }
 }
 
 /// Replaces padded logits by their exponentials less the largest logit.
 #[inline(always)]
 pub fn predict<S: Simd>(simd: S, logits: &mut [f32], target: usize) -> Prediction {
-    let max = max_of(simd, logits);
-    let of_target = logits[target];
-    // The first of equals is the prediction.
-    let right = of_target == max && logits[..target].iter().fold(true, |first, logit| first & (*logit != max));
-    let sum = exp_row(simd, logits, max);
-    let log_prob = f64::from(of_target - max) - f64::from(sum.ln());
-    Prediction { sum, outcome: Outcome { log_prob, right } }
-}
-
-/// Replaces padded logits by `weight` times the gradient of the target's cross-entropy (softmax − one-hot).
-#[inline(always)]
-pub fn cross_entropy_gradient<S: Simd>(simd: S, logits: &mut [f32], target: usize, weight: f32) -> Outcome {
-    let Prediction { sum, outcome } = predict(simd, logits, target);
-    scale_row(simd, logits, weight / sum);
-    logits[target] -= weight;
-    outcome
+    let mut prediction = Prediction::of(simd, logits, target);
+    prediction.exponentials(simd, logits);
+    prediction
 }
 
 #[cfg(test)]
@@ -94,8 +98,8 @@ mod tests {
         fn patterns_are_softmaxes_of_what_is_seen(scores in prop::collection::vec(-30.0_f32..30.0, LANES), seen in 1..=LANES) {
             let log_probs = loss::log_softmax(aview1(&scores[..seen]));
             for level in levels() {
-                let mut found = vec![f32::NAN; LANES];
-                dispatch!(level.level(), simd => pattern(simd, &scores, seen, &mut found));
+                let mut found = scores.clone();
+                dispatch!(level.level(), simd => pattern(simd, &mut found, seen));
                 for (found, log_prob) in found.iter().zip(&log_probs) {
                     prop_assert!((f64::from(*found) - log_prob.exp()).abs() < 1e-6, "{:?}", level);
                 }
@@ -114,10 +118,11 @@ mod tests {
             padded.resize(2 * LANES, f32::NEG_INFINITY);
             for level in levels() {
                 let mut row = padded.clone();
-                let Prediction { sum, outcome } = dispatch!(level.level(), simd => predict(simd, &mut row, target));
+                let prediction = dispatch!(level.level(), simd => predict(simd, &mut row, target));
+                let outcome = prediction.outcome();
                 prop_assert!((outcome.log_prob - expected).abs() < 1e-5, "{:?}", level);
                 prop_assert_eq!(outcome.right, right, "{:?}", level);
-                prop_assert!((f64::from(row[target] / sum) - expected.exp()).abs() < 1e-6, "{:?}", level);
+                prop_assert!((f64::from(row[target] / prediction.sum) - expected.exp()).abs() < 1e-6, "{:?}", level);
             }
         }
     }

@@ -194,14 +194,6 @@ pub fn add_scaled<S: Simd>(simd: S, row: &mut [f32], x: &[f32], factor: f32) {
     }
 }
 
-/// row ← (a + b) · factor.
-#[inline(always)]
-pub fn set_scaled_sum<S: Simd>(simd: S, row: &mut [f32], a: &[f32], b: &[f32], factor: f32) {
-    for ((row, a), b) in lanes_mut::<S>(row).zip(lanes::<S>(a)).zip(lanes::<S>(b)) {
-        ((get(simd, a) + get(simd, b)) * factor).store_slice(row);
-    }
-}
-
 /// Entries of a table of at most this many are looked up without a loop where the instructions can.
 pub const LOOKUP: usize = 4 * LANES;
 
@@ -222,6 +214,7 @@ pub fn look_up<S: Simd>(simd: S, table: &[f32], entries: usize, indices: &[u32],
 
 #[cfg(target_arch = "x86_64")]
 fearless_simd::kernel!(
+    #[inline]
     fn look_up_in_registers(avx512: Avx512, table: &[f32], indices: &[u32], out: &mut [f32]) {
         use std::arch::x86_64::*;
         let mut quarters = [_mm512_setzero_ps(); 4];

@@ -1,34 +1,39 @@
-//! One list through the circuits, backward: from the right answers to the gradients of the tables.
+//! Lists through the circuits, backward: from the right answers to the gradients of the tables.
 
 use super::{
     list::{List, Unembedded},
+    rows::{KeyRows, KeySums},
     shape::Shape,
     tables::Tables,
 };
 use crate::{
     engine::{
         Score,
-        products::{Rows, RowsMut, Start, Weights, dot_products, weighted_sums},
+        products::{Rows, RowsMut, Weights, dot_products, weighted_sums},
         queries::Query,
-        softmax::cross_entropy_gradient,
-        vector::{Numbers, add_scaled, add_to, dot, get, lanes, lanes_mut, numbers, padded, scale_row},
+        vector::{Numbers, add_to, dot, get, lanes, lanes_mut, numbers, padded, scale_row},
     },
     task::Token,
 };
 use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, ArrayView2};
+use std::ops::Range;
 
-/// The memory of the backward half of a pass over one list.
+/// The memory of the backward half of a pass.
 pub struct Backward {
-    /// Of the pattern, then of the scores times r′, `[query, key]`, for one head at a time.
-    pattern: Numbers,
-    /// Of what each key writes, `[key, row_width]`, for one head at a time.
-    writes: Numbers,
-    /// Of one row of a QK circuit.
-    circuit_row: Numbers,
-    /// Of the query bias's row of a QK circuit, for one head at a time.
-    bias_row: Numbers,
+    of_lists: Vec<ListGradients>,
+    /// For one list and head at a time: `inner` at the keys' tokens, `[query, padded(tokens)]`, in as many rows.
+    at_tokens: Numbers,
+}
+
+/// Of one list.
+struct ListGradients {
+    /// Of the weights, then r′ times that of the scores, `[query, key]`, for one head at a time; in a last row, what the
+    /// latter sum up to over queries.
+    inner: Numbers,
+    /// Of each query, the mean of what its pattern gets, `[query]`.
+    means: Vec<f32>,
     /// Of r of each position as a query, `[key]`, padded.
     scale: Numbers,
     /// Of r of each key, times r.
@@ -36,134 +41,177 @@ pub struct Backward {
 }
 
 impl Backward {
-    pub fn new(tables: &Tables, list: &List) -> Self {
-        let shape = tables.shape;
-        // A block of dot products may reach behind the last key.
-        Self {
-            pattern: numbers(list.queries.all.len() * shape.keys(), 0.0),
-            writes: numbers(shape.positions * shape.row_width(), 0.0),
-            circuit_row: numbers(shape.qk_width(), 0.0),
-            bias_row: numbers(shape.qk_width(), 0.0),
-            scale: numbers(shape.keys(), 0.0),
-            scaled: numbers(shape.keys(), 0.0),
-        }
+    pub fn new(tables: &Tables, lists: &[List]) -> Self {
+        let of_list = |list: &List| ListGradients {
+            inner: numbers((list.queries.all.len() + 1) * tables.shape.keys(), 0.0),
+            means: vec![0.0; list.queries.all.len()],
+            scale: numbers(tables.shape.keys(), 0.0),
+            scaled: numbers(tables.shape.keys(), 0.0),
+        };
+        let rows = lists.first().map_or(0, |list| list.queries.all.len() + 1);
+        let at_tokens = numbers(rows * tables.shape.key_tokens(), 0.0);
+        Self { of_lists: lists.iter().map(of_list).collect(), at_tokens }
     }
 
-    /// Adds to `gradients` those of `weight` times the cross-entropy of a list that went forward, and scores it.
-    #[inline(always)]
-    pub fn backward<S: Simd>(
+    /// Adds to `gradients` those of `weight` times the cross-entropy of lists that went forward, and scores them.
+    #[simd]
+    pub fn run<S: Simd>(
         &mut self,
         simd: S,
         tables: &Tables,
-        list: &mut List,
-        targets: ArrayView1<Token>,
+        lists: &mut [List],
+        targets: ArrayView2<Token>,
         weight: f32,
         gradients: &mut Tables,
     ) -> Score {
-        list.unembed(simd, tables);
-        let score = rows_backward(simd, tables, list, targets, weight, gradients);
-        direct_backward(simd, tables, list, gradients);
-        self.scale.fill(0.0);
-        self.scaled.fill(0.0);
-        // What the last head writes is still near.
-        for head in (0..tables.shape.heads).rev() {
-            self.pattern_backward(simd, tables, list, head);
-            self.writes_backward(simd, tables, list, head, gradients);
-            self.scores_backward(simd, tables, list, head, gradients);
+        let mut score = Score::default();
+        for (list, targets) in lists.iter_mut().zip(targets.outer_iter()) {
+            score.add(rows_backward(simd, tables, list, targets, weight, gradients));
         }
-        let of_positions = gradients.scale.chunks_exact_mut(tables.shape.tokens);
+        let runs = || tables.shape.column_runs();
+        for (columns, list) in runs().flat_map(|columns| lists.iter().map(move |list| (columns.clone(), list))) {
+            direct_backward(simd, list, columns, gradients);
+        }
+        let Self { of_lists, at_tokens } = self;
+        for d in &mut *of_lists {
+            d.scale.fill(0.0);
+            d.scaled.fill(0.0);
+        }
+        for head in 0..tables.shape.heads {
+            for (list, d) in lists.iter().zip(&mut *of_lists) {
+                d.weights_backward(simd, tables, list, head);
+                d.scores_backward(simd, list, head);
+            }
+            for (list, d) in lists.iter().zip(&mut *of_lists) {
+                d.scatter(list, tables.shape, at_tokens);
+                d.circuit_backward(simd, tables, list, head, at_tokens, gradients);
+            }
+            for (columns, list) in runs().flat_map(|columns| lists.iter().map(move |list| (columns.clone(), list))) {
+                writes_backward(simd, list, head, columns, gradients);
+            }
+        }
+        for (list, d) in lists.iter().zip(of_lists) {
+            d.scale_backward(list, gradients);
+        }
+        score
+    }
+}
+
+impl ListGradients {
+    /// d weight\[q, k\] = d row\[q\] · (OV\[t′\] + OV\[p′\]).
+    #[simd]
+    fn weights_backward<S: Simd>(&mut self, simd: S, tables: &Tables, list: &List, head: usize) {
+        let shape = tables.shape;
+        let width = shape.row_width();
+        let rows = Rows { data: &list.rows, stride: width };
+        let of_keys = KeyRows::new(tables, head, &list.tokens);
+        let mut out = RowsMut { data: &mut self.inner, stride: shape.keys() };
+        for block in &list.queries.blocks {
+            dot_products(simd, &mut out, rows, block.queries.clone(), of_keys, block.seen, width);
+        }
+    }
+
+    /// Through the softmax, to r′ times the gradient of every score; and from there and the weights into r′.
+    ///
+    /// With m = Σ weight · d weight over a query's keys, r′ · d score is weight · (r′ · d weight − m).
+    #[simd]
+    fn scores_backward<S: Simd>(&mut self, simd: S, list: &List, head: usize) {
+        let keys = list.tokens.len();
+        let (inner, sums) = self.inner.split_at_mut(list.queries.all.len() * keys);
+        let of_head = head * inner.len()..(head + 1) * inner.len();
+        let (weights, scores) = (&list.weights[of_head.clone()], &list.scores[of_head]);
+        for ((mean, weights), d) in self.means.iter_mut().zip(weights.chunks_exact(keys)).zip(inner.chunks_exact(keys))
+        {
+            *mean = dot(simd, weights, d);
+        }
+        let of_keys = lanes_mut::<S>(sums).zip(lanes_mut::<S>(&mut self.scaled)).zip(lanes::<S>(&list.scale));
+        for (((sum, d_scaled), r), at) in of_keys.zip((0..).step_by(S::f32s::LEN)) {
+            let r = get(simd, r);
+            let mut d_scores = S::f32s::splat(simd, 0.0);
+            let mut d_r = get(simd, d_scaled);
+            for (query, mean) in self.means.iter().enumerate() {
+                let lanes = query * keys + at..query * keys + at + S::f32s::LEN;
+                let (weight, d_weight) = (get(simd, &weights[lanes.clone()]), get(simd, &inner[lanes.clone()]));
+                let d_score = weight * (r * d_weight - *mean);
+                d_r = d_score.mul_add(get(simd, &scores[lanes.clone()]), weight.mul_add(d_weight, d_r));
+                d_scores += d_score;
+                d_score.store_slice(&mut inner[lanes]);
+            }
+            d_scores.store_slice(sum);
+            d_r.store_slice(d_scaled);
+        }
+    }
+
+    /// What r of each key and query gets.
+    fn scale_backward(&self, list: &List, gradients: &mut Tables) {
+        let of_positions = gradients.scale.chunks_exact_mut(gradients.shape.tokens);
         let of_keys = self.scale.iter().zip(self.scaled.iter()).zip(list.scale.iter());
         for ((sum, token), ((d, d_scaled), r)) in of_positions.zip(&list.tokens).zip(of_keys) {
             sum[*token as usize] += d + d_scaled / r;
         }
-        score
     }
 
-    /// d pattern\[q, k\] = d row\[q\] · write\[k\].
+    /// What the scores' gradients are at the keys' tokens.
+    fn scatter(&self, list: &List, shape: Shape, at_tokens: &mut [f32]) {
+        at_tokens.fill(0.0);
+        let rows = at_tokens.chunks_exact_mut(shape.key_tokens()).zip(self.inner.chunks_exact(shape.keys()));
+        let seen = list.queries.all.iter().map(|query| query.seen).chain([list.queries.keys]);
+        for ((at_tokens, inner), seen) in rows.zip(seen) {
+            for (token, d) in list.tokens[..seen].iter().zip(inner) {
+                at_tokens[*token as usize] += *d;
+            }
+        }
+    }
+
+    /// From the scores to the QK circuit's rows of token, position and bias, and to r.
     #[simd]
-    fn pattern_backward<S: Simd>(&mut self, simd: S, tables: &Tables, list: &List, head: usize) {
+    fn circuit_backward<S: Simd>(
+        &mut self,
+        simd: S,
+        tables: &Tables,
+        list: &List,
+        head: usize,
+        at_tokens: &[f32],
+        gradients: &mut Tables,
+    ) {
         let shape = tables.shape;
-        let width = shape.row_width();
-        let rows = Rows { data: &list.rows, stride: width };
-        let writes = Rows { data: list.writes_of(head), stride: width };
-        let mut out = RowsMut { data: &mut self.pattern, stride: shape.keys() };
-        for block in &list.queries.blocks {
-            let mut out = out.from(block.first);
-            dot_products(simd, &mut out, rows.from(block.first), block.queries, writes, block.seen, width);
-        }
-    }
-
-    /// d OV\[t′\] and d OV\[p′\] get r′ · Σ pattern\[q, k\] · d row\[q\].
-    #[simd]
-    fn writes_backward<S: Simd>(&mut self, simd: S, tables: &Tables, list: &List, head: usize, gradients: &mut Tables) {
-        let shape = tables.shape;
-        let (width, queries) = (shape.row_width(), list.queries.all.len());
-        let pattern = Rows { data: list.pattern_of(head), stride: shape.keys() };
-        let rows = Rows { data: &list.rows, stride: width };
-        let mut out = RowsMut { data: &mut self.writes, stride: width };
-        for (keys, first) in list.queries.key_runs() {
-            let weights = Weights::Transposed(pattern.from(first), keys.start);
-            let mut out = out.from(keys.start);
-            let terms = queries - first;
-            let rows = rows.from(first);
-            weighted_sums(simd, &mut out, Start::Zero, keys.len(), width, weights, rows, terms);
-        }
-        let ov = &mut gradients.heads[head].ov;
-        for (position, write) in self.writes.chunks_exact(width).enumerate() {
-            let (of_tokens, of_positions) = ov.split_at_mut(shape.tokens * width);
-            let of_token = &mut of_tokens[list.token_at(position) * width..];
-            add_to_both(simd, [of_token, &mut of_positions[position * width..]], write, list.scale[position]);
-        }
-    }
-
-    /// The gradient of a query's row of a QK circuit: that of each key's inner score, at its token and at its position.
-    #[inline(always)]
-    fn scatter<S: Simd>(&mut self, simd: S, shape: Shape, list: &List, query: usize, seen: usize) {
-        let d_inner = &self.pattern[query * shape.keys()..(query + 1) * shape.keys()];
-        let (of_tokens, of_positions) = self.circuit_row.split_at_mut(shape.key_tokens());
-        for token in lanes_mut::<S>(of_tokens) {
-            S::f32s::splat(simd, 0.0).store_slice(token);
-        }
-        for (position, d) in lanes_mut::<S>(of_positions).zip(lanes::<S>(d_inner)) {
-            get(simd, d).store_slice(position);
-        }
-        for (token, d) in list.tokens[..seen].iter().zip(d_inner) {
-            of_tokens[*token as usize] += *d;
-        }
-    }
-
-    /// Through the softmax into the QK circuit's rows of token, position and bias, and into r.
-    #[simd]
-    fn scores_backward<S: Simd>(&mut self, simd: S, tables: &Tables, list: &List, head: usize, gradients: &mut Tables) {
-        let shape = tables.shape;
-        let (keys, width, queries) = (shape.keys(), shape.qk_width(), list.queries.all.len());
-        let qk = tables.qk(head);
-        let d_qk = &mut gradients.heads[head].qk;
-        self.bias_row.fill(0.0);
-        for (query, Query { position, seen }) in list.queries.all.iter().enumerate() {
-            let pair = (head * queries + query) * keys;
-            let (pattern, scores) = (&list.pattern[pair..pair + keys], &list.scores[pair..pair + keys]);
-            let d_inner = &mut self.pattern[query * keys..(query + 1) * keys];
-            softmax_backward(simd, pattern, scores, &list.scale, d_inner, &mut self.scaled);
-            self.scatter(simd, shape, list, query, *seen);
-            let (token, position) = (list.token_at(*position), *position);
-            let rows = lanes::<S>(qk.row(token)).zip(lanes::<S>(qk.row(shape.tokens + position)));
-            let (d_tokens, d_positions) = d_qk.split_at_mut(shape.tokens * width);
-            let d_rows = lanes_mut::<S>(&mut d_tokens[token * width..]);
-            let d_rows = d_rows.zip(lanes_mut::<S>(&mut d_positions[position * width..]));
-            let r = S::f32s::splat(simd, list.scale[position]);
+        let (qk, d_qk) = (tables.qk(head), &mut gradients.heads[head].qk);
+        let (d_tokens, d_positions) = d_qk.split_at_mut(shape.tokens * shape.qk_width());
+        let mut d_tokens = RowsMut { data: d_tokens, stride: shape.qk_width() };
+        let mut d_positions = RowsMut { data: d_positions, stride: shape.qk_width() };
+        let rows = at_tokens.chunks_exact(shape.key_tokens()).zip(self.inner.chunks_exact(shape.keys()));
+        for ((at_tokens, at_positions), Query { position, .. }) in rows.clone().zip(&list.queries.all) {
+            let token = list.token_at(*position);
+            let of_query = lanes::<S>(qk.row(token)).zip(lanes::<S>(qk.row(shape.tokens + position)));
+            let d_of_query = lanes_mut::<S>(d_tokens.row(token)).zip(lanes_mut::<S>(d_positions.row(*position)));
+            let r = S::f32s::splat(simd, list.scale[*position]);
             let mut d_r = S::f32s::splat(simd, 0.0);
-            let d_row = lanes::<S>(&self.circuit_row).zip(lanes_mut::<S>(&mut self.bias_row));
-            for ((d, bias), ((of_token, of_position), (d_token, d_position))) in d_row.zip(rows.zip(d_rows)) {
+            let d = lanes::<S>(at_tokens).chain(lanes::<S>(at_positions));
+            for (d, ((of_token, of_position), (d_token, d_position))) in d.zip(of_query.zip(d_of_query)) {
                 let d = get(simd, d);
                 d_r = d.mul_add(get(simd, of_token) + get(simd, of_position), d_r);
-                add_to(simd, bias, d);
                 add_to(simd, d_token, d * r);
                 add_to(simd, d_position, d * r);
             }
-            self.scale[position] += d_r.reduce_sum();
+            self.scale[*position] += d_r.reduce_sum();
         }
-        add_scaled(simd, &mut d_qk[shape.features() * width..], &self.bias_row, 1.0);
+        let d_bias = d_positions.row(shape.positions);
+        for (at_tokens, at_positions) in rows.skip(list.queries.all.len()) {
+            for (d_bias, d) in lanes_mut::<S>(d_bias).zip(lanes::<S>(at_tokens).chain(lanes::<S>(at_positions))) {
+                add_to(simd, d_bias, get(simd, d));
+            }
+        }
+    }
+}
+
+/// d OV\[t′\] and d OV\[p′\] get Σ weight\[q, k\] · d row\[q\].
+#[simd]
+fn writes_backward<S: Simd>(simd: S, list: &List, head: usize, columns: Range<usize>, gradients: &mut Tables) {
+    let weights = Weights::Transposed(list.weights_of(head));
+    let rows = Rows { data: &list.rows, stride: gradients.shape.row_width() };
+    let mut out = KeySums::new(gradients, head, &list.tokens);
+    for (keys, first) in list.queries.key_runs() {
+        weighted_sums(simd, &mut out, keys, columns.clone(), weights, rows, first..list.queries.all.len());
     }
 }
 
@@ -180,65 +228,47 @@ fn rows_backward<S: Simd>(
     gradients: &mut Tables,
 ) -> Score {
     let shape = tables.shape;
-    let Unembedded { logits, scale } = &mut list.unembedded;
+    list.predict(simd, targets);
+    let Unembedded { logits, scale, predictions } = &mut list.unembedded;
     let mut score = Score::default();
-    for (logits, target) in logits.chunks_exact_mut(padded(shape.classes)).zip(targets) {
-        score.add(cross_entropy_gradient(simd, logits, *target as usize, weight).into());
+    let of_queries = logits.chunks_exact_mut(padded(shape.classes)).zip(targets);
+    for (prediction, (powers, target)) in predictions.iter().zip(of_queries) {
+        prediction.gradient(simd, powers, *target as usize, weight);
+        score.add(prediction.outcome().into());
     }
     let rows = list.rows.chunks_exact_mut(shape.row_width()).map(|row| row.split_at_mut(shape.resid_width()));
     for ((g, (resid, u)), scale) in logits.chunks_exact(padded(shape.classes)).zip(rows).zip(scale.iter()) {
         let mut g_u = S::f32s::splat(simd, 0.0);
-        for ((u, g), bias) in lanes_mut::<S>(u).zip(lanes::<S>(g)).zip(lanes_mut::<S>(&mut gradients.bias)) {
+        for (u, g) in lanes_mut::<S>(u).zip(lanes::<S>(g)) {
             let g = get(simd, g);
-            add_to(simd, bias, g);
             g_u = g.mul_add(get(simd, u), g_u);
             (g * *scale).store_slice(u);
         }
         scale_row(simd, resid, -scale.powi(3) / shape.d_model as f32 * g_u.reduce_sum());
+    }
+    for (bias, at) in lanes_mut::<S>(&mut gradients.bias).zip((0..).step_by(S::f32s::LEN)) {
+        let mut sum = get(simd, bias);
+        for g in logits.chunks_exact(padded(shape.classes)) {
+            sum += get(simd, &g[at..at + S::f32s::LEN]);
+        }
+        sum.store_slice(bias);
     }
     score
 }
 
 /// d direct\[t\] and d direct\[p\] get d row\[q\].
 #[simd]
-fn direct_backward<S: Simd>(simd: S, tables: &Tables, list: &List, gradients: &mut Tables) {
-    let shape = tables.shape;
-    let width = shape.row_width();
+fn direct_backward<S: Simd>(simd: S, list: &List, columns: Range<usize>, gradients: &mut Tables) {
+    let (tokens, width) = (gradients.shape.tokens, gradients.shape.row_width());
+    let (of_tokens, of_positions) = gradients.direct.split_at_mut(tokens * width);
     for (d, query) in list.rows.chunks_exact(width).zip(&list.queries.all) {
-        let (of_tokens, of_positions) = gradients.direct.split_at_mut(shape.tokens * width);
-        let of_token = &mut of_tokens[list.token_at(query.position) * width..];
-        add_to_both(simd, [of_token, &mut of_positions[query.position * width..]], d, 1.0);
-    }
-}
-
-/// Adds factor · d to the beginning of two rows.
-#[inline(always)]
-fn add_to_both<S: Simd>(simd: S, [a, b]: [&mut [f32]; 2], d: &[f32], factor: f32) {
-    for (d, (a, b)) in lanes::<S>(d).zip(lanes_mut::<S>(a).zip(lanes_mut::<S>(b))) {
-        let d = get(simd, d) * factor;
-        add_to(simd, a, d);
-        add_to(simd, b, d);
-    }
-}
-
-/// Turns d pattern of a query into r′ · d score, in place, and adds to r′ times the gradient of every key's r′:
-/// pattern · d pattern, as r′ stands in what the key writes, and score · d score, as it stands in the score.
-#[inline(always)]
-fn softmax_backward<S: Simd>(
-    simd: S,
-    pattern: &[f32],
-    scores: &[f32],
-    scale: &[f32],
-    d: &mut [f32],
-    d_scaled: &mut [f32],
-) {
-    let mean = dot(simd, pattern, d);
-    let of_keys = lanes::<S>(pattern).zip(lanes::<S>(scores)).zip(lanes::<S>(scale));
-    for ((d, d_scaled), ((p, score), r)) in lanes_mut::<S>(d).zip(lanes_mut::<S>(d_scaled)).zip(of_keys) {
-        let (p, r) = (get(simd, p), get(simd, r));
-        let p_d = p * get(simd, d);
-        let d_score = p_d - p * mean;
-        add_to(simd, d_scaled, d_score.mul_add(get(simd, score), p_d));
-        (d_score * r).store_slice(d);
+        let of_token = &mut of_tokens[list.token_at(query.position) * width..][columns.clone()];
+        let of_position = &mut of_positions[query.position * width..][columns.clone()];
+        let rows = lanes_mut::<S>(of_token).zip(lanes_mut::<S>(of_position));
+        for (d, (of_token, of_position)) in lanes::<S>(&d[columns.clone()]).zip(rows) {
+            let d = get(simd, d);
+            add_to(simd, of_token, d);
+            add_to(simd, of_position, d);
+        }
     }
 }

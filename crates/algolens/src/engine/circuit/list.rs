@@ -1,39 +1,43 @@
-//! One list through the circuits, forward.
+//! Lists through the circuits, forward.
 
-use super::tables::Tables;
+use super::{
+    rows::{KeyRows, QueryRows},
+    tables::Tables,
+};
 use crate::{
     engine::{
-        products::{Rows, RowsMut, Start, Weights, weighted_sums},
+        products::{Rows, RowsMut, Weights, weighted_sums},
         queries::{Queries, Query},
-        softmax,
-        vector::{LOOKUP, Numbers, dot, get, lanes, lanes_mut, look_up, numbers, padded, set_scaled_sum},
+        softmax::{self, Prediction},
+        vector::{LOOKUP, Numbers, dot, exp_row, get, lanes, lanes_mut, look_up, numbers, padded},
     },
     task::Token,
 };
 use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, ArrayView2};
+use std::ops::Range;
 
 /// The memory of a pass over one list, and what its forward half leaves for the backward half.
 pub struct List {
     /// The predicted positions.
     pub queries: Queries,
-    heads: usize,
     /// `[key]`, padded.
     pub tokens: Vec<u32>,
     /// r of each key, `[key]`; ones in the padding.
     pub scale: Numbers,
-    /// `[head, query, key]`.
+    /// Scores before the keys' r′, `[head, query, key]`.
     pub scores: Numbers,
-    /// `[head, query, key]`; zero where a key is not seen.
-    pub pattern: Numbers,
-    /// What each key writes, `[head, key, row_width]`.
-    pub writes: Numbers,
+    /// The pattern times r′: how much of OV\[t′\] + OV\[p′\] a query gets, `[head, query, key]`; zero where a key is not
+    /// seen.
+    pub weights: Numbers,
     /// The final residual vector (centred, not scaled) and its logits before the norm's scale and the bias,
     /// `[query, row_width]`.
     pub rows: Numbers,
-    /// One row of a QK circuit.
-    circuit_row: Numbers,
+    /// A query's scores of each token, before what the position adds; at least as many as [`LOOKUP`].
+    at_tokens: Numbers,
+    /// Of each query: its largest score, then one over the sum of the powers, `[query]`.
+    softmaxes: Vec<f32>,
     /// What [`unembed`](Self::unembed) computes.
     pub unembedded: Unembedded,
 }
@@ -44,6 +48,8 @@ pub struct Unembedded {
     pub logits: Numbers,
     /// The final norm's scale, `[query]`: 1 without norms.
     pub scale: Numbers,
+    /// What [`predict`](List::predict) finds.
+    pub predictions: Vec<Prediction>,
 }
 
 impl List {
@@ -52,27 +58,19 @@ impl List {
         let pairs = shape.heads * queries.all.len() * shape.keys();
         Self {
             queries: queries.clone(),
-            heads: shape.heads,
             tokens: vec![0; shape.keys()],
             scale: numbers(shape.keys(), 1.0),
             scores: numbers(pairs, 0.0),
-            pattern: numbers(pairs, 0.0),
-            writes: numbers(shape.heads * shape.positions * shape.row_width(), 0.0),
+            weights: numbers(pairs, 0.0),
             rows: numbers(queries.all.len() * shape.row_width(), 0.0),
-            circuit_row: numbers(shape.qk_width().max(LOOKUP), 0.0),
+            at_tokens: numbers(shape.key_tokens().max(LOOKUP), 0.0),
+            softmaxes: vec![0.0; queries.all.len()],
             unembedded: Unembedded {
                 logits: numbers(queries.all.len() * padded(shape.classes), 0.0),
                 scale: numbers(queries.all.len(), 1.0),
+                predictions: vec![Prediction::default(); queries.all.len()],
             },
         }
-    }
-
-    /// The rows of all queries, from the tokens of a list.
-    #[inline(always)]
-    pub fn forward<S: Simd>(&mut self, simd: S, tables: &Tables, tokens: ArrayView1<Token>) {
-        self.read(tables, tokens);
-        self.attend(simd, tables);
-        self.collect(simd, tables);
     }
 
     fn read(&mut self, tables: &Tables, tokens: ArrayView1<Token>) {
@@ -84,16 +82,10 @@ impl List {
         }
     }
 
-    /// The pattern of a head, `[query, key]`.
-    pub fn pattern_of(&self, head: usize) -> &[f32] {
-        let share = self.queries.all.len() * self.tokens.len();
-        &self.pattern[head * share..(head + 1) * share]
-    }
-
-    /// What each key writes through a head, `[key, row_width]`.
-    pub fn writes_of(&self, head: usize) -> &[f32] {
-        let share = self.writes.len() / self.heads;
-        &self.writes[head * share..(head + 1) * share]
+    /// The weights of a head, `[query, key]`.
+    pub fn weights_of(&self, head: usize) -> Rows<'_> {
+        let keys = self.tokens.len();
+        Rows { data: &self.weights, stride: keys }.from(head * self.queries.all.len())
     }
 
     /// The feature of the token that stands at a position.
@@ -102,76 +94,93 @@ impl List {
         self.tokens[position] as usize
     }
 
-    /// Scores and patterns: r′ · (r · (QK\[t\] + QK\[p\]) + QK\[bias\]) looked up at every key's token and position.
+    /// The weights of a head: what the softmax makes of the scores, times r′. Step by step for all queries, as in
+    /// [`unembed`](Self::unembed).
     #[simd]
-    fn attend<S: Simd>(&mut self, simd: S, tables: &Tables) {
-        let shape = tables.shape;
-        let (keys, queries) = (shape.keys(), self.queries.all.len());
-        for head in 0..shape.heads {
-            let qk = tables.qk(head);
-            let bias = qk.row(shape.features());
-            let of_head = head * queries * keys..(head + 1) * queries * keys;
-            let scores = &mut self.scores[of_head.clone()];
-            for (scores, Query { position, .. }) in scores.chunks_exact_mut(keys).zip(&self.queries.all) {
-                let of_token = qk.row(self.tokens[*position] as usize);
-                let of_position = qk.row(shape.tokens + position);
-                circuit_row(simd, &mut self.circuit_row, [of_token, of_position, bias], self.scale[*position]);
-                look_up(simd, &self.circuit_row, shape.tokens, &self.tokens, scores);
-                let of_keys = lanes::<S>(&self.circuit_row[shape.key_tokens()..]).zip(lanes::<S>(&self.scale));
-                for (score, (of_position, r)) in lanes_mut::<S>(scores).zip(of_keys) {
-                    ((get(simd, score) + get(simd, of_position)) * get(simd, r)).store_slice(score);
-                }
-            }
-            let patterns = self.pattern[of_head].chunks_exact_mut(keys);
-            for ((pattern, scores), query) in patterns.zip(scores.chunks_exact(keys)).zip(&self.queries.all) {
-                softmax::pattern(simd, scores, query.seen, pattern);
+    fn attend<S: Simd>(&mut self, simd: S, tables: &Tables, head: usize) {
+        self.score(simd, tables, head);
+        let keys = self.tokens.len();
+        let queries = self.queries.all.len();
+        let weights = &mut self.weights[head * queries * keys..(head + 1) * queries * keys];
+        for (weights, softmax) in weights.chunks_exact_mut(keys).zip(&mut self.softmaxes) {
+            *softmax = exp_row(simd, weights, *softmax).recip();
+        }
+        for (weights, norm) in weights.chunks_exact_mut(keys).zip(&self.softmaxes) {
+            for (weight, r) in lanes_mut::<S>(weights).zip(lanes::<S>(&self.scale)) {
+                (get(simd, weight) * (get(simd, r) * *norm)).store_slice(weight);
             }
         }
     }
 
-    /// What each key writes where it is looked at: r′ · (OV\[t′\] + OV\[p′\]).
+    /// The scores of a head, r · (QK\[t\] + QK\[p\]) + QK\[bias\] looked up at every key's token and position; times r′ where a
+    /// key is seen; and each query's largest.
     #[simd]
-    fn write<S: Simd>(&mut self, simd: S, tables: &Tables, head: usize) {
+    fn score<S: Simd>(&mut self, simd: S, tables: &Tables, head: usize) {
         let shape = tables.shape;
-        let (ov, width) = (tables.ov(head), shape.row_width());
-        let share = shape.positions * width;
-        let writes = self.writes[head * share..(head + 1) * share].chunks_exact_mut(width);
-        for (position, write) in writes.enumerate() {
-            let of_token = ov.row(self.tokens[position] as usize);
-            let of_position = ov.row(shape.tokens + position);
-            set_scaled_sum(simd, write, of_token, of_position, self.scale[position]);
+        let (keys, queries) = (shape.keys(), &self.queries.all);
+        let of_head = head * queries.len() * keys..(head + 1) * queries.len() * keys;
+        let rows =
+            self.scores[of_head.clone()].chunks_exact_mut(keys).zip(self.weights[of_head].chunks_exact_mut(keys));
+        let qk = tables.qk(head);
+        let bias = qk.row(shape.features()).split_at(shape.key_tokens());
+        for (((scores, weights), Query { position, seen }), most) in rows.zip(queries).zip(&mut self.softmaxes) {
+            let of_token = qk.row(self.tokens[*position] as usize).split_at(shape.key_tokens());
+            let of_position = qk.row(shape.tokens + position).split_at(shape.key_tokens());
+            let r = S::f32s::splat(simd, self.scale[*position]);
+            let at_tokens = lanes::<S>(of_token.0).zip(lanes::<S>(of_position.0)).zip(lanes::<S>(bias.0));
+            for (row, ((token, position), bias)) in lanes_mut::<S>(&mut self.at_tokens).zip(at_tokens) {
+                (get(simd, token) + get(simd, position)).mul_add(r, get(simd, bias)).store_slice(row);
+            }
+            look_up(simd, &self.at_tokens, shape.tokens, &self.tokens, scores);
+            let at_positions = lanes::<S>(of_token.1).zip(lanes::<S>(of_position.1)).zip(lanes::<S>(bias.1));
+            let of_keys = lanes::<S>(&self.scale).zip(at_positions).zip((0..).step_by(S::f32s::LEN));
+            let mut max = S::f32s::splat(simd, f32::NEG_INFINITY);
+            for ((score, weight), ((r_key, ((token, position), bias)), key)) in
+                lanes_mut::<S>(scores).zip(lanes_mut::<S>(weights)).zip(of_keys)
+            {
+                let at_position = (get(simd, token) + get(simd, position)).mul_add(r, get(simd, bias));
+                let inner = get(simd, score) + at_position;
+                inner.store_slice(score);
+                let scaled = softmax::seen_or_hidden(simd, inner * get(simd, r_key), key, *seen);
+                max = max.max(scaled);
+                scaled.store_slice(weight);
+            }
+            *most = max.reduce_max();
         }
     }
 
-    /// The rows of the queries: their direct paths, and what they attend to.
+    /// The queries' rows, of their direct paths.
     #[simd]
-    fn collect<S: Simd>(&mut self, simd: S, tables: &Tables) {
-        let shape = tables.shape;
-        let (width, keys, queries) = (shape.row_width(), shape.keys(), self.queries.all.len());
+    fn start<S: Simd>(&mut self, simd: S, tables: &Tables, columns: Range<usize>) {
         let direct = tables.direct();
-        for (row, query) in self.rows.chunks_exact_mut(width).zip(&self.queries.all) {
-            let of_token = direct.row(self.tokens[query.position] as usize);
-            let of_position = direct.row(shape.tokens + query.position);
-            set_scaled_sum(simd, row, of_token, of_position, 1.0);
-        }
-        for head in 0..shape.heads {
-            self.write(simd, tables, head);
-            let mut rows = RowsMut { data: &mut self.rows, stride: width };
-            let pattern = Rows { data: &self.pattern, stride: keys };
-            let writes = Rows { data: &self.writes, stride: width }.from(head * shape.positions);
-            for block in &self.queries.blocks {
-                let mut rows = rows.from(block.first);
-                let weights = Weights::Straight(pattern.from(head * queries + block.first));
-                weighted_sums(simd, &mut rows, Start::Held, block.queries, width, weights, writes, block.seen);
+        for (row, query) in self.rows.chunks_exact_mut(tables.shape.row_width()).zip(&self.queries.all) {
+            let of_token = &direct.row(self.tokens[query.position] as usize)[columns.clone()];
+            let of_position = &direct.row(tables.shape.tokens + query.position)[columns.clone()];
+            let rows = lanes_mut::<S>(&mut row[columns.clone()]).zip(lanes::<S>(of_token).zip(lanes::<S>(of_position)));
+            for (row, (of_token, of_position)) in rows {
+                (get(simd, of_token) + get(simd, of_position)).store_slice(row);
             }
+        }
+    }
+
+    /// Adds to the queries' rows what they get through a head.
+    #[simd]
+    fn collect<S: Simd>(&mut self, simd: S, tables: &Tables, head: usize, columns: Range<usize>) {
+        let shape = tables.shape;
+        let weights = Rows { data: &self.weights, stride: shape.keys() }.from(head * self.queries.all.len());
+        let mut rows = QueryRows(RowsMut { data: &mut self.rows, stride: shape.row_width() });
+        let of_keys = KeyRows::new(tables, head, &self.tokens);
+        for block in &self.queries.blocks {
+            let (queries, keys) = (block.queries.clone(), 0..block.seen);
+            weighted_sums(simd, &mut rows, queries, columns.clone(), Weights::Straight(weights), of_keys, keys);
         }
     }
 
     /// The logits of every query. What one query waits for does not hold up the next: each step is taken for all of them.
     #[simd]
-    pub fn unembed<S: Simd>(&mut self, simd: S, tables: &Tables) {
+    fn unembed<S: Simd>(&mut self, simd: S, tables: &Tables) {
         let shape = tables.shape;
-        let Unembedded { logits, scale } = &mut self.unembedded;
+        let Unembedded { logits, scale, .. } = &mut self.unembedded;
         let rows = || self.rows.chunks_exact(shape.row_width()).map(|row| row.split_at(shape.resid_width()));
         if shape.norms {
             for (scale, (resid, _)) in scale.iter_mut().zip(rows()) {
@@ -186,14 +195,45 @@ impl List {
             }
         }
     }
+
+    /// Predicts the targets, and leaves exponentials in the logits' place.
+    #[inline(always)]
+    pub fn predict<S: Simd>(&mut self, simd: S, targets: ArrayView1<Token>) {
+        let Unembedded { logits, predictions, .. } = &mut self.unembedded;
+        let width = logits.len() / predictions.len();
+        for ((logits, prediction), target) in logits.chunks_exact(width).zip(&mut *predictions).zip(targets) {
+            *prediction = Prediction::of(simd, logits, *target as usize);
+        }
+        for (logits, prediction) in logits.chunks_exact_mut(width).zip(predictions) {
+            prediction.exponentials(simd, logits);
+        }
+    }
 }
 
-/// r · (token + position) + bias, of rows of a QK circuit.
-#[inline(always)]
-fn circuit_row<S: Simd>(simd: S, row: &mut [f32], [token, position, bias]: [&[f32]; 3], r: f32) {
-    let r = S::f32s::splat(simd, r);
-    let circuit = lanes::<S>(token).zip(lanes::<S>(position)).zip(lanes::<S>(bias));
-    for (row, ((token, position), bias)) in lanes_mut::<S>(row).zip(circuit) {
-        (get(simd, token) + get(simd, position)).mul_add(r, get(simd, bias)).store_slice(row);
+/// The rows of all queries of some lists, and their logits, from their tokens.
+///
+/// Circuit by circuit, each used by all lists while it is near.
+#[simd]
+pub fn forward<S: Simd>(simd: S, tables: &Tables, lists: &mut [List], tokens: ArrayView2<Token>) {
+    for (list, tokens) in lists.iter_mut().zip(tokens.outer_iter()) {
+        list.read(tables, tokens);
+    }
+    for columns in tables.shape.column_runs() {
+        for list in &mut *lists {
+            list.start(simd, tables, columns.clone());
+        }
+    }
+    for head in 0..tables.shape.heads {
+        for list in &mut *lists {
+            list.attend(simd, tables, head);
+        }
+        for columns in tables.shape.column_runs() {
+            for list in &mut *lists {
+                list.collect(simd, tables, head, columns.clone());
+            }
+        }
+    }
+    for list in lists {
+        list.unembed(simd, tables);
     }
 }

@@ -7,6 +7,7 @@
 mod backward;
 mod list;
 mod reduction;
+mod rows;
 mod shape;
 mod tables;
 mod weights;
@@ -14,9 +15,8 @@ mod weights;
 use super::{
     Batch, Engine, Outcome, Score,
     memory::{Memory, Pool, Purpose},
-    parallel::{self, GROUPS, LEARNING_GROUPS, lists_per_group},
+    parallel::{self, GROUPS, LEARNING_GROUPS, PerThread, lists_per_group},
     queries::Queries,
-    softmax::predict,
     vector::{Vectors, padded},
 };
 use crate::{
@@ -26,8 +26,7 @@ use crate::{
 };
 use backward::Backward;
 use fearless_simd::{Simd, dispatch};
-use fearless_simd_macros::simd;
-use list::List;
+use list::{List, forward};
 use ndarray::{Array3, ArrayView2, ArrayViewMut3, Axis};
 use reduction::Reduction;
 use shape::Shape;
@@ -60,16 +59,23 @@ struct Tabulated {
     circuits: Circuits,
     /// The weights that the circuits were made from.
     filled_with: Option<Params<f32>>,
+    chunks: PerThread<Chunk>,
+    /// The gradients of each share of a batch; none before the first backward pass.
     groups: Vec<Group>,
     /// The sum over groups, and the way back to the weights; none before the first backward pass.
     sum: Option<(Tables, Reduction)>,
 }
 
-/// One share of a batch.
-struct Group {
-    list: List,
+/// The memory of lists that are worked on together.
+struct Chunk {
+    lists: Vec<List>,
     /// None before the first backward pass.
-    backward: Option<(Backward, Tables)>,
+    backward: Option<Backward>,
+}
+
+/// What is learnt from one share of a batch.
+struct Group {
+    gradients: Tables,
     score: Score,
 }
 
@@ -77,28 +83,31 @@ impl Memory for Tabulated {
     fn new(_: &Model, purpose: &Purpose) -> Self {
         let queries = Queries::new(purpose.config.attention_dir, purpose.seq, &purpose.positions);
         let circuits = Circuits::new(Shape::new(&purpose.config, queries.keys));
-        let list = || List::new(&circuits.tables, &queries);
-        let groups = (0..GROUPS).map(|_| Group { list: list(), backward: None, score: Score::default() }).collect();
-        Self { circuits, filled_with: None, groups, sum: None }
+        let chunks = PerThread::new(|| Chunk::new(&circuits.tables, &queries));
+        Self { circuits, filled_with: None, chunks, groups: Vec::new(), sum: None }
     }
 
     fn logits(&mut self, vectors: Vectors, model: &Model, tokens: ArrayView2<Token>, all: &mut Array3<f32>) {
         self.fill(vectors, model);
+        let Self { chunks, circuits, .. } = self;
         let lists = lists_per_group(tokens.nrows(), GROUPS);
         let shares = tokens.axis_chunks_iter(Axis(0), lists).zip(all.axis_chunks_iter_mut(Axis(0), lists));
-        let tables = &self.circuits.tables;
-        parallel::for_each(self.groups.iter_mut().zip(shares).collect(), |(group, (tokens, share))| {
-            dispatch!(vectors.level(), simd => logits(simd, &mut group.list, tables, tokens, share));
+        parallel::for_each(shares.collect(), |(tokens, share)| {
+            chunks.with(|chunk| {
+                dispatch!(vectors.level(), simd => chunk.logits(simd, &circuits.tables, tokens, share));
+            });
         });
     }
 
     fn outcomes(&mut self, vectors: Vectors, model: &Model, batch: Batch, all: &mut [Outcome]) {
         self.fill(vectors, model);
+        let Self { chunks, circuits, .. } = self;
         let predictions = lists_per_group(batch.tokens.nrows(), GROUPS) * batch.positions.len();
         let shares = batch.shares(GROUPS).zip(all.chunks_mut(predictions));
-        let tables = &self.circuits.tables;
-        parallel::for_each(self.groups.iter_mut().zip(shares).collect(), |(group, (batch, share))| {
-            dispatch!(vectors.level(), simd => outcomes(simd, &mut group.list, tables, batch, share));
+        parallel::for_each(shares.collect(), |(batch, share)| {
+            chunks.with(|chunk| {
+                dispatch!(vectors.level(), simd => chunk.outcomes(simd, &circuits.tables, batch, share));
+            });
         });
     }
 
@@ -110,19 +119,23 @@ impl Memory for Tabulated {
         gradients: &mut Params<f32>,
     ) -> Score {
         self.fill(vectors, model);
+        let Self { chunks, circuits, groups, sum, .. } = self;
+        let (tables, shape) = (&circuits.tables, circuits.tables.shape);
         let weight = 1.0 / batch.targets.len() as f32;
-        let pieces: Vec<_> = self.groups.iter_mut().zip(batch.shares(LEARNING_GROUPS)).collect();
-        let used = pieces.len();
-        let tables = &self.circuits.tables;
-        parallel::for_each(pieces, |(group, share)| {
-            dispatch!(vectors.level(), simd => group.learn(simd, tables, share, weight));
+        let shares: Vec<_> = batch.shares(LEARNING_GROUPS).collect();
+        groups.resize_with(shares.len().max(groups.len()), || Group {
+            gradients: Tables::new(shape),
+            score: Score::default(),
         });
-        let shape = tables.shape;
-        let (sum, reduction) = self.sum.get_or_insert_with(|| (Tables::new(shape), Reduction::new(shape)));
-        let groups = &self.groups[..used];
-        let of_groups: Vec<_> = groups.iter().filter_map(|group| group.backward.as_ref()).map(|(_, d)| d).collect();
-        add_up(vectors, sum, &of_groups);
-        reduction.weights(&self.circuits, model, sum, gradients);
+        let groups = &mut groups[..shares.len()];
+        parallel::for_each(groups.iter_mut().zip(shares).collect(), |(group, share)| {
+            chunks.with(|chunk| {
+                dispatch!(vectors.level(), simd => group.score = chunk.learn(simd, tables, share, weight, &mut group.gradients));
+            });
+        });
+        let (sum, reduction) = sum.get_or_insert_with(|| (Tables::new(shape), Reduction::new(shape)));
+        add_up(vectors, sum, groups);
+        reduction.weights(circuits, model, sum, gradients);
         let mut score = Score::default();
         groups.iter().for_each(|group| score.add(group.score));
         score
@@ -151,55 +164,65 @@ fn same_bits(a: &[f32], b: &[f32]) -> bool {
         .all(|(a, b)| a.iter().zip(b).fold(0, |differing, (a, b)| differing | (a.to_bits() ^ b.to_bits())) == 0)
 }
 
-/// The sum of the groups' tables, in their order.
-fn add_up(vectors: Vectors, sum: &mut Tables, groups: &[&Tables]) {
-    let parts = |array| groups.iter().filter_map(move |group| group.arrays().nth(array)).map(|numbers| &numbers[..]);
+/// The sum of the groups' gradients, in their order.
+fn add_up(vectors: Vectors, sum: &mut Tables, groups: &[Group]) {
+    let parts =
+        |array| groups.iter().filter_map(move |group| group.gradients.arrays().nth(array)).map(|part| &part[..]);
     let sums = sum.arrays_mut().enumerate().map(|(array, sum)| (&mut sum[..], parts(array).collect()));
     parallel::sum_all(vectors, sums.collect());
 }
 
-impl Group {
+impl Chunk {
+    /// Few enough that what is known of them stays in a core's second cache.
+    const LISTS: usize = 16;
+
+    fn new(tables: &Tables, queries: &Queries) -> Self {
+        Self { lists: (0..Self::LISTS).map(|_| List::new(tables, queries)).collect(), backward: None }
+    }
+
+    /// Replaces `gradients` by those of `weight` times the cross-entropy of a share, and scores it.
     #[inline(always)]
-    fn learn<S: Simd>(&mut self, simd: S, tables: &Tables, batch: Batch, weight: f32) {
-        let list = &mut self.list;
-        let new = || (Backward::new(tables, list), Tables::new(tables.shape));
-        let (backward, gradients) = self.backward.get_or_insert_with(new);
+    fn learn<S: Simd>(&mut self, simd: S, tables: &Tables, share: Batch, weight: f32, gradients: &mut Tables) -> Score {
+        let Self { lists, backward } = self;
+        let backward = backward.get_or_insert_with(|| Backward::new(tables, lists));
         gradients.arrays_mut().for_each(|numbers| numbers.fill(0.0));
-        self.score = Score::default();
-        for (tokens, targets) in batch.tokens.outer_iter().zip(batch.targets.outer_iter()) {
-            list.forward(simd, tables, tokens);
-            self.score.add(backward.backward(simd, tables, list, targets, weight, gradients));
+        let mut score = Score::default();
+        for batch in share.chunks(Self::LISTS) {
+            let lists = &mut lists[..batch.tokens.nrows()];
+            forward(simd, tables, lists, batch.tokens);
+            score.add(backward.run(simd, tables, lists, batch.targets, weight, gradients));
+        }
+        score
+    }
+
+    #[inline(always)]
+    fn logits<S: Simd>(&mut self, simd: S, tables: &Tables, tokens: ArrayView2<Token>, mut all: ArrayViewMut3<f32>) {
+        let chunks = tokens.axis_chunks_iter(Axis(0), Self::LISTS).zip(all.axis_chunks_iter_mut(Axis(0), Self::LISTS));
+        for (tokens, mut all) in chunks {
+            let lists = &mut self.lists[..tokens.nrows()];
+            forward(simd, tables, lists, tokens);
+            for (list, mut all) in lists.iter().zip(all.outer_iter_mut()) {
+                let logits = list.unembedded.logits.chunks_exact(padded(tables.shape.classes));
+                for (mut row, logits) in all.outer_iter_mut().zip(logits) {
+                    row.iter_mut().zip(logits).for_each(|(to, from)| *to = *from);
+                }
+            }
         }
     }
-}
 
-#[simd]
-fn logits<S: Simd>(
-    simd: S,
-    list: &mut List,
-    tables: &Tables,
-    tokens: ArrayView2<Token>,
-    mut logits: ArrayViewMut3<f32>,
-) {
-    for (tokens, mut logits) in tokens.outer_iter().zip(logits.outer_iter_mut()) {
-        list.forward(simd, tables, tokens);
-        list.unembed(simd, tables);
-        let of_queries = list.unembedded.logits.chunks_exact(padded(tables.shape.classes));
-        for (mut row, logits) in logits.outer_iter_mut().zip(of_queries) {
-            row.iter_mut().zip(logits).for_each(|(to, from)| *to = *from);
-        }
-    }
-}
-
-#[simd]
-fn outcomes<S: Simd>(simd: S, list: &mut List, tables: &Tables, batch: Batch, outcomes: &mut [Outcome]) {
-    let lists = batch.tokens.outer_iter().zip(batch.targets.outer_iter());
-    for ((tokens, targets), outcomes) in lists.zip(outcomes.chunks_mut(batch.positions.len())) {
-        list.forward(simd, tables, tokens);
-        list.unembed(simd, tables);
-        let of_queries = list.unembedded.logits.chunks_exact_mut(padded(tables.shape.classes));
-        for ((logits, target), outcome) in of_queries.zip(targets).zip(outcomes) {
-            *outcome = predict(simd, logits, *target as usize).outcome;
+    #[inline(always)]
+    fn outcomes<S: Simd>(&mut self, simd: S, tables: &Tables, batch: Batch, outcomes: &mut [Outcome]) {
+        let predictions = batch.positions.len();
+        for (batch, outcomes) in batch.chunks(Self::LISTS).zip(outcomes.chunks_mut(Self::LISTS * predictions)) {
+            let lists = &mut self.lists[..batch.tokens.nrows()];
+            forward(simd, tables, lists, batch.tokens);
+            let of_lists = batch.targets.outer_iter().zip(outcomes.chunks_mut(predictions));
+            for (list, (targets, outcomes)) in lists.iter_mut().zip(of_lists) {
+                list.predict(simd, targets);
+                for (prediction, outcome) in list.unembedded.predictions.iter().zip(outcomes) {
+                    *outcome = prediction.outcome();
+                }
+            }
         }
     }
 }

@@ -3,13 +3,13 @@
 use super::{
     shape::Shape,
     tables::{HeadTables, Tables, qk_parts, row_parts},
-    weights::{Circuits, Head, block, centre},
+    weights::{Circuits, Head, block, centre, features},
 };
 use crate::{
     engine::{K, Q, V, matmul, parallel},
     model::{Model, Params},
 };
-use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut2, Axis, Zip, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 
 /// The gradients of what [`Circuits`] holds; memory that every step uses again.
 pub struct Reduction {
@@ -21,33 +21,33 @@ pub struct Reduction {
 
 /// One head's share in the gradients.
 struct HeadReduction {
-    /// Of what its circuits are made from; `w` and `b` in the end those of the model's own weights.
+    /// Of what its circuits are made from.
     head: Head,
+    /// Of W_Q, W_K and W_V, `[d_model, d_head]`.
+    w: [Array2<f32>; 3],
     /// `[d_head, d_model]`.
     w_o: Array2<f32>,
-    /// Of X, `[feature, d_model]`.
-    x: Array2<f32>,
+    /// Of [`Circuits::normed`].
+    normed: Array2<f32>,
     /// Of the folded W_U.
     w_u: Array2<f32>,
-    /// Of the norm's weight and bias, `[d_model]`.
-    ln1: [Array1<f32>; 2],
 }
 
 impl Reduction {
     pub fn new(shape: Shape) -> Self {
         let Shape { d_model, d_head, classes, .. } = shape;
-        let of_features = || Array2::zeros((shape.features(), d_model));
+        let rows = |count| Array2::zeros((count, d_model));
         let head = || HeadReduction {
             head: Head::new(shape),
-            w_o: Array2::zeros((d_head, d_model)),
-            x: of_features(),
+            w: [0; 3].map(|_| Array2::zeros((d_model, d_head))),
+            w_o: rows(d_head),
+            normed: rows(shape.features() + 1),
             w_u: Array2::zeros((d_model, classes)),
-            ln1: [0; 2].map(|_| Array1::zeros(d_model)),
         };
         Self {
-            x: of_features(),
+            x: rows(shape.features()),
             heads: (0..shape.heads).map(|_| head()).collect(),
-            direct: of_features(),
+            direct: rows(shape.features()),
             w_u: Array2::zeros((d_model, classes)),
         }
     }
@@ -56,7 +56,8 @@ impl Reduction {
     pub fn weights(&mut self, circuits: &Circuits, model: &Model, d: &mut Tables, gradients: &mut Params<f32>) {
         let shape = circuits.tables.shape;
         gradients.values_mut().fill(0.0);
-        rows_backward(&mut d.direct, &circuits.direct, circuits, [&mut self.direct, &mut self.w_u]);
+        let direct = [self.direct.view_mut(), self.w_u.view_mut()];
+        rows_backward(&mut d.direct, circuits.direct.view(), circuits, direct);
         // What every query gets: b_O, and the value biases through W_O.
         let constant = self.direct.slice(s![shape.tokens.., ..]).sum_axis(Axis(0));
         gradients.get_mut(block(model).b_O).assign(&constant);
@@ -64,31 +65,39 @@ impl Reduction {
         parallel::for_each(heads, |(at, (head, tables)): (usize, (&mut HeadReduction, &mut HeadTables))| {
             head.reduce(circuits, model, at, tables, constant.view());
         });
-        self.collect(model, gradients);
+        self.collect(circuits, model, gradients);
         self.scale(circuits, d);
         self.embeddings(shape, gradients);
         self.unembed(d, model, gradients);
     }
 
     /// What the heads have computed, in their order.
-    fn collect(&mut self, model: &Model, gradients: &mut Params<f32>) {
+    fn collect(&mut self, circuits: &Circuits, model: &Model, gradients: &mut Params<f32>) {
         let block = block(model);
-        self.x.assign(&self.direct);
-        for (at, HeadReduction { head, w_o, x, w_u, ln1 }) in self.heads.iter().enumerate() {
-            self.x += x;
+        let mut bias = Array1::<f32>::zeros(self.x.ncols());
+        self.x.fill(0.0);
+        for (at, HeadReduction { head, w, w_o, normed, w_u }) in self.heads.iter().enumerate() {
+            let (normed, of_bias) = normed.view().split_at(Axis(0), self.x.nrows());
+            self.x += &normed;
+            bias += &of_bias.row(0);
             self.w_u += w_u;
             gradients.get_mut(block.W_O).index_axis_mut(Axis(0), at).assign(w_o);
             for kind in [Q, K, V] {
-                gradients.get_mut(block.W_QKV[kind]).index_axis_mut(Axis(0), at).assign(&head.w[kind]);
-                gradients.get_mut(block.b_QKV[kind]).index_axis_mut(Axis(0), at).assign(&head.b[kind]);
-            }
-            if let Some(layout) = block.ln1 {
-                for (slot, d) in [layout.w, layout.b].into_iter().zip(ln1) {
-                    let mut sum = gradients.get_mut(slot);
-                    sum += d;
-                }
+                let projected = &head.projected[kind];
+                gradients.get_mut(block.W_QKV[kind]).index_axis_mut(Axis(0), at).assign(&w[kind]);
+                let of_bias = projected.row(projected.nrows() - 1);
+                gradients.get_mut(block.b_QKV[kind]).index_axis_mut(Axis(0), at).assign(&of_bias);
             }
         }
+        if let Some(ln1) = block.ln1 {
+            gradients.get_mut(ln1.b).assign(&bias);
+            let mut weight = gradients.get_mut(ln1.w);
+            for (d, x) in self.x.rows().into_iter().zip(circuits.x.rows()) {
+                Zip::from(&mut weight).and(d).and(x).for_each(|weight, d, x| *weight += d * x);
+            }
+            self.x *= &model.params.get(ln1.w);
+        }
+        self.x += &self.direct;
     }
 
     /// From the norm's scale: d x\[t\] and d x\[p\] get −r³/d_model · d r · (x\[t\] + x\[p\]).
@@ -149,69 +158,45 @@ impl HeadReduction {
         constant: ArrayView1<f32>,
     ) {
         let circuit = &circuits.heads[at];
-        let Head { written, .. } = &mut self.head;
-        rows_backward(&mut tables.ov, &circuit.written, circuits, [written, &mut self.w_u]);
-        self.values(circuit, model, at, constant);
+        let features = s![..circuits.x.nrows(), ..];
+        let written = [self.head.written.slice_mut(features), self.w_u.view_mut()];
+        rows_backward(&mut tables.ov, circuit.written.slice(features), circuits, written);
+        self.head.written.row_mut(circuits.x.nrows()).assign(&constant);
+        self.values(circuit, model, at);
         self.scores(circuit, &mut tables.qk, circuits.tables.shape);
-        self.projections(circuit, &circuits.x);
-        self.unfold_norm(model, at);
+        self.head.projected[Q] *= model.config().attn_scale() as f32;
+        self.projections(&circuits.normed, model, at);
     }
 
-    /// From what is written to the values, their bias and W_O.
-    fn values(&mut self, circuit: &Head, model: &Model, at: usize, constant: ArrayView1<f32>) {
+    /// From what is written to the values and W_O.
+    fn values(&mut self, circuit: &Head, model: &Model, at: usize) {
         let w_o = model.params.get(block(model).W_O);
-        let w_o = w_o.index_axis(Axis(0), at);
         matmul::set(self.w_o.view_mut(), circuit.projected[V].t(), self.head.written.view());
-        let b_v = circuit.b[V].view().insert_axis(Axis(1));
-        matmul::add(self.w_o.view_mut(), b_v, constant.insert_axis(Axis(0)));
-        matmul::set(self.head.projected[V].view_mut(), self.head.written.view(), w_o.t());
-        self.head.b[V].assign(&w_o.dot(&constant));
+        matmul::set(self.head.projected[V].view_mut(), self.head.written.view(), w_o.index_axis(Axis(0), at).t());
     }
 
     /// From the QK circuit to queries and keys.
     fn scores(&mut self, circuit: &Head, qk: &mut [f32], shape: Shape) {
         let [to_tokens, to_positions] = qk_parts(qk, shape);
-        let (of_tokens, of_positions) = circuit.projected[K].view().split_at(Axis(0), shape.tokens);
+        let [of_tokens, of_positions] = features(&circuit.projected[K], shape);
         let [d_queries, d_keys, _] = &mut self.head.projected;
         matmul::set(d_queries.view_mut(), to_tokens.view(), of_tokens);
         matmul::add(d_queries.view_mut(), to_positions.view(), of_positions);
-        self.head.b[Q].assign(&d_queries.row(shape.features()));
-        let (d_of_tokens, d_of_positions) = d_keys.view_mut().split_at(Axis(0), shape.tokens);
+        // The last row stays zero: a key's bias adds the same to all scores of a query.
+        let (d_of_tokens, d_rest) = d_keys.view_mut().split_at(Axis(0), shape.tokens);
         matmul::set(d_of_tokens, to_tokens.t(), circuit.projected[Q].view());
+        let d_of_positions = d_rest.slice_move(s![..shape.positions, ..]);
         matmul::set(d_of_positions, to_positions.t(), circuit.projected[Q].view());
-        // A key's bias adds the same to all scores of a query.
-        self.head.b[K].fill(0.0);
     }
 
-    /// From queries, keys and values to X and their folded weights.
-    fn projections(&mut self, circuit: &Head, x: &Array2<f32>) {
-        self.x.fill(0.0);
+    /// From queries, keys and values to what they are made from.
+    fn projections(&mut self, normed: &Array2<f32>, model: &Model, at: usize) {
+        self.normed.fill(0.0);
         for kind in [Q, K, V] {
-            let d = self.head.projected[kind].slice(s![..x.nrows(), ..]);
-            matmul::add(self.x.view_mut(), d, circuit.w[kind].t());
-            matmul::set(self.head.w[kind].view_mut(), x.t(), d);
-        }
-    }
-
-    /// From the folded weights to the model's and the norm's.
-    fn unfold_norm(&mut self, model: &Model, at: usize) {
-        let (params, block) = (&model.params, block(model));
-        let scale = model.config().attn_scale() as f32;
-        self.head.w[Q] *= scale;
-        self.head.b[Q] *= scale;
-        let Some(ln1) = block.ln1 else { return };
-        let [d_weight, d_bias] = &mut self.ln1;
-        d_weight.fill(0.0);
-        d_bias.fill(0.0);
-        for kind in [Q, K, V] {
-            let (d_w, d_b) = (&mut self.head.w[kind], &self.head.b[kind]);
-            let w = params.get(block.W_QKV[kind]);
-            let w = w.index_axis(Axis(0), at);
-            *d_bias += &w.dot(d_b);
-            Zip::from(&mut *d_weight).and(d_w.rows()).and(w.rows()).for_each(|d, d_w, w| *d += d_w.dot(&w));
-            *d_w *= &params.get(ln1.w).insert_axis(Axis(1));
-            let rows = Zip::from(d_w.rows_mut()).and(params.get(ln1.b));
-            rows.for_each(|mut d_w, bias| d_w.scaled_add(*bias, d_b));
+            let d = &self.head.projected[kind];
+            let w = model.params.get(block(model).W_QKV[kind]);
+            matmul::add(self.normed.view_mut(), d.view(), w.index_axis(Axis(0), at).t());
+            matmul::set(self.w[kind].view_mut(), normed.t(), d.view());
         }
     }
 }
@@ -219,15 +204,15 @@ impl HeadReduction {
 /// From the features' rows to their vectors, and to the folded W_U.
 fn rows_backward(
     d_rows: &mut [f32],
-    vectors: &Array2<f32>,
+    vectors: ArrayView2<f32>,
     circuits: &Circuits,
-    [d_vectors, d_w_u]: [&mut Array2<f32>; 2],
+    [mut d_vectors, d_w_u]: [ArrayViewMut2<f32>; 2],
 ) {
     let (resid, logits) = row_parts(d_rows, circuits.tables.shape);
     matmul::set(d_vectors.view_mut(), logits.view(), circuits.w_u.t());
-    matmul::set(d_w_u.view_mut(), vectors.t(), logits.view());
+    matmul::set(d_w_u, vectors.t(), logits.view());
     if let Some(resid) = resid {
-        *d_vectors += &resid;
-        centre(d_vectors.view_mut());
+        d_vectors += &resid;
+        centre(d_vectors);
     }
 }

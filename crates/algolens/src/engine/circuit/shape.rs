@@ -2,9 +2,13 @@
 
 use crate::{
     Error, Result,
-    engine::vector::padded,
+    engine::{
+        products::runs,
+        vector::{LANES, padded},
+    },
     model::{Config, Positions},
 };
+use std::ops::Range;
 
 /// The sizes of the tables of one model, for sequences of which `positions` positions matter.
 ///
@@ -91,6 +95,14 @@ impl Shape {
     /// Width of a row that is written: the residual vector (where there are norms), then the logits, both padded.
     pub fn row_width(&self) -> usize {
         self.resid_width() + padded(self.classes)
+    }
+
+    /// The columns of a row that is written, in runs: few enough that one run of all rows stays in a core's nearest cache.
+    pub fn column_runs(&self) -> impl Iterator<Item = Range<usize>> {
+        /// 24 KiB.
+        const NUMBERS: usize = 6 << 10;
+        let most = (NUMBERS / (self.features() * LANES)).max(1);
+        runs(self.row_width() / LANES, most).map(|run| run.start * LANES..run.end * LANES)
     }
 
     /// The numbers of all tables and of what they are made from.

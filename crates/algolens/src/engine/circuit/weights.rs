@@ -13,13 +13,15 @@ use crate::{
 };
 use fearless_simd::{Simd, dispatch};
 use fearless_simd_macros::simd;
-use ndarray::{Array1, Array2, ArrayViewMut2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
 
 /// The circuits of a model, and what they are made from: the way back needs it again.
 pub struct Circuits {
     pub tables: Tables,
     /// Centred embeddings X, `[feature, d_model]`.
     pub x: Array2<f32>,
+    /// X times the norm's weight, and in a last row the norm's bias, `[feature (or bias), d_model]`.
+    pub normed: Array2<f32>,
     pub heads: Vec<Head>,
     /// A query's own residual vector, `[feature, d_model]`; see [`Tables::direct`].
     pub direct: Array2<f32>,
@@ -29,37 +31,32 @@ pub struct Circuits {
 
 /// What one head's circuits are made from; or gradients by it.
 pub struct Head {
-    /// The norm's weight folded into W_Q (which also has 1/√d_head), W_K and W_V, `[d_model, d_head]`.
-    pub w: [Array2<f32>; 3],
-    /// The norm's bias folded into b_Q (with 1/√d_head), b_K and b_V, `[d_head]`.
-    pub b: [Array1<f32>; 3],
-    /// X times `w`, and for queries a last row `b`, `[feature (or bias), d_head]`.
+    /// Queries (which have 1/√d_head in them), keys and values of the features; the last row is what the norm's bias and the
+    /// head's own add, `[feature (or bias), d_head]`.
     pub projected: [Array2<f32>; 3],
-    /// What a feature's value writes to the residual stream, centred, `[feature, d_model]`.
+    /// What the values write to the residual stream, centred, `[feature (or bias), d_model]`.
     pub written: Array2<f32>,
 }
 
 impl Head {
     pub fn new(shape: Shape) -> Self {
-        let Shape { d_model, d_head, .. } = shape;
-        let features = shape.features();
+        let rows = shape.features() + 1;
         Self {
-            w: [0; 3].map(|_| Array2::zeros((d_model, d_head))),
-            b: [0; 3].map(|_| Array1::zeros(d_head)),
-            projected: [features + 1, features, features].map(|rows| Array2::zeros((rows, d_head))),
-            written: Array2::zeros((features, d_model)),
+            projected: [0; 3].map(|_| Array2::zeros((rows, shape.d_head))),
+            written: Array2::zeros((rows, shape.d_model)),
         }
     }
 }
 
 impl Circuits {
     pub fn new(shape: Shape) -> Self {
-        let of_features = || Array2::zeros((shape.features(), shape.d_model));
+        let rows = |count| Array2::zeros((count, shape.d_model));
         Self {
             tables: Tables::new(shape),
-            x: of_features(),
+            x: rows(shape.features()),
+            normed: rows(shape.features() + 1),
             heads: (0..shape.heads).map(|_| Head::new(shape)).collect(),
-            direct: of_features(),
+            direct: rows(shape.features()),
             w_u: Array2::zeros((shape.d_model, shape.classes)),
         }
     }
@@ -71,15 +68,14 @@ impl Circuits {
             dispatch!(vectors.level(), simd => fill_scale(simd, &mut self.tables, &self.x));
         }
         self.fill_unembedding(model);
-        let Self { tables, x, w_u, .. } = self;
+        let Self { tables, normed, w_u, .. } = self;
         let shape = tables.shape;
         let heads = self.heads.iter_mut().zip(&mut tables.heads).enumerate().collect();
         parallel::for_each(heads, |(at, (head, tables)): (usize, (&mut Head, &mut HeadTables))| {
-            head.fold_norm(model, at);
-            head.project(x);
+            head.project(normed, model, at);
             head.fill_qk(&mut tables.qk, shape);
             head.fill_written(model, at, shape);
-            fill_rows(&mut tables.ov, &head.written, w_u, shape);
+            fill_rows(&mut tables.ov, head.written.slice(s![..shape.features(), ..]), w_u, shape);
         });
         self.fill_direct(model);
     }
@@ -91,6 +87,12 @@ impl Circuits {
         self.x.slice_mut(s![tokens.., ..]).assign(&params.get(layout.W_pos).slice(s![..positions, ..]));
         if norms {
             centre(self.x.view_mut());
+        }
+        let (mut normed, mut bias) = self.normed.view_mut().split_at(Axis(0), tokens + positions);
+        normed.assign(&self.x);
+        if let Some(ln1) = block(model).ln1 {
+            normed *= &params.get(ln1.w);
+            bias.row_mut(0).assign(&params.get(ln1.b));
         }
     }
 
@@ -111,49 +113,35 @@ impl Circuits {
 
     fn fill_direct(&mut self, model: &Model) {
         let shape = self.tables.shape;
-        let block = block(model);
-        let w_o = model.params.get(block.W_O);
-        let mut constant: Array1<f32> = model.params.get(block.b_O).to_owned();
-        for (head, w_o) in self.heads.iter().zip(w_o.outer_iter()) {
-            constant += &head.b[V].dot(&w_o);
-        }
+        let mut constant: Array1<f32> = model.params.get(block(model).b_O).to_owned();
         if shape.norms {
             centre(constant.view_mut().insert_axis(Axis(0)));
+        }
+        for head in &self.heads {
+            constant += &head.written.row(shape.features());
         }
         self.direct.assign(&self.x);
         let mut of_positions = self.direct.slice_mut(s![shape.tokens.., ..]);
         of_positions += &constant;
-        fill_rows(&mut self.tables.direct, &self.direct, &self.w_u, shape);
+        fill_rows(&mut self.tables.direct, self.direct.view(), &self.w_u, shape);
     }
 }
 
 impl Head {
-    fn fold_norm(&mut self, model: &Model, at: usize) {
+    fn project(&mut self, normed: &Array2<f32>, model: &Model, at: usize) {
         let (params, block) = (&model.params, block(model));
         for kind in [Q, K, V] {
-            let (w, b) = (&mut self.w[kind], &mut self.b[kind]);
-            w.assign(&params.get(block.W_QKV[kind]).index_axis(Axis(0), at));
-            b.assign(&params.get(block.b_QKV[kind]).index_axis(Axis(0), at));
-            if let Some(ln1) = block.ln1 {
-                *b += &params.get(ln1.b).dot(w);
-                *w *= &params.get(ln1.w).insert_axis(Axis(1));
-            }
+            let w = params.get(block.W_QKV[kind]);
+            let projected = &mut self.projected[kind];
+            matmul::set(projected.view_mut(), normed.view(), w.index_axis(Axis(0), at));
+            let mut bias = projected.row_mut(normed.nrows() - 1);
+            bias += &params.get(block.b_QKV[kind]).index_axis(Axis(0), at);
         }
-        let scale = model.config().attn_scale() as f32;
-        self.w[Q] *= scale;
-        self.b[Q] *= scale;
-    }
-
-    fn project(&mut self, x: &Array2<f32>) {
-        let features = x.nrows();
-        for (projected, w) in self.projected.iter_mut().zip(&self.w) {
-            matmul::set(projected.slice_mut(s![..features, ..]), x.view(), w.view());
-        }
-        self.projected[Q].row_mut(features).assign(&self.b[Q]);
+        self.projected[Q] *= model.config().attn_scale() as f32;
     }
 
     fn fill_qk(&self, qk: &mut [f32], shape: Shape) {
-        let (of_tokens, of_positions) = self.projected[K].view().split_at(Axis(0), shape.tokens);
+        let [of_tokens, of_positions] = features(&self.projected[K], shape);
         let [to_tokens, to_positions] = qk_parts(qk, shape);
         matmul::set(to_tokens, self.projected[Q].view(), of_tokens.t());
         matmul::set(to_positions, self.projected[Q].view(), of_positions.t());
@@ -166,6 +154,11 @@ impl Head {
             centre(self.written.view_mut());
         }
     }
+}
+
+/// The rows of tokens and of positions.
+pub fn features(rows: &Array2<f32>, shape: Shape) -> [ArrayView2<'_, f32>; 2] {
+    [rows.slice(s![..shape.tokens, ..]), rows.slice(s![shape.tokens..shape.features(), ..])]
 }
 
 /// r(p, t) = 1/√(|x\[p\] + x\[t\]|² / d_model + eps).
@@ -183,12 +176,12 @@ fn fill_scale<S: Simd>(simd: S, tables: &mut Tables, x: &Array2<f32>) {
 }
 
 /// The features' rows: residual vectors, and what these do to the logits.
-fn fill_rows(rows: &mut [f32], vectors: &Array2<f32>, w_u: &Array2<f32>, shape: Shape) {
+fn fill_rows(rows: &mut [f32], vectors: ArrayView2<f32>, w_u: &Array2<f32>, shape: Shape) {
     let (resid, logits) = row_parts(rows, shape);
     if let Some(mut resid) = resid {
-        resid.assign(vectors);
+        resid.assign(&vectors);
     }
-    matmul::set(logits, vectors.view(), w_u.view());
+    matmul::set(logits, vectors, w_u.view());
 }
 
 /// The only block.

@@ -2,7 +2,7 @@
 
 use super::matrix::Matrix;
 use crate::engine::{
-    products::{Rows, RowsMut, Start, Weights, dot_products, weighted_sums},
+    products::{Rows, RowsMut, Weights, dot_products, weighted_sums},
     queries::Queries,
     softmax,
     vector::{dot, get, lanes, lanes_mut},
@@ -39,16 +39,14 @@ pub fn attend<S: Simd>(
     let mut z = z.part_mut(at.query, at.column);
     let mut scores = RowsMut { data: pattern, stride: at.keys };
     for block in &queries.blocks {
-        dot_products(simd, &mut scores.from(block.first), q.from(block.first), block.queries, k, block.seen, at.width);
+        dot_products(simd, &mut scores, q, block.queries.clone(), k, block.seen, at.width);
     }
     for (row, query) in pattern.chunks_exact_mut(at.keys).zip(&queries.all) {
-        softmax::pattern_in_place(simd, row, query.seen);
+        softmax::pattern(simd, row, query.seen);
     }
-    let pattern = Rows { data: pattern, stride: at.keys };
+    let weights = Weights::Straight(Rows { data: pattern, stride: at.keys });
     for block in &queries.blocks {
-        let weights = Weights::Straight(pattern.from(block.first));
-        let mut z = z.from(block.first);
-        weighted_sums(simd, &mut z, Start::Zero, block.queries, at.width, weights, v, block.seen);
+        weighted_sums(simd, &mut z, block.queries.clone(), 0..at.width, weights, v, 0..block.seen);
     }
 }
 
@@ -69,8 +67,7 @@ pub fn attend_backward<S: Simd>(
     let [k, v] = [k, v].map(|rows| rows.part(at.key, at.column));
     let mut d_pattern = RowsMut { data: d_scores, stride: at.keys };
     for block in &queries.blocks {
-        let mut out = d_pattern.from(block.first);
-        dot_products(simd, &mut out, d_z.from(block.first), block.queries, v, block.seen, at.width);
+        dot_products(simd, &mut d_pattern, d_z, block.queries.clone(), v, block.seen, at.width);
     }
     let rows = d_scores.chunks_exact_mut(at.keys).zip(pattern.chunks_exact(at.keys));
     for (d, pattern) in rows.take(queries.all.len()) {
@@ -79,17 +76,22 @@ pub fn attend_backward<S: Simd>(
     let d_scores = Rows { data: d_scores, stride: at.keys };
     let mut d_q = d_q.part_mut(at.query, at.column);
     for block in &queries.blocks {
-        let weights = Weights::Straight(d_scores.from(block.first));
-        let mut d_q = d_q.from(block.first);
-        weighted_sums(simd, &mut d_q, Start::Zero, block.queries, at.width, weights, k, block.seen);
+        weighted_sums(
+            simd,
+            &mut d_q,
+            block.queries.clone(),
+            0..at.width,
+            Weights::Straight(d_scores),
+            k,
+            0..block.seen,
+        );
     }
     let pattern = Rows { data: pattern, stride: at.keys };
     for (out, weights, rows) in [(d_k, d_scores, q), (d_v, pattern, d_z)] {
         let mut out = out.part_mut(at.key, at.column);
         for (keys, first) in queries.key_runs() {
-            let mut out = out.from(keys.start);
-            let (weights, terms) = (Weights::Transposed(weights.from(first), keys.start), queries.all.len() - first);
-            weighted_sums(simd, &mut out, Start::Zero, keys.len(), at.width, weights, rows.from(first), terms);
+            let terms = first..queries.all.len();
+            weighted_sums(simd, &mut out, keys, 0..at.width, Weights::Transposed(weights), rows, terms);
         }
     }
 }

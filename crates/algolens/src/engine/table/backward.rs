@@ -12,7 +12,7 @@ use super::{
 use crate::{
     engine::{
         Batch, K, Q, Score, V, matmul,
-        softmax::cross_entropy_gradient,
+        softmax::predict,
         vector::{Numbers, numbers, padded},
     },
     task::Token,
@@ -177,7 +177,9 @@ impl Backward {
 fn cross_entropy<S: Simd>(simd: S, logits: &mut Matrix, targets: ArrayView2<Token>, weight: f32) -> Score {
     let mut score = Score::default();
     for (row, target) in logits.rows_mut().zip(targets) {
-        score.add(cross_entropy_gradient(simd, row, *target as usize, weight).into());
+        let prediction = predict(simd, row, *target as usize);
+        prediction.gradient(simd, row, *target as usize, weight);
+        score.add(prediction.outcome().into());
     }
     score
 }

@@ -268,7 +268,7 @@ fn chunk_outcomes<S: Simd>(
         let Batch { tokens, targets, .. } = batch.slice(from, (from + chunk.lists).min(batch.tokens.nrows()));
         chunk.forward(simd, pass, table, tokens);
         for ((row, target), outcome) in chunk.logits.rows_mut().zip(targets).zip(&mut outcomes) {
-            *outcome = predict(simd, row, *target as usize).outcome;
+            *outcome = predict(simd, row, *target as usize).outcome();
         }
     }
 }
