@@ -16,6 +16,7 @@ use algolens::{
 use divan::{Bencher, counter::ItemsCount};
 use fearless_simd::dispatch;
 use ndarray::Array2;
+use std::iter::once;
 
 const QUERIES: usize = 10;
 const KEYS: usize = 20;
@@ -45,7 +46,7 @@ fn weighted_sums_of_a_head(bencher: Bencher, name: &str) {
         let mut out = RowsMut { data: &mut out, stride: WIDTH };
         let weights = Weights::Straight(Rows { data: &weights, stride: 32 });
         let rows = Rows { data: &rows, stride: WIDTH };
-        dispatch!(level, simd => weighted_sums(simd, &mut out, 0..QUERIES, 0..WIDTH, weights, rows, 0..KEYS));
+        dispatch!(level, simd => weighted_sums(simd, &mut out, 0..QUERIES, 0..WIDTH, once((weights, rows)), 0..KEYS));
     });
 }
 

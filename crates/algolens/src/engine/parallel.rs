@@ -69,6 +69,18 @@ pub(super) fn enter<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Runs both, at the same time where there are threads.
+#[cfg(feature = "parallel")]
+pub(crate) fn join<A: Send, B: Send>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B + Send) -> (A, B) {
+    rayon::join(first, second)
+}
+
+/// Runs both.
+#[cfg(not(feature = "parallel"))]
+pub(crate) fn join<A, B>(first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+    (first(), second())
+}
+
 /// Memory of each thread that [`for_each`] uses: pieces of work that run on a thread find it in its core's cache.
 pub(super) struct PerThread<M>(Vec<Mutex<M>>);
 

@@ -127,7 +127,7 @@ pub fn runs(total: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     )
 }
 
-/// Calls `$kernel::<S, T, O, rows, vectors>` for a tile of at most 5 × 5.
+/// Calls `$kernel::<S, T, O, P, rows, vectors>` for a tile of at most 5 × 5.
 macro_rules! with_tile {
     ($rows:expr, $vectors:expr, $kernel:ident $arguments:tt) => {
         match $rows {
@@ -141,25 +141,25 @@ macro_rules! with_tile {
     };
     (@ $rows:literal, $vectors:expr, $kernel:ident $arguments:tt) => {
         match $vectors {
-            1 => $kernel::<S, T, O, $rows, 1> $arguments,
-            2 => $kernel::<S, T, O, $rows, 2> $arguments,
-            3 => $kernel::<S, T, O, $rows, 3> $arguments,
-            4 => $kernel::<S, T, O, $rows, 4> $arguments,
-            5 => $kernel::<S, T, O, $rows, 5> $arguments,
+            1 => $kernel::<S, T, O, P, $rows, 1> $arguments,
+            2 => $kernel::<S, T, O, P, $rows, 2> $arguments,
+            3 => $kernel::<S, T, O, P, $rows, 3> $arguments,
+            4 => $kernel::<S, T, O, P, $rows, 4> $arguments,
+            5 => $kernel::<S, T, O, P, $rows, 5> $arguments,
             _ => unreachable!("no tile is wider"),
         }
     };
 }
 
-/// Result i ← start + Σₖ weight(i, k) · row k, for these results, columns (whole vectors) and terms.
+/// Result i ← start + Σ weight(i, k) · row k over all pairs of weights and rows and these terms k, for these results and
+/// columns (whole vectors).
 #[simd]
-pub fn weighted_sums<S: Simd, T: Terms, O: Sums>(
+pub fn weighted_sums<'a, S: Simd, T: Terms, O: Sums, P: Iterator<Item = (Weights<'a>, T)> + Clone>(
     simd: S,
     out: &mut O,
     results: Range<usize>,
     columns: Range<usize>,
-    weights: Weights<'_>,
-    rows: T,
+    pairs: P,
     terms: Range<usize>,
 ) {
     let (high, wide) = largest_tile::<S>();
@@ -170,57 +170,67 @@ pub fn weighted_sums<S: Simd, T: Terms, O: Sums>(
             with_tile!(
                 tile.len(),
                 vectors.len(),
-                weighted_sums_tile(simd, out, first, start..end, weights, rows, terms.clone())
+                weighted_sums_tile(simd, out, first, start..end, pairs.clone(), terms.clone())
             );
         }
     }
 }
 
 #[simd]
-fn weighted_sums_tile<S: Simd, T: Terms, O: Sums, const M: usize, const N: usize>(
+fn weighted_sums_tile<
+    'a,
+    S: Simd,
+    T: Terms,
+    O: Sums,
+    P: Iterator<Item = (Weights<'a>, T)>,
+    const M: usize,
+    const N: usize,
+>(
     simd: S,
     out: &mut O,
     first: usize,
     columns: Range<usize>,
-    weights: Weights<'_>,
-    rows: T,
+    pairs: P,
     terms: Range<usize>,
 ) {
     let mut sums = [[S::f32s::splat(simd, 0.0); N]; M];
     for (i, sums) in sums.iter_mut().enumerate() {
         *sums = out.start(simd, first + i, columns.start);
     }
-    match weights {
-        Weights::Straight(weights) => {
-            let mut of_row = [&weights.data[..0]; M];
-            for (i, of_row) in of_row.iter_mut().enumerate() {
-                *of_row = &weights.row(first + i)[..terms.end];
+    for (weights, rows) in pairs {
+        match weights {
+            Weights::Straight(weights) => {
+                let mut of_row = [&weights.data[..0]; M];
+                for (i, of_row) in of_row.iter_mut().enumerate() {
+                    *of_row = &weights.row(first + i)[..terms.end];
+                }
+                // Unless the compiler takes the rows for unrelated, it loads all weights of a term at once, for which there are
+                // no registers left.
+                let of_row = std::hint::black_box(of_row);
+                for k in terms.clone() {
+                    let row = rows.columns(k, columns.clone());
+                    add_term::<S, T, M, N>(
+                        simd,
+                        &mut sums,
+                        #[inline(always)]
+                        |i| of_row[i][k],
+                        row,
+                    );
+                }
             }
-            // Unless the compiler takes the rows for unrelated, it loads all weights of a term at once, for which there are
-            // no registers left.
-            let of_row = std::hint::black_box(of_row);
-            for k in terms {
-                let row = rows.columns(k, columns.clone());
-                add_term::<S, T, M, N>(
-                    simd,
-                    &mut sums,
-                    #[inline(always)]
-                    |i| of_row[i][k],
-                    row,
-                );
-            }
-        }
-        Weights::Transposed(weights) => {
-            for k in terms {
-                let weight = weights.row(k)[first..].first_chunk::<M>().expect("a weight for every row of the tile");
-                let row = rows.columns(k, columns.clone());
-                add_term::<S, T, M, N>(
-                    simd,
-                    &mut sums,
-                    #[inline(always)]
-                    |i| weight[i],
-                    row,
-                );
+            Weights::Transposed(weights) => {
+                for k in terms.clone() {
+                    let weight =
+                        weights.row(k)[first..].first_chunk::<M>().expect("a weight for every row of the tile");
+                    let row = rows.columns(k, columns.clone());
+                    add_term::<S, T, M, N>(
+                        simd,
+                        &mut sums,
+                        #[inline(always)]
+                        |i| weight[i],
+                        row,
+                    );
+                }
             }
         }
     }
@@ -314,7 +324,7 @@ fn dots_tile<S: Simd, T: Terms, const M: usize>(
         }
     }
     for (i, sums) in sums.into_iter().enumerate() {
-        out.row(first + i)[column..column + DOTS].copy_from_slice(&sums_of_four::<S>(sums));
+        out.row(first + i)[column..column + DOTS].copy_from_slice(&sums_of_four(simd, sums));
     }
 }
 
@@ -328,6 +338,7 @@ mod tests {
     use fearless_simd::dispatch;
     use ndarray::{Array2, s};
     use proptest::prelude::*;
+    use std::iter::once;
 
     /// Small whole numbers, of which sums are exact in any order.
     fn numbers(rows: usize, columns: usize, seed: usize) -> Array2<f32> {
@@ -368,7 +379,7 @@ mod tests {
                     let mut out = rows_mut(&mut found);
                     let (results, columns, terms) = (results.clone(), columns.clone(), terms.clone());
                     dispatch!(level.level(), simd => weighted_sums(
-                        simd, &mut out, results.clone(), columns.clone(), weights, rows(&of_terms), terms.clone()
+                        simd, &mut out, results.clone(), columns.clone(), once((weights, rows(&of_terms))), terms.clone()
                     ));
                     prop_assert_eq!(&found, &expected, "{:?}", level);
                 }

@@ -31,6 +31,8 @@ pub struct Queries {
     pub blocks: Vec<Block>,
     /// Keys that matter: all positions, or in a causal model those up to the last query.
     pub keys: usize,
+    /// The same in runs, each with the first query that sees any of them.
+    pub key_runs: Vec<(Range<usize>, usize)>,
 }
 
 impl Queries {
@@ -47,19 +49,23 @@ impl Queries {
             seen: all[run].iter().map(|query| query.seen).max().unwrap_or(0),
         };
         let blocks = runs(all.len(), Self::BLOCK).map(block).collect();
-        Self { all, blocks, keys: if direction == AttentionDir::Causal { last } else { seq } }
+        let keys = if direction == AttentionDir::Causal { last } else { seq };
+        let key_runs = key_runs(&all, keys);
+        Self { all, blocks, keys, key_runs }
     }
+}
 
-    /// The keys in runs of one tile, each with the first query that sees any of them.
-    pub fn key_runs(&self) -> impl Iterator<Item = (Range<usize>, usize)> + '_ {
-        const KEYS: usize = 5;
-        runs(self.keys, KEYS).map(|run| {
-            let first = self
-                .all
-                .iter()
-                .position(|query| query.seen > run.start)
-                .expect("a key that matters is seen by a query");
-            (run, first)
-        })
+/// Keys in runs of whole tiles, each with the first query that sees any of them.
+fn key_runs(queries: &[Query], keys: usize) -> Vec<(Range<usize>, usize)> {
+    const TILE: usize = 5;
+    let mut all: Vec<(Range<usize>, usize)> = Vec::new();
+    for run in runs(keys, TILE) {
+        let first = queries.iter().position(|query| query.seen > run.start);
+        let first = first.expect("a key that matters is seen by a query");
+        match all.last_mut() {
+            Some((keys, same)) if *same == first && keys.len() % run.len() == 0 => keys.end = run.end,
+            _ => all.push((run, first)),
+        }
     }
+    all
 }

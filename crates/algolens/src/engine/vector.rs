@@ -263,22 +263,25 @@ pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 
 /// The sums of four vectors.
 #[inline(always)]
-pub fn sums_of_four<S: Simd>(vectors: [S::f32s; 4]) -> [f32; 4] {
-    let [a, b, c, d] = vectors;
-    let mut sums = pair_sums::<S>(pair_sums::<S>(a, b), pair_sums::<S>(c, d));
-    let mut apart = S::f32s::LEN / 4;
-    while apart > 1 {
-        sums = pair_sums::<S>(sums, sums);
-        apart /= 2;
+pub fn sums_of_four<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [f32; 4] {
+    let (ac, bd) = (half_sums(simd, a, c), half_sums(simd, b, d));
+    // Of every block of four lanes the first and third.
+    let even = S::mask32s::from_bitmask(simd, 0x5555);
+    let firsts = even.select(ac, bd.slide_within_blocks::<3>(bd));
+    let seconds = even.select(ac.slide_within_blocks::<1>(ac), bd);
+    let of_blocks = firsts + seconds;
+    let mut sums = [0.0; 4];
+    for block in of_blocks.as_slice().chunks_exact(4) {
+        sums.iter_mut().zip(block).for_each(|(sum, part)| *sum += part);
     }
-    let sums = sums.as_slice();
-    [sums[0], sums[1], sums[2], sums[3]]
+    sums
 }
 
-/// The sums of neighbouring lanes: those of `a`, then those of `b`.
+/// In every block of four lanes: two numbers that sum up to `a`'s, then two that sum up to `b`'s.
 #[inline(always)]
-fn pair_sums<S: Simd>(a: S::f32s, b: S::f32s) -> S::f32s {
-    a.unzip_low(b) + a.unzip_high(b)
+fn half_sums<S: Simd>(simd: S, a: S::f32s, b: S::f32s) -> S::f32s {
+    let low = S::mask32s::from_bitmask(simd, 0x3333);
+    low.select(a, b) + a.slide_within_blocks::<2>(b)
 }
 
 /// Lanes 0, 1, 2, … plus `first`.
@@ -332,7 +335,7 @@ pub(super) mod tests {
 
     fn four_sums<S: Simd>(simd: S, rows: [&[f32]; 4]) -> Vec<f32> {
         let vectors = rows.map(|row| get(simd, &row[..S::f32s::LEN]));
-        sums_of_four::<S>(vectors).to_vec()
+        sums_of_four(simd, vectors).to_vec()
     }
 
     fn width<S: Simd>(_: S) -> usize {

@@ -81,7 +81,7 @@ impl Adam {
 }
 
 /// How many parameters a thread takes at a time.
-const SHARE: usize = 1 << 13;
+const SHARE: usize = 1 << 12;
 
 /// What one step does alike to every parameter.
 #[derive(Clone, Copy)]

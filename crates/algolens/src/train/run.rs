@@ -9,7 +9,7 @@ use crate::{
     random,
     task::{Dataset, Token},
 };
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2};
 use rand::seq::SliceRandom;
 
 /// A training run as of the end of its last finished epoch.
@@ -140,11 +140,21 @@ impl Run {
         let rate = self.recipe.learning_rate(epoch);
         let order = shuffled(train.len(), self.recipe.seed, epoch);
         let mut score = Score::default();
-        for (at, examples) in order.chunks(self.recipe.batch_size).enumerate() {
-            let Scratch { rows, gradients } = scratch;
-            let of_batch = engine.loss_and_gradients(&model, rows.gather(train, examples), gradients)?;
-            check_finite(of_batch.loss(), || format!("loss at step {} of epoch {}", at + 1, epoch + 1))?;
-            adam.step(rate, model.params.values_mut(), gradients.values());
+        let Scratch { rows, next, gradients } = scratch;
+        let mut batches = order.chunks(self.recipe.batch_size);
+        next.gather(train, batches.next().unwrap_or_default());
+        for at in 0..order.len().div_ceil(self.recipe.batch_size) {
+            std::mem::swap(rows, next);
+            let name = || format!("loss at step {} of epoch {}", at + 1, epoch + 1);
+            let step = || -> Result<Score> {
+                let of_batch = engine.loss_and_gradients(&model, rows.batch(train), gradients)?;
+                check_finite(of_batch.loss(), name)?;
+                adam.step(rate, model.params.values_mut(), gradients.values());
+                Ok(of_batch)
+            };
+            let following = batches.next().unwrap_or_default();
+            let (of_batch, ()) = parallel::join(step, || next.gather(train, following));
+            let of_batch = of_batch?;
             score.add(of_batch);
             tell(
                 observer,
@@ -152,7 +162,7 @@ impl Run {
                     epoch: epoch + 1,
                     step: at + 1,
                     steps_per_epoch: self.recipe.steps_per_epoch(),
-                    examples: at * self.recipe.batch_size + examples.len(),
+                    examples: at * self.recipe.batch_size + rows.examples,
                     score,
                 }),
             )?;
@@ -194,19 +204,15 @@ fn shuffled(examples: usize, seed: u64, epoch: usize) -> Vec<usize> {
 /// Memory that every step uses again.
 struct Scratch {
     rows: Rows,
+    /// Those of the following step.
+    next: Rows,
     gradients: Params<f32>,
 }
 
 impl Scratch {
     fn new(run: &Run, train: &Dataset) -> Self {
-        let rows = run.recipe.batch_size.min(train.len());
-        Self {
-            rows: Rows {
-                tokens: Array2::zeros((rows, train.tokens().ncols())),
-                targets: Array2::zeros((rows, train.targets().ncols())),
-            },
-            gradients: Params::like(run.model.params.layout().clone()),
-        }
+        let rows = || Rows::new(run.recipe.batch_size.min(train.len()), train);
+        Self { rows: rows(), next: rows(), gradients: Params::like(run.model.params.layout().clone()) }
     }
 }
 
@@ -214,26 +220,32 @@ impl Scratch {
 struct Rows {
     tokens: Array2<Token>,
     targets: Array2<Token>,
+    /// How many there are: fewer than there is room for in an epoch's last batch.
+    examples: usize,
 }
 
 impl Rows {
+    fn new(most: usize, data: &Dataset) -> Self {
+        let rows = |like: ArrayView2<Token>| Array2::zeros((most, like.ncols()));
+        Self { tokens: rows(data.tokens()), targets: rows(data.targets()), examples: 0 }
+    }
+
     /// Copies these examples together.
-    fn gather<'a>(&'a mut self, data: &'a Dataset, examples: &[usize]) -> Batch<'a> {
-        let Self { tokens, targets } = self;
+    fn gather(&mut self, data: &Dataset, examples: &[usize]) {
         let (from_tokens, from_targets) = (data.tokens(), data.targets());
-        let shares = tokens.axis_chunks_iter_mut(Axis(0), SHARE).zip(targets.axis_chunks_iter_mut(Axis(0), SHARE));
-        parallel::for_each(examples.chunks(SHARE).zip(shares).collect(), |(examples, (mut tokens, mut targets))| {
-            for (at, &example) in examples.iter().enumerate() {
-                tokens.row_mut(at).assign(&from_tokens.row(example));
-                targets.row_mut(at).assign(&from_targets.row(example));
-            }
-        });
-        Batch { tokens: tokens.view(), targets: targets.view(), positions: data.positions() }.slice(0, examples.len())
+        let rows = self.tokens.rows_mut().into_iter().zip(self.targets.rows_mut());
+        for ((mut tokens, mut targets), &example) in rows.zip(examples) {
+            tokens.assign(&from_tokens.row(example));
+            targets.assign(&from_targets.row(example));
+        }
+        self.examples = examples.len();
+    }
+
+    fn batch<'a>(&'a self, data: &'a Dataset) -> Batch<'a> {
+        let Self { tokens, targets, examples } = self;
+        Batch { tokens: tokens.view(), targets: targets.view(), positions: data.positions() }.slice(0, *examples)
     }
 }
-
-/// How many examples a thread copies at a time.
-const SHARE: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,7 @@ use crate::{
 use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
 use ndarray::{ArrayView1, ArrayView2};
-use std::ops::Range;
+use std::{iter::once, ops::Range};
 
 /// The memory of the backward half of a pass.
 pub struct Backward {
@@ -29,8 +29,8 @@ pub struct Backward {
 
 /// Of one list.
 struct ListGradients {
-    /// Of the weights, then r′ times that of the scores, `[query, key]`, for one head at a time; in a last row, what the
-    /// latter sum up to over queries.
+    /// Of the weights, then r′ times that of the scores, `[query, key]`, for one head at a time, as far as keys are seen; in a
+    /// last row, what the latter sum up to over queries.
     inner: Numbers,
     /// Of each query, the mean of what its pattern gets, `[query]`.
     means: Vec<f32>,
@@ -120,16 +120,19 @@ impl ListGradients {
         let (inner, sums) = self.inner.split_at_mut(list.queries.all.len() * keys);
         let of_head = head * inner.len()..(head + 1) * inner.len();
         let (weights, scores) = (&list.weights[of_head.clone()], &list.scores[of_head]);
-        for ((mean, weights), d) in self.means.iter_mut().zip(weights.chunks_exact(keys)).zip(inner.chunks_exact(keys))
-        {
-            *mean = dot(simd, weights, d);
+        let rows = weights.chunks_exact(keys).zip(inner.chunks_exact(keys)).zip(&list.queries.all);
+        for (mean, ((weights, d), query)) in self.means.iter_mut().zip(rows) {
+            *mean = dot(simd, &weights[..padded(query.seen)], d);
         }
         let of_keys = lanes_mut::<S>(sums).zip(lanes_mut::<S>(&mut self.scaled)).zip(lanes::<S>(&list.scale));
         for (((sum, d_scaled), r), at) in of_keys.zip((0..).step_by(S::f32s::LEN)) {
             let r = get(simd, r);
             let mut d_scores = S::f32s::splat(simd, 0.0);
             let mut d_r = get(simd, d_scaled);
-            for (query, mean) in self.means.iter().enumerate() {
+            for ((query, mean), Query { seen, .. }) in self.means.iter().enumerate().zip(&list.queries.all) {
+                if padded(*seen) <= at {
+                    continue;
+                }
                 let lanes = query * keys + at..query * keys + at + S::f32s::LEN;
                 let (weight, d_weight) = (get(simd, &weights[lanes.clone()]), get(simd, &inner[lanes.clone()]));
                 let d_score = weight * (r * d_weight - *mean);
@@ -180,13 +183,13 @@ impl ListGradients {
         let mut d_tokens = RowsMut { data: d_tokens, stride: shape.qk_width() };
         let mut d_positions = RowsMut { data: d_positions, stride: shape.qk_width() };
         let rows = at_tokens.chunks_exact(shape.key_tokens()).zip(self.inner.chunks_exact(shape.keys()));
-        for ((at_tokens, at_positions), Query { position, .. }) in rows.clone().zip(&list.queries.all) {
+        for ((at_tokens, at_positions), Query { position, seen }) in rows.clone().zip(&list.queries.all) {
             let token = list.token_at(*position);
             let of_query = lanes::<S>(qk.row(token)).zip(lanes::<S>(qk.row(shape.tokens + position)));
             let d_of_query = lanes_mut::<S>(d_tokens.row(token)).zip(lanes_mut::<S>(d_positions.row(*position)));
             let r = S::f32s::splat(simd, list.scale[*position]);
             let mut d_r = S::f32s::splat(simd, 0.0);
-            let d = lanes::<S>(at_tokens).chain(lanes::<S>(at_positions));
+            let d = lanes::<S>(at_tokens).chain(lanes::<S>(&at_positions[..padded(*seen)]));
             for (d, ((of_token, of_position), (d_token, d_position))) in d.zip(of_query.zip(d_of_query)) {
                 let d = get(simd, d);
                 d_r = d.mul_add(get(simd, of_token) + get(simd, of_position), d_r);
@@ -210,8 +213,9 @@ fn writes_backward<S: Simd>(simd: S, list: &List, head: usize, columns: Range<us
     let weights = Weights::Transposed(list.weights_of(head));
     let rows = Rows { data: &list.rows, stride: gradients.shape.row_width() };
     let mut out = KeySums::new(gradients, head, &list.tokens);
-    for (keys, first) in list.queries.key_runs() {
-        weighted_sums(simd, &mut out, keys, columns.clone(), weights, rows, first..list.queries.all.len());
+    for (keys, first) in &list.queries.key_runs {
+        let terms = *first..list.queries.all.len();
+        weighted_sums(simd, &mut out, keys.clone(), columns.clone(), once((weights, rows)), terms);
     }
 }
 

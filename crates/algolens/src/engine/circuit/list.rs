@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     engine::{
-        products::{Rows, RowsMut, Weights, weighted_sums},
+        products::{Rows, Weights, weighted_sums},
         queries::{Queries, Query},
         softmax::{self, Prediction},
         vector::{LOOKUP, Numbers, dot, exp_row, get, lanes, lanes_mut, look_up, numbers, padded},
@@ -26,7 +26,7 @@ pub struct List {
     pub tokens: Vec<u32>,
     /// r of each key, `[key]`; ones in the padding.
     pub scale: Numbers,
-    /// Scores before the keys' r′, `[head, query, key]`.
+    /// Scores before the keys' r′, `[head, query, key]`, as far as keys are seen.
     pub scores: Numbers,
     /// The pattern times r′: how much of OV\[t′\] + OV\[p′\] a query gets, `[head, query, key]`; zero where a key is not
     /// seen.
@@ -102,11 +102,13 @@ impl List {
         let keys = self.tokens.len();
         let queries = self.queries.all.len();
         let weights = &mut self.weights[head * queries * keys..(head + 1) * queries * keys];
-        for (weights, softmax) in weights.chunks_exact_mut(keys).zip(&mut self.softmaxes) {
-            *softmax = exp_row(simd, weights, *softmax).recip();
+        let rows = weights.chunks_exact_mut(keys).zip(&self.queries.all);
+        for ((weights, query), softmax) in rows.zip(&mut self.softmaxes) {
+            *softmax = exp_row(simd, &mut weights[..padded(query.seen)], *softmax).recip();
         }
-        for (weights, norm) in weights.chunks_exact_mut(keys).zip(&self.softmaxes) {
-            for (weight, r) in lanes_mut::<S>(weights).zip(lanes::<S>(&self.scale)) {
+        let rows = weights.chunks_exact_mut(keys).zip(&self.queries.all);
+        for ((weights, query), norm) in rows.zip(&self.softmaxes) {
+            for (weight, r) in lanes_mut::<S>(&mut weights[..padded(query.seen)]).zip(lanes::<S>(&self.scale)) {
                 (get(simd, weight) * (get(simd, r) * *norm)).store_slice(weight);
             }
         }
@@ -131,6 +133,7 @@ impl List {
             for (row, ((token, position), bias)) in lanes_mut::<S>(&mut self.at_tokens).zip(at_tokens) {
                 (get(simd, token) + get(simd, position)).mul_add(r, get(simd, bias)).store_slice(row);
             }
+            let (scores, weights) = (&mut scores[..padded(*seen)], &mut weights[..padded(*seen)]);
             look_up(simd, &self.at_tokens, shape.tokens, &self.tokens, scores);
             let at_positions = lanes::<S>(of_token.1).zip(lanes::<S>(of_position.1)).zip(lanes::<S>(bias.1));
             let of_keys = lanes::<S>(&self.scale).zip(at_positions).zip((0..).step_by(S::f32s::LEN));
@@ -149,30 +152,19 @@ impl List {
         }
     }
 
-    /// The queries' rows, of their direct paths.
+    /// The queries' rows: their direct paths, and what they get through all heads.
     #[simd]
-    fn start<S: Simd>(&mut self, simd: S, tables: &Tables, columns: Range<usize>) {
-        let direct = tables.direct();
-        for (row, query) in self.rows.chunks_exact_mut(tables.shape.row_width()).zip(&self.queries.all) {
-            let of_token = &direct.row(self.tokens[query.position] as usize)[columns.clone()];
-            let of_position = &direct.row(tables.shape.tokens + query.position)[columns.clone()];
-            let rows = lanes_mut::<S>(&mut row[columns.clone()]).zip(lanes::<S>(of_token).zip(lanes::<S>(of_position)));
-            for (row, (of_token, of_position)) in rows {
-                (get(simd, of_token) + get(simd, of_position)).store_slice(row);
-            }
-        }
-    }
-
-    /// Adds to the queries' rows what they get through a head.
-    #[simd]
-    fn collect<S: Simd>(&mut self, simd: S, tables: &Tables, head: usize, columns: Range<usize>) {
-        let shape = tables.shape;
-        let weights = Rows { data: &self.weights, stride: shape.keys() }.from(head * self.queries.all.len());
-        let mut rows = QueryRows(RowsMut { data: &mut self.rows, stride: shape.row_width() });
-        let of_keys = KeyRows::new(tables, head, &self.tokens);
-        for block in &self.queries.blocks {
+    fn collect<S: Simd>(&mut self, simd: S, tables: &Tables, columns: Range<usize>) {
+        let Self { queries, tokens, weights, rows, .. } = self;
+        let weights = Rows { data: weights, stride: tables.shape.keys() };
+        let heads = (0..tables.shape.heads).map(
+            #[inline(always)]
+            |head| (Weights::Straight(weights.from(head * queries.all.len())), KeyRows::new(tables, head, tokens)),
+        );
+        let mut rows = QueryRows::new(tables, rows, tokens, &queries.all);
+        for block in &queries.blocks {
             let (queries, keys) = (block.queries.clone(), 0..block.seen);
-            weighted_sums(simd, &mut rows, queries, columns.clone(), Weights::Straight(weights), of_keys, keys);
+            weighted_sums(simd, &mut rows, queries, columns.clone(), heads.clone(), keys);
         }
     }
 
@@ -218,19 +210,14 @@ pub fn forward<S: Simd>(simd: S, tables: &Tables, lists: &mut [List], tokens: Ar
     for (list, tokens) in lists.iter_mut().zip(tokens.outer_iter()) {
         list.read(tables, tokens);
     }
-    for columns in tables.shape.column_runs() {
-        for list in &mut *lists {
-            list.start(simd, tables, columns.clone());
-        }
-    }
     for head in 0..tables.shape.heads {
         for list in &mut *lists {
             list.attend(simd, tables, head);
         }
-        for columns in tables.shape.column_runs() {
-            for list in &mut *lists {
-                list.collect(simd, tables, head, columns.clone());
-            }
+    }
+    for columns in tables.shape.column_runs() {
+        for list in &mut *lists {
+            list.collect(simd, tables, columns.clone());
         }
     }
     for list in lists {

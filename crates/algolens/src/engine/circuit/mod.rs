@@ -15,7 +15,7 @@ mod weights;
 use super::{
     Batch, Engine, Outcome, Score,
     memory::{Memory, Pool, Purpose},
-    parallel::{self, GROUPS, LEARNING_GROUPS, PerThread, lists_per_group},
+    parallel::{self, GROUPS, LEARNING_GROUPS, PerThread, lists_per_chunk, lists_per_group},
     queries::Queries,
     vector::{Vectors, padded},
 };
@@ -83,7 +83,8 @@ impl Memory for Tabulated {
     fn new(_: &Model, purpose: &Purpose) -> Self {
         let queries = Queries::new(purpose.config.attention_dir, purpose.seq, &purpose.positions);
         let circuits = Circuits::new(Shape::new(&purpose.config, queries.keys));
-        let chunks = PerThread::new(|| Chunk::new(&circuits.tables, &queries));
+        let lists = lists_per_chunk(&purpose.config, purpose.seq);
+        let chunks = PerThread::new(|| Chunk::new(&circuits.tables, &queries, lists));
         Self { circuits, filled_with: None, chunks, groups: Vec::new(), sum: None }
     }
 
@@ -173,11 +174,8 @@ fn add_up(vectors: Vectors, sum: &mut Tables, groups: &[Group]) {
 }
 
 impl Chunk {
-    /// Few enough that what is known of them stays in a core's second cache.
-    const LISTS: usize = 16;
-
-    fn new(tables: &Tables, queries: &Queries) -> Self {
-        Self { lists: (0..Self::LISTS).map(|_| List::new(tables, queries)).collect(), backward: None }
+    fn new(tables: &Tables, queries: &Queries, lists: usize) -> Self {
+        Self { lists: (0..lists).map(|_| List::new(tables, queries)).collect(), backward: None }
     }
 
     /// Replaces `gradients` by those of `weight` times the cross-entropy of a share, and scores it.
@@ -187,7 +185,7 @@ impl Chunk {
         let backward = backward.get_or_insert_with(|| Backward::new(tables, lists));
         gradients.arrays_mut().for_each(|numbers| numbers.fill(0.0));
         let mut score = Score::default();
-        for batch in share.chunks(Self::LISTS) {
+        for batch in share.chunks(lists.len()) {
             let lists = &mut lists[..batch.tokens.nrows()];
             forward(simd, tables, lists, batch.tokens);
             score.add(backward.run(simd, tables, lists, batch.targets, weight, gradients));
@@ -197,7 +195,8 @@ impl Chunk {
 
     #[inline(always)]
     fn logits<S: Simd>(&mut self, simd: S, tables: &Tables, tokens: ArrayView2<Token>, mut all: ArrayViewMut3<f32>) {
-        let chunks = tokens.axis_chunks_iter(Axis(0), Self::LISTS).zip(all.axis_chunks_iter_mut(Axis(0), Self::LISTS));
+        let lists = self.lists.len();
+        let chunks = tokens.axis_chunks_iter(Axis(0), lists).zip(all.axis_chunks_iter_mut(Axis(0), lists));
         for (tokens, mut all) in chunks {
             let lists = &mut self.lists[..tokens.nrows()];
             forward(simd, tables, lists, tokens);
@@ -212,8 +211,8 @@ impl Chunk {
 
     #[inline(always)]
     fn outcomes<S: Simd>(&mut self, simd: S, tables: &Tables, batch: Batch, outcomes: &mut [Outcome]) {
-        let predictions = batch.positions.len();
-        for (batch, outcomes) in batch.chunks(Self::LISTS).zip(outcomes.chunks_mut(Self::LISTS * predictions)) {
+        let (lists, predictions) = (self.lists.len(), batch.positions.len());
+        for (batch, outcomes) in batch.chunks(lists).zip(outcomes.chunks_mut(lists * predictions)) {
             let lists = &mut self.lists[..batch.tokens.nrows()];
             forward(simd, tables, lists, batch.tokens);
             let of_lists = batch.targets.outer_iter().zip(outcomes.chunks_mut(predictions));

@@ -3,7 +3,8 @@
 use super::tables::Tables;
 use crate::engine::{
     products::{Rows, RowsMut, Sums, Terms},
-    vector::{add_to, get, lanes, lanes_mut},
+    queries::Query,
+    vector::{add_to, lanes_mut},
 };
 use fearless_simd::prelude::*;
 use std::ops::Range;
@@ -73,23 +74,40 @@ impl Sums for KeySums<'_> {
     }
 }
 
-/// The queries' rows, to which what they attend to is added.
-pub struct QueryRows<'a>(pub RowsMut<'a>);
+/// The queries' rows: what they attend to, from their direct paths on.
+pub struct QueryRows<'a> {
+    rows: RowsMut<'a>,
+    of_tokens: Rows<'a>,
+    of_positions: Rows<'a>,
+    tokens: &'a [u32],
+    queries: &'a [Query],
+}
+
+impl<'a> QueryRows<'a> {
+    /// Of these queries among keys that have these tokens.
+    pub fn new(tables: &'a Tables, rows: &'a mut [f32], tokens: &'a [u32], queries: &'a [Query]) -> Self {
+        let direct = tables.direct();
+        let rows = RowsMut { data: rows, stride: tables.shape.row_width() };
+        Self { rows, of_tokens: direct, of_positions: direct.from(tables.shape.tokens), tokens, queries }
+    }
+}
 
 impl Sums for QueryRows<'_> {
     #[inline(always)]
     fn start<S: Simd, const N: usize>(&self, simd: S, query: usize, column: usize) -> [S::f32s; N] {
-        let held = &self.0.data[query * self.0.stride + column..][..N * S::f32s::LEN];
+        let (position, columns) = (self.queries[query].position, column..column + N * S::f32s::LEN);
+        let of_token = self.of_tokens.columns(self.tokens[position] as usize, columns.clone());
+        let row = [of_token, self.of_positions.columns(position, columns)];
         let mut sums = [S::f32s::splat(simd, 0.0); N];
-        for (sum, held) in sums.iter_mut().zip(lanes::<S>(held)) {
-            *sum = get(simd, held);
+        for (at, sum) in sums.iter_mut().enumerate() {
+            *sum = KeyRows::vector(simd, row, at * S::f32s::LEN);
         }
         sums
     }
 
     #[inline(always)]
     fn put<S: Simd, const N: usize>(&mut self, simd: S, query: usize, column: usize, sums: &[S::f32s; N]) {
-        self.0.put(simd, query, column, sums);
+        self.rows.put(simd, query, column, sums);
     }
 }
 
@@ -102,17 +120,18 @@ mod tests {
         vector::tests::levels,
     };
     use fearless_simd::dispatch;
+    use std::iter::once;
 
     /// Small whole numbers, of which sums are exact in any order.
     fn fill(numbers: &mut [f32], seed: usize) {
         numbers.iter_mut().enumerate().for_each(|(at, number)| *number = ((at * 7 + seed) % 13) as f32 - 6.0);
     }
 
-    /// Keys that share a token, in one tile and in two.
+    /// Keys that share a token, in one tile and in two; two heads.
     #[test]
     fn rows_of_keys_are_sums_of_two_rows_and_give_to_both() {
         let tokens = [3, 1, 3, 0, 3, 4, 1];
-        let (head, queries) = (1, 3);
+        let queries = [1, 4, 6].map(|position| Query { position, seen: tokens.len() });
         let shape = Shape {
             heads: 2,
             d_model: 8,
@@ -123,41 +142,48 @@ mod tests {
             norms: true,
             eps: 1e-5,
         };
-        let width = shape.row_width();
+        let (width, pairs) = (shape.row_width(), queries.len() * tokens.len());
         let mut tables = Tables::new(shape);
-        fill(&mut tables.heads[head].ov, 1);
-        let mut weights = vec![0.0; queries * tokens.len()];
+        fill(&mut tables.direct, 2);
+        tables.heads.iter_mut().enumerate().for_each(|(head, tables)| fill(&mut tables.ov, head));
+        let [mut weights, mut d_rows] = [vec![0.0; shape.heads * pairs], vec![0.0; queries.len() * width]];
         fill(&mut weights, 5);
-        let mut held = vec![0.0; queries * width];
-        fill(&mut held, 3);
-        let ov = |feature: usize, column: usize| tables.heads[head].ov[feature * width + column];
-        for level in levels() {
-            let weights = Rows { data: &weights, stride: tokens.len() };
-            let mut rows = held.clone();
-            let mut out = QueryRows(RowsMut { data: &mut rows, stride: width });
-            let of_keys = KeyRows::new(&tables, head, &tokens);
-            dispatch!(level.level(), simd => weighted_sums(
-                simd, &mut out, 0..queries, 0..width, Weights::Straight(weights), of_keys, 0..tokens.len()
-            ));
-            let mut d = Tables::new(shape);
-            let mut out = KeySums::new(&mut d, head, &tokens);
-            let of_queries = Rows { data: &held, stride: width };
-            dispatch!(level.level(), simd => weighted_sums(
-                simd, &mut out, 0..tokens.len(), 0..width, Weights::Transposed(weights), of_queries, 0..queries
-            ));
-            let (mut d_ov, mut expected) = (vec![0.0; shape.features() * width], held.clone());
-            for at in 0..queries * tokens.len() * width {
-                let (pair, column) = (at / width, at % width);
-                let (query, key) = (pair / tokens.len(), pair % tokens.len());
-                let weight = weights.row(query)[key];
-                let (token, position) = (tokens[key] as usize, shape.tokens + key);
-                expected[query * width + column] += weight * (ov(token, column) + ov(position, column));
-                for feature in [token, position] {
-                    d_ov[feature * width + column] += weight * held[query * width + column];
+        fill(&mut d_rows, 3);
+        let weights_of = |head: usize| Rows { data: &weights[head * pairs..], stride: tokens.len() };
+        let of_both = |table: &[f32], position: usize, column: usize| {
+            [tokens[position] as usize, shape.tokens + position].map(|feature| table[feature * width + column])
+        };
+        let mut expected = vec![0.0; queries.len() * width];
+        let mut d_ov = vec![0.0; shape.features() * width];
+        for (at, expected) in expected.iter_mut().enumerate() {
+            let (query, column) = (at / width, at % width);
+            *expected = of_both(&tables.direct, queries[query].position, column).iter().sum();
+            for (key, token) in tokens.iter().enumerate() {
+                for head in 0..shape.heads {
+                    let written: f32 = of_both(&tables.heads[head].ov, key, column).iter().sum();
+                    *expected += weights_of(head).row(query)[key] * written;
+                }
+                for feature in [*token as usize, shape.tokens + key] {
+                    d_ov[feature * width + column] += weights_of(1).row(query)[key] * d_rows[at];
                 }
             }
+        }
+        for level in levels() {
+            let mut rows = vec![0.0; queries.len() * width];
+            let mut out = QueryRows::new(&tables, &mut rows, &tokens, &queries);
+            let heads = (0..shape.heads)
+                .map(|head| (Weights::Straight(weights_of(head)), KeyRows::new(&tables, head, &tokens)));
+            dispatch!(level.level(), simd => weighted_sums(
+                simd, &mut out, 0..queries.len(), 0..width, heads.clone(), 0..tokens.len()
+            ));
             assert_eq!(rows, expected, "{level:?}");
-            assert_eq!(d.heads[head].ov[..], d_ov[..], "{level:?}");
+            let mut d = Tables::new(shape);
+            let mut out = KeySums::new(&mut d, 1, &tokens);
+            let of_queries = (Weights::Transposed(weights_of(1)), Rows { data: &d_rows, stride: width });
+            dispatch!(level.level(), simd => weighted_sums(
+                simd, &mut out, 0..tokens.len(), 0..width, once(of_queries), 0..queries.len()
+            ));
+            assert_eq!(d.heads[1].ov[..], d_ov[..], "{level:?}");
         }
     }
 }

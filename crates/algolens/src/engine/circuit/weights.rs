@@ -61,21 +61,25 @@ impl Circuits {
         }
     }
 
-    /// Computes everything from a model's weights, its heads in parallel.
+    /// Computes everything from a model's weights, its heads and the norm's scale in parallel.
     pub fn fill(&mut self, vectors: Vectors, model: &Model) {
         self.fill_x(model);
-        if self.tables.shape.norms {
-            dispatch!(vectors.level(), simd => fill_scale(simd, &mut self.tables, &self.x));
-        }
         self.fill_unembedding(model);
-        let Self { tables, normed, w_u, .. } = self;
-        let shape = tables.shape;
-        let heads = self.heads.iter_mut().zip(&mut tables.heads).enumerate().collect();
-        parallel::for_each(heads, |(at, (head, tables)): (usize, (&mut Head, &mut HeadTables))| {
-            head.project(normed, model, at);
-            head.fill_qk(&mut tables.qk, shape);
-            head.fill_written(model, at, shape);
-            fill_rows(&mut tables.ov, head.written.slice(s![..shape.features(), ..]), w_u, shape);
+        let Self { tables, x, normed, w_u, .. } = self;
+        let Tables { shape, scale, heads, .. } = tables;
+        let heads = self.heads.iter_mut().zip(heads).enumerate().collect();
+        let fill_heads = || {
+            parallel::for_each(heads, |(at, (head, tables)): (usize, (&mut Head, &mut HeadTables))| {
+                head.project(normed, model, at);
+                head.fill_qk(&mut tables.qk, *shape);
+                head.fill_written(model, at, *shape);
+                fill_rows(&mut tables.ov, head.written.slice(s![..shape.features(), ..]), w_u, *shape);
+            });
+        };
+        parallel::join(fill_heads, || {
+            if shape.norms {
+                dispatch!(vectors.level(), simd => fill_scale(simd, scale, x, *shape));
+            }
         });
         self.fill_direct(model);
     }
@@ -163,11 +167,11 @@ pub fn features(rows: &Array2<f32>, shape: Shape) -> [ArrayView2<'_, f32>; 2] {
 
 /// r(p, t) = 1/√(|x\[p\] + x\[t\]|² / d_model + eps).
 #[simd]
-fn fill_scale<S: Simd>(simd: S, tables: &mut Tables, x: &Array2<f32>) {
-    let Shape { tokens, eps, d_model, .. } = tables.shape;
+fn fill_scale<S: Simd>(simd: S, scale: &mut [f32], x: &Array2<f32>, shape: Shape) {
+    let Shape { tokens, eps, d_model, .. } = shape;
     let x = x.as_slice().expect("rows of this table alone");
     let (of_tokens, of_positions) = x.split_at(tokens * d_model);
-    let rows = tables.scale.chunks_exact_mut(tokens).zip(of_positions.chunks_exact(d_model));
+    let rows = scale.chunks_exact_mut(tokens).zip(of_positions.chunks_exact(d_model));
     for (row, position) in rows {
         for (scale, token) in row.iter_mut().zip(of_tokens.chunks_exact(d_model)) {
             *scale = (square_of_sum(simd, token, position) / d_model as f32 + eps).sqrt().recip();

@@ -9,6 +9,7 @@ use crate::engine::{
 };
 use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
+use std::iter::once;
 
 /// Where one list's and one head's rows stand, and how wide they are.
 #[derive(Clone, Copy)]
@@ -46,7 +47,7 @@ pub fn attend<S: Simd>(
     }
     let weights = Weights::Straight(Rows { data: pattern, stride: at.keys });
     for block in &queries.blocks {
-        weighted_sums(simd, &mut z, block.queries.clone(), 0..at.width, weights, v, 0..block.seen);
+        weighted_sums(simd, &mut z, block.queries.clone(), 0..at.width, once((weights, v)), 0..block.seen);
     }
 }
 
@@ -81,17 +82,16 @@ pub fn attend_backward<S: Simd>(
             &mut d_q,
             block.queries.clone(),
             0..at.width,
-            Weights::Straight(d_scores),
-            k,
+            once((Weights::Straight(d_scores), k)),
             0..block.seen,
         );
     }
     let pattern = Rows { data: pattern, stride: at.keys };
     for (out, weights, rows) in [(d_k, d_scores, q), (d_v, pattern, d_z)] {
         let mut out = out.part_mut(at.key, at.column);
-        for (keys, first) in queries.key_runs() {
-            let terms = first..queries.all.len();
-            weighted_sums(simd, &mut out, keys, 0..at.width, Weights::Transposed(weights), rows, terms);
+        for (keys, first) in &queries.key_runs {
+            let terms = *first..queries.all.len();
+            weighted_sums(simd, &mut out, keys.clone(), 0..at.width, once((Weights::Transposed(weights), rows)), terms);
         }
     }
 }
