@@ -101,16 +101,8 @@ pub fn labels_of(labels: &[String], tokens: &[Token]) -> Vec<String> {
 ///
 /// # Errors
 /// Names the first token that is not, and where it stands.
-pub fn check_vocabulary<'a>(
-    tokens: impl IntoIterator<Item = &'a Token, IntoIter: Clone>,
-    d_vocab: usize,
-) -> Result<()> {
-    let tokens = tokens.into_iter();
-    // Most often all are, which is faster to see of all at once.
-    if tokens.clone().fold(true, |all, token| all & ((*token as usize) < d_vocab)) {
-        return Ok(());
-    }
-    match tokens.enumerate().find(|(_, token)| **token as usize >= d_vocab) {
+pub fn check_vocabulary<'a>(tokens: impl IntoIterator<Item = &'a Token>, d_vocab: usize) -> Result<()> {
+    match tokens.into_iter().enumerate().find(|(_, token)| **token as usize >= d_vocab) {
         None => Ok(()),
         Some((at, token)) => Err(Error::invalid(format!("token {at}"), format!("a number below {d_vocab}"), token)),
     }
