@@ -3,7 +3,7 @@
 //! Kernels have the sizes that the post's model gives them: a list's 10 queries and 20 keys, rows of 160 numbers (96 of the
 //! residual stream and 52 logits, padded). Forms take training steps on 512 lists.
 
-use algolens::{
+use algolens_core::{
     engine::{
         Batch, Form, Vectors, matmul,
         products::{Rows, RowsMut, Weights, dot_products, weighted_sums},

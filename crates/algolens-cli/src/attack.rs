@@ -9,11 +9,12 @@ use crate::{
 };
 use algolens::{
     Error, Result,
+    check::certificate::Counterexample,
     engine::{Engine, Plain},
     interpret::{Subject, predict},
     observer::Observer,
     prove::{
-        self, Attack, AttackProgress, Classes, Counterexample, Failures, Family, Order, Restrictions, Sorter, Tables,
+        self, Attack, AttackProgress, Classes, Failures, Family, Order, Restrictions, Sorter, Tables,
         failures_by_family,
     },
     task::{Dataset, SortedList, Task, Token},

@@ -7,8 +7,9 @@ use crate::{
 };
 use algolens::{
     Error, Result,
+    check::certificate::{Bracket, Certificate, Tally},
     files::{read, write_whole},
-    prove::{self, Certificate, Classes, Origin, SafeInputs, Search, Tables, Tally},
+    prove::{self, Classes, Origin, SafeInputs, Search, Tables},
     task::SortedList,
 };
 use std::{
@@ -184,7 +185,7 @@ pub fn summary(certificate: &Certificate, classes: &Classes) -> String {
     let names = ["certified: right on every list", "refuted: wrong on some list", "undecided"];
     let mut text = classes_table("classes", names, certificate.classes, certificate.mass);
     text.push('\n');
-    let bracket = |name: &str, bracket: prove::Bracket| {
+    let bracket = |name: &str, bracket: Bracket| {
         let cells = [bracket.lower, bracket.upper, bracket.sampled].map(|share| format!("{share:.6}"));
         [vec![name.to_owned()], cells.to_vec()].concat()
     };

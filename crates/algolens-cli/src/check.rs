@@ -9,10 +9,9 @@ use crate::{
 };
 use algolens::{
     Error, Result,
-    check::{Checked, Progress, check},
+    check::{Checked, Progress, certificate::Certificate, check},
     files::read,
     model::processing::Step,
-    prove::Certificate,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{

@@ -3,9 +3,10 @@
 use crate::{check::read_certificate, load::Opened};
 use algolens::{
     Error, Result,
+    check::certificate::{Certificate, ClassStatus},
     engine::Plain,
     interpret::{Subject, attention_rows},
-    prove::{Certificate, ClassStatus, Classes},
+    prove::Classes,
     task::{Task, Token},
 };
 use algolens_report::Proof;

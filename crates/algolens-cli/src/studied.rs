@@ -9,13 +9,14 @@ use crate::{
 };
 use algolens::{
     Error, Result,
+    check::certificate::Counterexample,
     engine::Engine,
     interpret::{Arrays, Stage, StudyOptions, StudyResults, Subject, study},
     model::{
         Model,
         checkpoint::{Hints, check_task},
     },
-    prove::{Classes, Counterexample},
+    prove::Classes,
     task::{SortedList, Task, TaskSpec},
 };
 use algolens_report::{Proof, Report, Training};

@@ -16,8 +16,8 @@ pub use data::data;
 pub use page::page;
 
 use algolens::{
+    check::certificate::Certificate,
     interpret::{Arrays, AttentionRow, StudyResults},
-    prove::Certificate,
     train::{EpochRecord, Recipe},
 };
 

@@ -2,8 +2,8 @@
 
 use crate::{Proof, figure::Figure};
 use algolens::{
+    check::certificate::{Bracket, Certificate, Class, ClassStatus, Counterexample, Status, Tally},
     interpret::AttentionRow,
-    prove::{Bracket, Certificate, Class, ClassStatus, Counterexample, Status, Tally},
     task::{TaskSpec, Token},
 };
 use maud::{Markup, html};
@@ -196,7 +196,7 @@ impl<'a> Example<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use algolens::{model::Config, prove::Identity};
+    use algolens::{check::certificate::Identity, model::Config};
     use serde_json::json;
 
     /// Lists of two values below three, with a list for class (1, 0, 2).

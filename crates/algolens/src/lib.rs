@@ -19,22 +19,12 @@
 //! Features, all on by default: `parallel` (several threads; the results have the same bits without it), `files` (paths
 //! beside bytes), `torch` (PyTorch state dicts). Without them the library compiles to `wasm32-unknown-unknown`.
 
-pub mod check;
-pub mod engine;
-mod error;
+pub use algolens_check as check;
 #[cfg(feature = "files")]
-pub mod files;
-pub mod interpret;
-pub mod model;
-pub mod observer;
-pub mod prove;
-pub mod random;
-mod scalar;
-pub mod task;
-pub mod train;
-
-pub use error::{Error, Result};
-pub use scalar::Scalar;
+pub use algolens_core::files;
+pub use algolens_core::{Error, Result, Scalar, engine, model, observer, random, task, train};
+pub use algolens_interpret as interpret;
+pub use algolens_prove as prove;
 
 /// The README's example compiles.
 #[cfg(doctest)]

@@ -1,0 +1,233 @@
+//! What the model reads and writes: each row that attention may see, and what attending to it does to the logits.
+#![allow(non_snake_case, reason = "weights are called what the literature calls them")]
+
+use super::{
+    bounded::{Bounded, Bundle, Matrix, Near, Owned},
+    class::Sizes,
+};
+use algolens_core::{
+    Error, Result,
+    model::{Model, NormLayout, Normalization, Params, Positions, Slot},
+};
+
+/// A model's circuits over the rows of the task.
+///
+/// A row is a token at a position: the unsorted values (position · values + token), then `SEP`, then the sorted values
+/// (slot · values + token, in the order of slots). The last two kinds are also where predictions are made.
+pub(super) struct Circuits {
+    pub sizes: Sizes,
+    /// Heads.
+    pub heads: usize,
+    /// Output classes.
+    pub outputs: usize,
+    /// 1 / √d_head.
+    scale: Bounded,
+    /// `[row]` of each head.
+    keys: Vec<Bundle>,
+    /// `[row − first]` of each head, for rows that predict.
+    queries: Vec<Bundle>,
+    /// What a head adds to the residual stream, centred where there is a final norm, `[row]` of each head.
+    outputs_of: Vec<Bundle>,
+    /// What that adds to the logits before the norm's scale, `[row]` of each head.
+    logits_of: Vec<Bundle>,
+    /// The residual stream without the heads, centred where there is a final norm, `[row − first]`.
+    residual: Bundle,
+    /// What that adds to the logits before the norm's scale, `[row − first]`.
+    direct: Bundle,
+    /// The constant part of the logits.
+    constant: Vec<Bounded>,
+    /// The final norm, if there is one.
+    pub norm: Option<FinalNorm>,
+}
+
+/// What the scale of the final norm is made of: √(|x|² / width + eps), x centred.
+pub(super) struct FinalNorm {
+    pub width: f64,
+    pub eps: f64,
+}
+
+impl Circuits {
+    /// The most numbers that tables may have (2 GiB).
+    const MOST: u128 = 1 << 28;
+
+    /// The circuits of a model that reads the task's tokens.
+    ///
+    /// # Errors
+    /// Models that the proof does not cover, that are too large, or whose weights are not finite.
+    pub fn new(model: &Model, sizes: Sizes) -> Result<Self> {
+        let config = model.config();
+        check_size(model, sizes)?;
+        let layout = model.params.layout();
+        let block = &layout.blocks[0];
+        let weights = Weights(&model.params);
+        let (heads, width) = (config.n_heads, config.d_model);
+        let [W_Q, W_K, W_V] = block.W_QKV.map(|slot| weights.heads(slot));
+        let [b_Q, b_K, b_V] = block.b_QKV.map(|slot| weights.rows(slot));
+        let W_O = weights.heads(block.W_O);
+        let W_U = Matrix::new(weights.numbers(layout.W_U.range()), config.d_vocab_out);
+        let b_O = weights.numbers(block.b_O.range());
+        let [W_E, W_pos] = [layout.W_E, layout.W_pos].map(|slot| weights.rows(slot));
+        let final_norm = |x: &Owned| if config.has_norms() { x.centred() } else { x.clone() };
+        let to_logits = |x: &Owned| match layout.ln_final {
+            Some(NormLayout { w, .. }) => x.times(&weights.numbers(w.range())).product(&W_U),
+            None => x.product(&W_U),
+        };
+
+        let wide = |width: usize| vec![Bundle::new(width); heads];
+        let mut circuits = Self {
+            sizes,
+            heads,
+            outputs: config.d_vocab_out,
+            scale: Bounded::exact(1.0) / Bounded::exact(config.d_head as f64).sqrt(),
+            keys: wide(config.d_head),
+            queries: wide(config.d_head),
+            outputs_of: wide(width),
+            logits_of: wide(config.d_vocab_out),
+            residual: Bundle::new(width),
+            direct: Bundle::new(config.d_vocab_out),
+            constant: weights.numbers(layout.b_U.range()).into_iter().map(Bounded::exact).collect(),
+            norm: config.has_norms().then_some(FinalNorm { width: width as f64, eps: config.eps }),
+        };
+        if let Some(NormLayout { b, .. }) = layout.ln_final {
+            let bias = Owned::exact(weights.numbers(b.range())).product(&W_U);
+            circuits.constant.iter_mut().enumerate().for_each(|(t, sum)| *sum = *sum + bias.number(t));
+        }
+        for row in 0..sizes.rows() {
+            let (position, token) = sizes.position_and_token(row);
+            let mut resid = Owned::exact(W_E[token].clone());
+            let shortformer = config.positional_embedding_type == Positions::Shortformer;
+            if !shortformer {
+                resid = resid.plus_exact(&W_pos[position]);
+            }
+            let values_read = weights.norm(config.normalization_type, block.ln1, &resid, config.eps);
+            let scores_read = if shortformer { values_read.plus_exact(&W_pos[position]) } else { values_read.clone() };
+            let predicts = row >= sizes.sep_row();
+            for h in 0..heads {
+                circuits.keys[h].push(&scores_read.product(&W_K[h]).plus_exact(&b_K[h]));
+                if predicts {
+                    circuits.queries[h].push(&scores_read.product(&W_Q[h]).plus_exact(&b_Q[h]));
+                }
+                let output = final_norm(&values_read.product(&W_V[h]).plus_exact(&b_V[h]).product(&W_O[h]));
+                circuits.logits_of[h].push(&to_logits(&output));
+                circuits.outputs_of[h].push(&output);
+            }
+            if predicts {
+                let residual = final_norm(&resid.plus_exact(&b_O));
+                circuits.direct.push(&to_logits(&residual));
+                circuits.residual.push(&residual);
+            }
+        }
+        Ok(circuits)
+    }
+
+    /// Head `h`'s attention score of the prediction made at row `from`, with regard to row `to`.
+    pub fn score(&self, h: usize, from: usize, to: usize) -> Bounded {
+        self.queries[h].get(from - self.sizes.sep_row()).dot(self.keys[h].get(to)) * self.scale
+    }
+
+    /// What head `h` adds to the residual stream by attending to a row; centred where there is a final norm.
+    pub fn output(&self, h: usize, row: usize) -> Near<'_> {
+        self.outputs_of[h].get(row)
+    }
+
+    /// What that adds to all logits, before the final norm's scale.
+    pub fn logits(&self, h: usize, row: usize) -> Near<'_> {
+        self.logits_of[h].get(row)
+    }
+
+    /// What attending to a row does for one output against another, before the final norm's scale.
+    pub fn advantage(&self, h: usize, row: usize, winner: usize, loser: usize) -> Bounded {
+        self.logits_of[h].number(row, winner) - self.logits_of[h].number(row, loser)
+    }
+
+    /// The residual stream at a row that predicts, without the heads; centred where there is a final norm.
+    pub fn residual(&self, row: usize) -> Near<'_> {
+        self.residual.get(row - self.sizes.sep_row())
+    }
+
+    /// What that adds to a logit, before the final norm's scale.
+    pub fn direct(&self, row: usize, output: usize) -> Bounded {
+        self.direct.number(row - self.sizes.sep_row(), output)
+    }
+
+    /// The constant part of a logit.
+    pub fn constant(&self, output: usize) -> Bounded {
+        self.constant[output]
+    }
+}
+
+/// Whether the proof covers the model, and its tables fit.
+fn check_size(model: &Model, sizes: Sizes) -> Result<()> {
+    /// As many as fit the evidence's flags.
+    const MOST_HEADS: usize = 62;
+    let config = model.config();
+    if config.n_layers != 1 || !config.attn_only() {
+        let found = format!("{} of them, {} MLPs", config.n_layers, if config.attn_only() { "no" } else { "with" });
+        return Err(Error::invalid("the model's blocks", "one block of attention only", found));
+    }
+    if config.keys_seen(0, 2) != 1 {
+        return Err(Error::invalid("attention_dir", "causal", "bidirectional"));
+    }
+    if config.n_heads > MOST_HEADS {
+        return Err(Error::invalid("n_heads", format!("at most {MOST_HEADS}"), config.n_heads));
+    }
+    for (what, least, found) in [
+        ("n_ctx", sizes.context(), config.n_ctx),
+        ("d_vocab", sizes.values + 1, config.d_vocab),
+        ("d_vocab_out", sizes.values, config.d_vocab_out),
+    ] {
+        if found < least {
+            return Err(Error::invalid(what, format!("at least {least} for the task"), found));
+        }
+    }
+    let of_row = 2 * config.d_head + 2 * config.d_model + config.d_vocab_out;
+    let numbers = of_row as u128 * (config.n_heads + 1) as u128 * sizes.rows() as u128;
+    if numbers > Circuits::MOST {
+        return Err(Error::invalid("the model's tables", format!("at most {} numbers", Circuits::MOST), numbers));
+    }
+    match model.params.tensors().find(|(_, values)| values.iter().any(|x| !x.is_finite())) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::invalid(name, "finite weights", "others")),
+    }
+}
+
+/// The weights, in f64 (which holds every f32).
+struct Weights<'a>(&'a Params<f32>);
+
+impl Weights<'_> {
+    fn numbers(&self, range: std::ops::Range<usize>) -> Vec<f64> {
+        self.0.values()[range].iter().map(|x| f64::from(*x)).collect()
+    }
+
+    /// The rows of a matrix.
+    fn rows(&self, slot: Slot<2>) -> Vec<Vec<f64>> {
+        self.0.get(slot).rows().into_iter().map(|row| row.iter().map(|x| f64::from(*x)).collect()).collect()
+    }
+
+    /// A matrix for each head.
+    fn heads(&self, slot: Slot<3>) -> Vec<Matrix> {
+        let views = self.0.get(slot);
+        views.outer_iter().map(|w| Matrix::new(w.iter().map(|x| f64::from(*x)).collect(), w.ncols())).collect()
+    }
+
+    /// A norm before attention.
+    fn norm(&self, kind: Normalization, layout: Option<NormLayout>, x: &Owned, eps: f64) -> Owned {
+        if kind == Normalization::None {
+            return x.clone();
+        }
+        let centred = x.centred();
+        let normalized = centred.over(scale_of(&centred, eps));
+        match layout {
+            None => normalized,
+            Some(NormLayout { w, b }) => {
+                normalized.times(&self.numbers(w.range())).plus_exact(&self.numbers(b.range()))
+            }
+        }
+    }
+}
+
+/// A norm's scale √(|x|² / width + eps) of a centred vector.
+pub(super) fn scale_of(centred: &Owned, eps: f64) -> Bounded {
+    let x = centred.near();
+    (x.dot(x) / Bounded::exact(x.values.len() as f64) + Bounded::exact(eps)).sqrt()
+}

@@ -1,0 +1,156 @@
+//! How many lists a region has, exactly, and which one if there is one.
+
+use super::{
+    class::{ABSENT, Members},
+    passes::{LANES, LOW},
+    recursion::Blocks,
+};
+use algolens_core::engine::Vectors;
+use fearless_simd::{dispatch, prelude::*};
+use fearless_simd_macros::simd;
+use std::ops::AddAssign;
+
+/// Counts a class's lists: in 64 bits where its task has fewer lists than 2⁶³, else in 128.
+pub(super) enum Counter {
+    Narrow(Counting<u64>),
+    Wide(Counting<u128>),
+}
+
+impl Counter {
+    /// For a class of a task that has this many lists.
+    pub fn new(members: &Members, lists: u128, vectors: Vectors) -> Self {
+        if lists < 1 << 63 {
+            Self::Narrow(Counting::new(members, vectors))
+        } else {
+            Self::Wide(Counting::new(members, vectors))
+        }
+    }
+
+    /// Lists of a region.
+    pub fn count(&mut self, region: &[u16]) -> u128 {
+        match self {
+            Self::Narrow(counting) => counting.count(region).into(),
+            Self::Wide(counting) => counting.count(region),
+        }
+    }
+
+    /// The tokens' numbers by position, if the region has one list.
+    pub fn only_list(&mut self, region: &[u16]) -> Option<Vec<usize>> {
+        if self.count(region) != 1 {
+            return None;
+        }
+        match self {
+            Self::Narrow(counting) => counting.some_list(region),
+            Self::Wide(counting) => counting.some_list(region),
+        }
+    }
+}
+
+/// The recursion: a row a token, and one more, of the ways to reach each set of positions with the tokens before.
+pub(super) struct Counting<N> {
+    vectors: Vectors,
+    list_len: usize,
+    position: usize,
+    below: usize,
+    /// Numbers of a row.
+    stride: usize,
+    rows: Vec<N>,
+    blocks: Blocks,
+}
+
+impl<N: Copy + AddAssign + PartialEq + From<u8>> Counting<N> {
+    fn new(members: &Members, vectors: Vectors) -> Self {
+        let list_len = members.sizes.list_len;
+        let high = list_len.saturating_sub(LOW);
+        let stride = LANES << high;
+        let mut rows = vec![N::from(0); (members.tokens.len() + 1) * stride];
+        rows[0] = N::from(1);
+        let blocks = Blocks::new(high, members.position);
+        Self { vectors, list_len, position: members.position, below: members.below, stride, rows, blocks }
+    }
+
+    fn count(&mut self, region: &[u16]) -> N {
+        let row = dispatch!(self.vectors.level(), simd => self.fill(simd, region));
+        self.rows[row * self.stride + (1 << self.list_len) - 1]
+    }
+
+    /// Fills a row for each token that may be in a list; the last row.
+    #[inline(always)]
+    fn fill<S: Simd>(&mut self, simd: S, region: &[u16]) -> usize {
+        let mut last = 0;
+        for (token, options) in region.iter().enumerate().filter(|(_, options)| **options != ABSENT) {
+            let (before, after) = self.rows.split_at_mut((token + 1) * self.stride);
+            let from = &before[last * self.stride..][..self.stride];
+            let to = &mut after[..self.stride];
+            let blocks = self.blocks.before(token + 1, self.below);
+            add_token(simd, from, to, blocks, *options);
+            if token + 1 == self.below {
+                // The token that predicts has its rank.
+                let misses = |state: usize| state.count_ones() as usize != self.position;
+                (0..to.len()).filter(|state| misses(*state)).for_each(|state| to[state] = N::from(0));
+            }
+            last = token + 1;
+        }
+        last
+    }
+
+    /// A list of the region that was counted last, if it has one.
+    fn some_list(&self, region: &[u16]) -> Option<Vec<usize>> {
+        let mut list = vec![0; self.list_len];
+        let mut state = (1 << self.list_len) - 1;
+        let mut tokens = region.iter().enumerate().rev().filter(|(_, options)| **options != ABSENT).peekable();
+        while let Some((token, options)) = tokens.next() {
+            let row = tokens.peek().map_or(0, |(before, _)| before + 1);
+            let reached = |state: usize| self.rows[row * self.stride + state] != N::from(0);
+            if options & ABSENT != 0 && reached(state) {
+                continue;
+            }
+            let mut places = (0..self.list_len).filter(|place| options >> place & 1 != 0 && state >> place & 1 != 0);
+            let place = places.find(|place| reached(state ^ 1 << place))?;
+            state ^= 1 << place;
+            list[place] = token;
+        }
+        (state == 0).then_some(list)
+    }
+}
+
+/// The ways to reach each state of the blocks once a token is placed.
+#[simd]
+fn add_token<S: Simd, N: Copy + AddAssign + From<u8>>(
+    simd: S,
+    from: &[N],
+    to: &mut [N],
+    blocks: &[usize],
+    options: u16,
+) {
+    let _ = simd;
+    for &block in blocks {
+        let at = block * LANES;
+        let near = from[at..].first_chunk::<LANES>().expect("rows are whole blocks");
+        let mut ways = if options & ABSENT != 0 { *near } else { [N::from(0); LANES] };
+        add_low::<N, 0>(near, &mut ways, options);
+        add_low::<N, 1>(near, &mut ways, options);
+        add_low::<N, 2>(near, &mut ways, options);
+        add_low::<N, 3>(near, &mut ways, options);
+        let mut places = block & usize::from(options & !ABSENT) >> LOW;
+        while places != 0 {
+            let without = &from[at - (LANES << places.trailing_zeros())..][..LANES];
+            ways.iter_mut().zip(without).for_each(|(ways, more)| *ways += *more);
+            places &= places - 1;
+        }
+        to[at..at + LANES].copy_from_slice(&ways);
+    }
+}
+
+/// The ways with the token at a low position, if it may stand there.
+#[inline(always)]
+fn add_low<N: Copy + AddAssign, const PLACE: usize>(near: &[N; LANES], ways: &mut [N; LANES], options: u16) {
+    if options >> PLACE & 1 != 0 {
+        for pair in 0..LANES >> (PLACE + 1) {
+            let without = pair << (PLACE + 1);
+            for lane in without..without + (1 << PLACE) {
+                ways[lane + (1 << PLACE)] += near[lane];
+            }
+        }
+    }
+}

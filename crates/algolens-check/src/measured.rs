@@ -1,0 +1,64 @@
+//! How far an engine's logits are from the real ones.
+
+use super::{circuits::Circuits, logits::logits};
+use algolens_core::{
+    Error, Result,
+    engine::{Engine, lists_at_a_time},
+    model::Model,
+    parallel, random,
+    task::{Dataset, SortedList},
+};
+use serde::Serialize;
+
+/// How far an engine's logits are from what the proof is about.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Measured {
+    /// Lists that were drawn.
+    pub lists: usize,
+    /// The largest difference between the engine's margin of a right answer over another and the real one.
+    pub largest_difference: f64,
+}
+
+/// Lists that are drawn.
+const LISTS: usize = 2048;
+
+/// Compares an engine with the circuits on random lists.
+///
+/// # Errors
+/// A difference that is not below the slack, and whatever the engine says.
+pub(super) fn measure(
+    circuits: &Circuits,
+    task: &SortedList,
+    model: &Model,
+    engine: &dyn Engine,
+    slack: f64,
+) -> Result<Measured> {
+    let data = Dataset::generate(task, LISTS, &mut random::stream(0, "check"));
+    let mut largest = 0.0_f64;
+    for chunk in data.chunks(lists_at_a_time(data.positions().len(), circuits.outputs).min(128)) {
+        let found = engine.logits(model, chunk.tokens(), chunk.positions())?;
+        let mut differences = vec![0.0; chunk.len()];
+        let pieces = differences.iter_mut().enumerate().collect();
+        parallel::for_each(pieces, |(list, difference): (usize, &mut f64)| {
+            let tokens: Vec<usize> =
+                chunk.tokens().row(list).iter().take(task.list_len()).map(|token| *token as usize).collect();
+            for position in 0..task.list_len() {
+                let real = logits(circuits, &tokens, position);
+                let target = *chunk.targets().get((list, position)).expect("a target a prediction") as usize;
+                let of_list = (0..circuits.outputs).map(|output| {
+                    let found = |output: usize| f64::from(found[[list, position, output]]);
+                    let off = (found(target) - found(output)) - (real[target].value - real[output].value);
+                    // NaN is no small difference.
+                    if off.is_nan() { f64::INFINITY } else { off.abs() }
+                });
+                *difference = of_list.fold(*difference, f64::max);
+            }
+        });
+        largest = differences.into_iter().fold(largest, f64::max);
+    }
+    if largest < slack {
+        return Ok(Measured { lists: LISTS, largest_difference: largest });
+    }
+    let what = format!("logits of the engine {} on {LISTS} lists", engine.name());
+    Err(Error::invalid(what, format!("margins within the slack of {slack}"), format!("{largest} off")))
+}

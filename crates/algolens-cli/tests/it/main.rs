@@ -1,0 +1,7 @@
+//! The verbs from outside.
+
+mod bad_input;
+mod engine;
+mod proofs;
+mod train;
+mod verbs;

@@ -1,0 +1,57 @@
+//! The fixed groups that a batch is cut into, so that sums are made in the same order on any number of threads.
+
+use super::vector::Vectors;
+use crate::{model::Config, parallel::for_each};
+use fearless_simd::{Simd, dispatch};
+use fearless_simd_macros::simd;
+
+/// The groups that a batch is cut into, at most. Fixed, so that sums are made in the same order on any number of threads.
+pub(super) const GROUPS: usize = 16;
+
+/// The groups that gradients are summed in, at most. Each has sums of its own, which cost as much to clear and to add up
+/// as some lists cost to learn from.
+pub(super) const LEARNING_GROUPS: usize = GROUPS / 2;
+
+/// Lists of each group when there are this many groups; the last may have fewer.
+pub(super) fn lists_per_group(lists: usize, groups: usize) -> usize {
+    lists.div_ceil(groups).max(1)
+}
+
+/// Lists in a chunk, at most: few enough that the activations of a toy model stay in a core's L2 cache.
+pub(super) fn lists_per_chunk(config: &Config, seq: usize) -> usize {
+    const MOST_LISTS: usize = 16;
+    const MOST_NUMBERS: u128 = 1 << 24;
+    let most = MOST_NUMBERS / config.activations(seq).max(1);
+    usize::try_from(most).map_or(MOST_LISTS, |lists| lists.clamp(1, MOST_LISTS))
+}
+
+/// Each sum ← the sum of its parts, in their order; shares of them in parallel.
+pub(super) fn sum_all(vectors: Vectors, sums: Vec<(&mut [f32], Vec<&[f32]>)>) {
+    const SHARE: usize = 4096;
+    let shares = sums.into_iter().flat_map(|(sum, parts)| {
+        sum.chunks_mut(SHARE).enumerate().map(move |(share, sum)| {
+            let of_share: Vec<&[f32]> = parts.iter().map(|part| &part[share * SHARE..][..sum.len()]).collect();
+            (sum, of_share)
+        })
+    });
+    for_each(shares.collect(), |(sum, parts): (&mut [f32], Vec<&[f32]>)| {
+        dispatch!(vectors.level(), simd => sum_share(simd, sum, &parts));
+    });
+}
+
+/// A run of numbers at a time, which is summed up in registers.
+#[simd]
+fn sum_share<S: Simd>(_: S, sum: &mut [f32], parts: &[&[f32]]) {
+    const RUN: usize = 64;
+    let (runs, rest) = sum.as_chunks_mut::<RUN>();
+    for (run, sum) in runs.iter_mut().enumerate() {
+        *sum = [0.0; RUN];
+        for part in parts {
+            sum.iter_mut().zip(&part.as_chunks::<RUN>().0[run]).for_each(|(sum, number)| *sum += number);
+        }
+    }
+    rest.fill(0.0);
+    for part in parts {
+        rest.iter_mut().zip(part.as_chunks::<RUN>().1).for_each(|(sum, number)| *sum += number);
+    }
+}

@@ -1,0 +1,317 @@
+//! The table form: models of any depth, with or without MLPs.
+//!
+//! Before attention the residual stream depends on position and token alone, so the first block's norm, queries, keys and
+//! values are computed once for each such pair of a batch (`rows.rs`) and looked up. The last block computes queries,
+//! attention outputs, MLPs and logits at the predicted positions only. Lists pass in chunks that stay in a core's cache
+//! (`chunk.rs`, `backward.rs`): large products are `gemm`'s, those of one list and head stay in registers.
+
+mod activation;
+mod attention;
+mod backward;
+mod chunk;
+mod gradients;
+mod inputs;
+mod matrix;
+mod mlp;
+mod norm;
+mod rows;
+mod weights;
+
+use super::{
+    Batch, Engine, Outcome, Score,
+    groups::{GROUPS, LEARNING_GROUPS, lists_per_chunk, lists_per_group, sum_all},
+    memory::{Memory, Pool, Purpose},
+    softmax::predict,
+    vector::{Vectors, padded},
+};
+use crate::{
+    Error, Result,
+    model::{Config, Mlp, Model, Normalization, Params},
+    parallel,
+    task::Token,
+};
+use backward::{Backward, Sums};
+use chunk::{Chunk, Plan};
+use fearless_simd::{Simd, dispatch};
+use gradients::Gradients;
+use ndarray::{Array3, ArrayView2, ArrayViewMut3, Axis};
+use rows::{RowGradients, RowTable};
+use weights::Packed;
+
+/// The engine of models of any depth. Keeps its working memory between calls.
+#[derive(Default)]
+pub struct Table {
+    vectors: Vectors,
+    pool: Pool<Workspace>,
+}
+
+/// The sizes that padded rows have.
+fn padded_config(config: &Config) -> Config {
+    Config {
+        d_model: padded(config.d_model),
+        d_head: padded(config.d_head),
+        mlp: config.mlp.map(|mlp| Mlp { d_mlp: padded(mlp.d_mlp), ..mlp }),
+        d_vocab_out: padded(config.d_vocab_out),
+        ..config.clone()
+    }
+}
+
+/// What every part of a pass needs.
+#[derive(Clone, Copy)]
+struct Pass<'a> {
+    model: &'a Model,
+    packed: &'a Packed,
+    plan: &'a Plan,
+}
+
+impl Pass<'_> {
+    fn eps(&self) -> f32 {
+        self.model.config().eps as f32
+    }
+
+    fn affine(&self) -> bool {
+        self.model.config().normalization_type == Normalization::LN
+    }
+
+    fn mlp(&self) -> Mlp {
+        self.model.config().mlp.expect("only models with an MLP run one")
+    }
+}
+
+struct Workspace {
+    plan: Plan,
+    packed: Packed,
+    table: RowTable,
+    chunks: Vec<Chunk>,
+    /// None before the first backward pass.
+    learning: Option<Learning>,
+}
+
+/// The memory of groups that learn.
+struct Learning {
+    groups: Vec<Learner>,
+    rows: Vec<RowGradients>,
+}
+
+struct Learner {
+    backward: Backward,
+    gradients: Gradients,
+    /// For one part of the row table.
+    part: RowGradients,
+    score: Score,
+}
+
+impl Memory for Workspace {
+    fn new(model: &Model, purpose: &Purpose) -> Self {
+        let config = model.config();
+        let plan = Plan::new(config, purpose.seq, &purpose.positions);
+        let packed = Packed::zeros(model);
+        let pass = Pass { model, packed: &packed, plan: &plan };
+        let lists_per_chunk = lists_per_chunk(&padded_config(config), purpose.seq);
+        let chunks = (0..GROUPS).map(|_| Chunk::new(pass, lists_per_chunk)).collect();
+        let table = RowTable::new(config, plan.keys());
+        Self { packed, table, chunks, learning: None, plan }
+    }
+
+    fn logits(&mut self, vectors: Vectors, model: &Model, tokens: ArrayView2<Token>, logits: &mut Array3<f32>) {
+        let table = self.prepare(vectors, model, tokens);
+        let pass = Pass { model, packed: &self.packed, plan: &self.plan };
+        let table = table.then_some(&self.table);
+        let lists = lists_per_group(tokens.nrows(), GROUPS);
+        let shares = tokens.axis_chunks_iter(Axis(0), lists).zip(logits.axis_chunks_iter_mut(Axis(0), lists));
+        let pieces = self.chunks.iter_mut().zip(shares).collect();
+        parallel::for_each(pieces, |(chunk, (tokens, logits)): (&mut Chunk, (_, _))| {
+            dispatch!(vectors.level(), simd => chunk_logits(simd, pass, chunk, table, tokens, logits));
+        });
+    }
+
+    fn outcomes(&mut self, vectors: Vectors, model: &Model, batch: Batch, outcomes: &mut [Outcome]) {
+        let table = self.prepare(vectors, model, batch.tokens);
+        let pass = Pass { model, packed: &self.packed, plan: &self.plan };
+        let table = table.then_some(&self.table);
+        let predictions = lists_per_group(batch.tokens.nrows(), GROUPS) * batch.positions.len();
+        let shares = batch.shares(GROUPS).zip(outcomes.chunks_mut(predictions));
+        let pieces = self.chunks.iter_mut().zip(shares).collect();
+        parallel::for_each(pieces, |(chunk, (batch, outcomes)): (&mut Chunk, (Batch, &mut [Outcome]))| {
+            dispatch!(vectors.level(), simd => chunk_outcomes(simd, pass, chunk, table, batch, outcomes));
+        });
+    }
+
+    fn loss_and_gradients(
+        &mut self,
+        vectors: Vectors,
+        model: &Model,
+        batch: Batch,
+        gradients: &mut Params<f32>,
+    ) -> Score {
+        let with_table = self.prepare(vectors, model, batch.tokens);
+        let pass = Pass { model, packed: &self.packed, plan: &self.plan };
+        let table = with_table.then_some(&self.table);
+        let learning = self.learning.get_or_insert_with(|| Learning::new(pass, &self.chunks[0]));
+        if with_table {
+            learning.make_room(model, &self.table);
+        }
+        let weight = 1.0 / batch.targets.len() as f32;
+        let memory = self.chunks.iter_mut().zip(&mut learning.groups).zip(&mut learning.rows);
+        let pieces: Vec<_> = memory.zip(batch.shares(LEARNING_GROUPS)).collect();
+        let used = pieces.len();
+        parallel::for_each(pieces, |(((chunk, learner), rows), share)| {
+            dispatch!(vectors.level(), simd => learner.learn(simd, pass, chunk, table.zip(Some(rows)), share, weight));
+        });
+        // The table's rows, part by part; each group works on parts of its own, and adds to gradients of its own.
+        let rows = &learning.rows[..used];
+        let parts = table.map_or(0, RowTable::parts);
+        parallel::for_each(learning.groups[..used].iter_mut().enumerate().collect(), |(group, learner)| {
+            for part in (group..parts).step_by(used) {
+                let Learner { gradients, part: scratch, .. } = learner;
+                dispatch!(vectors.level(), simd => self.table.backward(simd, pass, part, rows, scratch, gradients));
+            }
+            learner.gradients.unpack(model);
+        });
+        let groups = &learning.groups[..used];
+        let parts = groups.iter().map(|group| group.gradients.params.values()).collect();
+        sum_all(vectors, vec![(gradients.values_mut(), parts)]);
+        groups.iter().fold(Score::default(), |mut score, group| {
+            score.add(group.score);
+            score
+        })
+    }
+}
+
+impl Workspace {
+    /// Packs a model's weights and computes the row table of a batch, if it pays; whether it does.
+    fn prepare(&mut self, vectors: Vectors, model: &Model, tokens: ArrayView2<Token>) -> bool {
+        self.packed.fill(model);
+        let pays = self.table.find(model.config(), tokens);
+        if pays {
+            self.table.fill(vectors, Pass { model, packed: &self.packed, plan: &self.plan });
+        }
+        pays
+    }
+}
+
+impl Learning {
+    fn new(pass: Pass, chunk: &Chunk) -> Self {
+        let learner = || Learner {
+            backward: Backward::new(pass, chunk),
+            gradients: Gradients::new(pass.model),
+            part: RowGradients::of_part(pass.model.config()),
+            score: Score::default(),
+        };
+        let rows = || RowGradients::new(pass.model.config(), 0);
+        Self {
+            groups: (0..LEARNING_GROUPS).map(|_| learner()).collect(),
+            rows: (0..LEARNING_GROUPS).map(|_| rows()).collect(),
+        }
+    }
+
+    fn make_room(&mut self, model: &Model, table: &RowTable) {
+        for rows in self.rows.iter_mut().filter(|rows| !rows.fits(table)) {
+            *rows = RowGradients::of_table(model.config(), table);
+        }
+    }
+}
+
+impl Learner {
+    #[inline(always)]
+    fn learn<S: Simd>(
+        &mut self,
+        simd: S,
+        pass: Pass,
+        chunk: &mut Chunk,
+        mut table: Option<(&RowTable, &mut RowGradients)>,
+        batch: Batch,
+        weight: f32,
+    ) {
+        self.gradients.clear();
+        self.score = Score::default();
+        if let Some((table, rows)) = &mut table {
+            rows.clear_table(table);
+        }
+        let mut sums = Sums { weight, gradients: &mut self.gradients, table };
+        for from in (0..batch.tokens.nrows()).step_by(chunk.lists) {
+            let lists = batch.slice(from, (from + chunk.lists).min(batch.tokens.nrows()));
+            chunk.forward(simd, pass, sums.table.as_ref().map(|(table, _)| *table), lists.tokens);
+            self.score.add(self.backward.backward(simd, pass, chunk, lists, &mut sums));
+        }
+    }
+}
+
+#[inline(always)]
+fn chunk_logits<S: Simd>(
+    simd: S,
+    pass: Pass,
+    chunk: &mut Chunk,
+    table: Option<&RowTable>,
+    tokens: ArrayView2<Token>,
+    mut logits: ArrayViewMut3<f32>,
+) {
+    let shares = tokens.axis_chunks_iter(Axis(0), chunk.lists).zip(logits.axis_chunks_iter_mut(Axis(0), chunk.lists));
+    for (tokens, mut logits) in shares {
+        chunk.forward(simd, pass, table, tokens);
+        for (mut to, from) in logits.rows_mut().into_iter().zip(chunk.logits.rows()) {
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        }
+    }
+}
+
+#[inline(always)]
+fn chunk_outcomes<S: Simd>(
+    simd: S,
+    pass: Pass,
+    chunk: &mut Chunk,
+    table: Option<&RowTable>,
+    batch: Batch,
+    outcomes: &mut [Outcome],
+) {
+    let mut outcomes = outcomes.iter_mut();
+    for from in (0..batch.tokens.nrows()).step_by(chunk.lists) {
+        let Batch { tokens, targets, .. } = batch.slice(from, (from + chunk.lists).min(batch.tokens.nrows()));
+        chunk.forward(simd, pass, table, tokens);
+        for ((row, target), outcome) in chunk.logits.rows_mut().zip(targets).zip(&mut outcomes) {
+            *outcome = predict(simd, row, *target as usize).outcome();
+        }
+    }
+}
+
+impl Table {
+    /// An engine that uses these instructions.
+    pub fn new(vectors: Vectors) -> Self {
+        Self { vectors, pool: Pool::default() }
+    }
+
+    /// Whether models of this config fit the rows that the form pads to whole vectors.
+    ///
+    /// # Errors
+    /// A model that would need far more memory than its own numbers, as one of many very narrow heads.
+    pub fn check(config: &Config) -> Result<()> {
+        let padded = padded_config(config);
+        let numbers = padded.activations(padded.n_ctx).max(padded.parameters_at_most() / 4);
+        if numbers.max(rows::part_numbers(&padded)) <= Config::MOST_ACTIVATIONS as u128 {
+            return Ok(());
+        }
+        let expected = format!("at most {} numbers in padded rows", Config::MOST_ACTIVATIONS);
+        Err(Error::invalid("model for the table form", expected, numbers))
+    }
+}
+
+impl Engine for Table {
+    fn name(&self) -> &'static str {
+        "table"
+    }
+
+    fn logits(&self, model: &Model, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Array3<f32>> {
+        Self::check(model.config())?;
+        self.pool.logits(self.vectors, model, tokens, positions)
+    }
+
+    fn outcomes(&self, model: &Model, batch: Batch) -> Result<Vec<Outcome>> {
+        Self::check(model.config())?;
+        self.pool.outcomes(self.vectors, model, batch)
+    }
+
+    fn loss_and_gradients(&self, model: &Model, batch: Batch, gradients: &mut Params<f32>) -> Result<Score> {
+        Self::check(model.config())?;
+        self.pool.loss_and_gradients(self.vectors, model, batch, gradients)
+    }
+}

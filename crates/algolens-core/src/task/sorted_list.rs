@@ -1,0 +1,173 @@
+//! Sorting a list of distinct numbers, as the post has it.
+
+use super::{Dataset, Task, TaskSpec, Token};
+use crate::{
+    Error, Result,
+    random::{self, Twister},
+};
+
+/// A list of distinct values, a separator, and the same values in ascending order: `7 5 12 3 SEP 3 5 7 12`.
+///
+/// The values are `0..=max_value` and `SEP` is the token after them. Positions `list_len..2·list_len` are predicted:
+/// `SEP` predicts the smallest value, each sorted value the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SortedList {
+    list_len: usize,
+    max_value: u32,
+}
+
+impl SortedList {
+    /// The largest `list_len` and `max_value` taken.
+    const LARGEST: u32 = 4096;
+
+    /// Lists of `list_len` distinct values from `0..=max_value`.
+    ///
+    /// # Errors
+    /// Sizes for which there is no such list, or that no toy model has (above 4096).
+    pub fn new(list_len: usize, max_value: u32) -> Result<Self> {
+        if max_value > Self::LARGEST {
+            return Err(Error::invalid("max_value", format!("at most {}", Self::LARGEST), max_value));
+        }
+        if list_len == 0 || list_len > max_value as usize + 1 {
+            let expected = format!("1 to {} distinct values (max_value is {max_value})", max_value as usize + 1);
+            return Err(Error::invalid("list_len", expected, list_len));
+        }
+        Ok(Self { list_len, max_value })
+    }
+
+    /// Values in a list.
+    pub fn list_len(&self) -> usize {
+        self.list_len
+    }
+
+    /// The largest value.
+    pub fn max_value(&self) -> u32 {
+        self.max_value
+    }
+
+    /// The separator's token.
+    pub fn sep(&self) -> Token {
+        self.max_value + 1
+    }
+
+    /// The post's `SortedListDataset(size, list_len, max_value, seed)`, bit for bit.
+    pub fn dataset(&self, size: usize, seed: u32) -> Dataset {
+        Dataset::generate(self, size, &mut random::from_dataset_seed(seed))
+    }
+
+    /// Whether `list` is one of the task's unsorted lists.
+    ///
+    /// # Errors
+    /// The first thing wrong with it: its length, a value out of range, a duplicate.
+    pub fn check_list(&self, list: &[Token]) -> Result<()> {
+        if list.len() != self.list_len {
+            return Err(Error::invalid("list", format!("{} values", self.list_len), list.len()));
+        }
+        for (at, &value) in list.iter().enumerate() {
+            if value > self.max_value {
+                let expected = format!("at most {}", self.max_value);
+                return Err(Error::invalid(format!("value {} of the list", at + 1), expected, value));
+            }
+            if list[..at].contains(&value) {
+                return Err(Error::invalid("list", "distinct values", format!("{value} twice")));
+            }
+        }
+        Ok(())
+    }
+
+    fn write_sorted(&self, example: &mut [Token]) {
+        let (list, rest) = example.split_at_mut(self.list_len);
+        rest[0] = self.sep();
+        rest[1..].copy_from_slice(list);
+        rest[1..].sort_unstable();
+    }
+}
+
+impl Task for SortedList {
+    fn spec(&self) -> TaskSpec {
+        TaskSpec::SortedList { list_len: self.list_len, max_value: self.max_value }
+    }
+
+    fn n_ctx(&self) -> usize {
+        2 * self.list_len + 1
+    }
+
+    fn token_labels(&self) -> Vec<String> {
+        (0..=self.max_value).map(|v| v.to_string()).chain(["SEP".to_owned()]).collect()
+    }
+
+    fn predicted_positions(&self) -> Vec<usize> {
+        (self.list_len..2 * self.list_len).collect()
+    }
+
+    fn targets(&self, example: &[Token]) -> Vec<Token> {
+        example[self.list_len + 1..].to_vec()
+    }
+
+    /// The first `list_len` indices of the ascending argsort of `max_value + 1` uniforms; equal uniforms keep index
+    /// order.
+    fn generate(&self, rng: &mut Twister, example: &mut [Token]) {
+        let mut uniforms: Vec<(f32, Token)> = (0..=self.max_value).map(|v| (random::uniform24(rng), v)).collect();
+        let order = |a: &(f32, Token), b: &(f32, Token)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+        uniforms.select_nth_unstable_by(self.list_len - 1, order);
+        uniforms[..self.list_len].sort_unstable_by(order);
+        for (slot, (_, value)) in example.iter_mut().zip(&uniforms[..self.list_len]) {
+            *slot = *value;
+        }
+        self.write_sorted(example);
+    }
+
+    fn validate(&self, example: &[Token]) -> Result<()> {
+        if example.len() != self.n_ctx() {
+            return Err(Error::invalid("sequence", format!("{} tokens", self.n_ctx()), example.len()));
+        }
+        let right = self.complete(&example[..self.list_len])?;
+        match right.iter().zip(example).position(|(a, b)| a != b) {
+            None => Ok(()),
+            Some(at) => Err(Error::invalid(format!("token {at} of the sequence"), right[at].to_string(), example[at])),
+        }
+    }
+
+    fn complete(&self, input: &[Token]) -> Result<Vec<Token>> {
+        self.check_list(input)?;
+        let mut example = vec![0; self.n_ctx()];
+        example[..self.list_len].copy_from_slice(input);
+        self.write_sorted(&mut example);
+        Ok(example)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The row the post prints; see the reference README for how it is drawn.
+    #[test]
+    fn seed_42_gives_the_row_the_post_prints() {
+        let data = SortedList::new(5, 10).unwrap().dataset(1, 42);
+        assert_eq!(data.tokens().row(0).to_vec(), [9, 6, 2, 4, 5, 11, 2, 4, 5, 6, 9]);
+        assert_eq!(data.labels(0), ["9", "6", "2", "4", "5", "SEP", "2", "4", "5", "6", "9"]);
+    }
+
+    #[test]
+    fn bad_lists_are_named() {
+        let task = SortedList::new(3, 9).unwrap();
+        let said = |list: &[Token]| task.complete(list).unwrap_err().to_string();
+        assert_eq!(said(&[1, 2]), "list: expected 3 values, found 2");
+        assert_eq!(said(&[1, 10, 2]), "value 2 of the list: expected at most 9, found 10");
+        assert_eq!(said(&[4, 1, 4]), "list: expected distinct values, found 4 twice");
+        assert!(SortedList::new(11, 9).is_err() && SortedList::new(0, 9).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn generated_examples_are_valid(seed in any::<u32>(), list_len in 1_usize..8, spare in 0_u32..8) {
+            let task = SortedList::new(list_len, list_len as u32 - 1 + spare).unwrap();
+            let data = task.dataset(20, seed);
+            for row in data.tokens().rows() {
+                task.validate(&row.to_vec()).unwrap();
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The training loop.
+
+use super::{Adam, EpochRecord, Recipe, history};
+use crate::{
+    Error, Result,
+    engine::{Batch, Engine, Score},
+    model::{Model, Params},
+    observer::Observer,
+    parallel, random,
+    task::{Dataset, Token},
+};
+use ndarray::{Array2, ArrayView2};
+use rand::seq::SliceRandom;
+
+/// A training run as of the end of its last finished epoch.
+///
+/// Nothing random is part of it: data, initial weights and each epoch's order are streams of the recipe's seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    pub(super) recipe: Recipe,
+    pub(super) model: Model,
+    pub(super) adam: Adam,
+    /// Of the most accurate epoch; the initial weights before the first.
+    pub(super) best: Params<f32>,
+    pub(super) history: Vec<EpochRecord>,
+}
+
+/// What a training run tells its observer.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A step was taken.
+    Step(Progress),
+    /// A checkpoint of the weights is due, as [`Recipe::checkpoint_every`] says.
+    Checkpoint {
+        /// Optimizer steps taken.
+        steps: u64,
+        /// The model after them.
+        model: &'a Model,
+    },
+    /// An epoch is finished: now is the time to save [`Run::to_bytes`].
+    Epoch(&'a Run),
+}
+
+/// How far the present epoch has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Steps of this epoch that are done.
+    pub step: usize,
+    /// Steps of the epoch.
+    pub steps_per_epoch: usize,
+    /// Examples of this epoch that were learnt from.
+    pub examples: usize,
+    /// How well each batch of this epoch was predicted before its step.
+    pub score: Score,
+}
+
+impl Run {
+    /// A run before its first epoch.
+    ///
+    /// # Errors
+    /// A recipe that [`Recipe::validate`] refuses.
+    pub fn new(recipe: Recipe) -> Result<Self> {
+        let model = Model::init(recipe.config()?, recipe.seed)?;
+        let adam = Adam::new(&recipe, model.params.values().len());
+        Ok(Self { best: model.params.clone(), recipe, model, adam, history: Vec::new() })
+    }
+
+    /// What the run is made from.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The model after the last finished epoch.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The model after the epoch that was most accurate on the validation data, the first of equals; the untrained
+    /// model before the first epoch.
+    pub fn best(&self) -> Model {
+        let mut model = self.model.clone();
+        model.params.clone_from(&self.best);
+        model
+    }
+
+    /// The finished epochs.
+    pub fn history(&self) -> &[EpochRecord] {
+        &self.history
+    }
+
+    /// Whether every epoch is done.
+    pub fn finished(&self) -> bool {
+        self.history.len() == self.recipe.epochs
+    }
+
+    /// Whether the run is one of this recipe.
+    ///
+    /// # Errors
+    /// Names the first key that differs, with both values.
+    pub fn resumable_by(&self, recipe: &Recipe) -> Result<()> {
+        self.recipe.check_same(recipe)
+    }
+
+    /// Trains from where the run stands to its end. When it ends early, the run stands at its last finished epoch.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] if the observer asks for it; a loss that is not finite.
+    pub fn train(&mut self, engine: &dyn Engine, observer: &mut dyn for<'a> Observer<Event<'a>>) -> Result<()> {
+        if self.finished() {
+            return Ok(());
+        }
+        let task = self.recipe.task.build()?;
+        let data = |size, purpose| Dataset::generate(&*task, size, &mut random::stream(self.recipe.seed, purpose));
+        let train = data(self.recipe.train_size, "train");
+        let validation = data(self.recipe.validation_size, "validation");
+        if self.history.is_empty() && self.recipe.checkpoint_due(0) {
+            tell(observer, Event::Checkpoint { steps: 0, model: &self.model })?;
+        }
+        let mut scratch = Scratch::new(self, &train);
+        while !self.finished() {
+            self.epoch(engine, &train, &validation, &mut scratch, observer)?;
+            tell(observer, Event::Epoch(self))?;
+        }
+        Ok(())
+    }
+
+    /// One epoch, on copies that become the run's state at its end.
+    fn epoch(
+        &mut self,
+        engine: &dyn Engine,
+        train: &Dataset,
+        validation: &Dataset,
+        scratch: &mut Scratch,
+        observer: &mut dyn for<'a> Observer<Event<'a>>,
+    ) -> Result<()> {
+        let (mut model, mut adam) = (self.model.clone(), self.adam.clone());
+        let epoch = self.history.len();
+        let rate = self.recipe.learning_rate(epoch);
+        let order = shuffled(train.len(), self.recipe.seed, epoch);
+        let mut score = Score::default();
+        let Scratch { rows, next, gradients } = scratch;
+        let mut batches = order.chunks(self.recipe.batch_size);
+        next.gather(train, batches.next().unwrap_or_default());
+        for at in 0..order.len().div_ceil(self.recipe.batch_size) {
+            std::mem::swap(rows, next);
+            let name = || format!("loss at step {} of epoch {}", at + 1, epoch + 1);
+            let step = || -> Result<Score> {
+                let of_batch = engine.loss_and_gradients(&model, rows.batch(train), gradients)?;
+                check_finite(of_batch.loss(), name)?;
+                adam.step(rate, model.params.values_mut(), gradients.values());
+                Ok(of_batch)
+            };
+            let following = batches.next().unwrap_or_default();
+            let (of_batch, ()) = parallel::join(step, || next.gather(train, following));
+            let of_batch = of_batch?;
+            score.add(of_batch);
+            tell(
+                observer,
+                Event::Step(Progress {
+                    epoch: epoch + 1,
+                    step: at + 1,
+                    steps_per_epoch: self.recipe.steps_per_epoch(),
+                    examples: at * self.recipe.batch_size + rows.examples,
+                    score,
+                }),
+            )?;
+            if self.recipe.checkpoint_due(adam.steps()) {
+                tell(observer, Event::Checkpoint { steps: adam.steps(), model: &model })?;
+            }
+        }
+        let of_validation = engine.score(&model, validation.into())?;
+        check_finite(of_validation.loss(), || format!("validation loss after epoch {}", epoch + 1))?;
+        let record = EpochRecord::new(&self.recipe, &self.history, score, of_validation);
+        if record.best {
+            self.best.clone_from(&model.params);
+        }
+        self.history.push(record);
+        (self.model, self.adam) = (model, adam);
+        debug_assert_eq!(self.adam.steps(), history::steps(&self.recipe, self.history.len()));
+        Ok(())
+    }
+}
+
+fn tell(observer: &mut dyn for<'a> Observer<Event<'a>>, event: Event<'_>) -> Result<()> {
+    if observer.on(event).is_break() { Err(Error::Cancelled) } else { Ok(()) }
+}
+
+fn check_finite(loss: f64, what: impl FnOnce() -> String) -> Result<()> {
+    if loss.is_finite() {
+        return Ok(());
+    }
+    Err(Error::invalid(what(), "a finite number (a lower lr_start may help)", loss))
+}
+
+/// The order in which an epoch, counted from 0, sees the examples.
+fn shuffled(examples: usize, seed: u64, epoch: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..examples).collect();
+    order.shuffle(&mut random::stream(seed, &format!("shuffle/{epoch}")));
+    order
+}
+
+/// Memory that every step uses again.
+struct Scratch {
+    rows: Rows,
+    /// Those of the following step.
+    next: Rows,
+    gradients: Params<f32>,
+}
+
+impl Scratch {
+    fn new(run: &Run, train: &Dataset) -> Self {
+        let rows = || Rows::new(run.recipe.batch_size.min(train.len()), train);
+        Self { rows: rows(), next: rows(), gradients: Params::like(run.model.params.layout().clone()) }
+    }
+}
+
+/// The rows of one batch.
+struct Rows {
+    tokens: Array2<Token>,
+    targets: Array2<Token>,
+    /// How many there are: fewer than there is room for in an epoch's last batch.
+    examples: usize,
+}
+
+impl Rows {
+    fn new(most: usize, data: &Dataset) -> Self {
+        let rows = |like: ArrayView2<Token>| Array2::zeros((most, like.ncols()));
+        Self { tokens: rows(data.tokens()), targets: rows(data.targets()), examples: 0 }
+    }
+
+    /// Copies these examples together.
+    fn gather(&mut self, data: &Dataset, examples: &[usize]) {
+        let (from_tokens, from_targets) = (data.tokens(), data.targets());
+        let rows = self.tokens.rows_mut().into_iter().zip(self.targets.rows_mut());
+        for ((mut tokens, mut targets), &example) in rows.zip(examples) {
+            tokens.assign(&from_tokens.row(example));
+            targets.assign(&from_targets.row(example));
+        }
+        self.examples = examples.len();
+    }
+
+    fn batch<'a>(&'a self, data: &'a Dataset) -> Batch<'a> {
+        let Self { tokens, targets, examples } = self;
+        Batch { tokens: tokens.view(), targets: targets.view(), positions: data.positions() }.slice(0, *examples)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The order is part of what a seed means: this changes only on purpose.
+    #[test]
+    fn an_epoch_s_order_is_a_function_of_seed_and_epoch() {
+        let order = shuffled(8, 1, 0);
+        assert_eq!(order, [1, 2, 0, 6, 7, 4, 3, 5]);
+        assert_ne!(order, shuffled(8, 1, 1));
+        assert_ne!(order, shuffled(8, 2, 0));
+    }
+}

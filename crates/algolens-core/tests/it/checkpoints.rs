@@ -1,0 +1,191 @@
+//! Checkpoints come back as they were written, and bytes that are none are refused on one line.
+
+use algolens_core::{
+    Error,
+    model::{
+        ActFn, AttentionDir, Model, Normalization,
+        checkpoint::{Checkpoint, Hints, Loaded},
+    },
+    task::TaskSpec,
+    train::{Architecture, Recipe},
+};
+use algolens_testing::{any_kind, sizes, with_cases};
+use proptest::prelude::*;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::io::{Cursor, Write};
+use zip::{ZipWriter, write::SimpleFileOptions};
+
+fn read(bytes: &[u8]) -> algolens_core::Result<Loaded> {
+    Checkpoint::from_bytes(bytes.to_vec(), &Hints::default())
+}
+
+/// The one line that says why bytes are no checkpoint.
+fn refusal(bytes: &[u8], hints: &Hints) -> String {
+    let said = Checkpoint::from_bytes(bytes.to_vec(), hints).expect_err("should be refused").to_string();
+    assert!(!said.is_empty() && said.lines().count() == 1, "{said:?}");
+    said
+}
+
+type Tensors = Vec<(String, Dtype, Vec<usize>, Vec<u8>)>;
+
+/// The tensors of a model as TransformerLens names them.
+fn tensors(model: &Model) -> Tensors {
+    let bytes = |array: ndarray::ArrayViewD<f32>| array.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let tensors = model.params.tensors();
+    tensors.map(|(name, array)| (name.to_owned(), Dtype::F32, array.shape().to_vec(), bytes(array))).collect()
+}
+
+/// A safetensors file without our metadata.
+fn file(tensors: &Tensors) -> Vec<u8> {
+    let views = tensors
+        .iter()
+        .map(|(name, dtype, shape, bytes)| (name, TensorView::new(*dtype, shape.clone(), bytes).unwrap()));
+    safetensors::serialize(views, None).unwrap()
+}
+
+fn mask(n_ctx: usize, allowed: impl Fn(usize, usize) -> bool) -> (String, Dtype, Vec<usize>, Vec<u8>) {
+    let cells = (0..n_ctx * n_ctx).map(|at| u8::from(allowed(at / n_ctx, at % n_ctx))).collect();
+    ("blocks.0.attn.mask".into(), Dtype::BOOL, vec![n_ctx, n_ctx], cells)
+}
+
+/// The smallest model of the sorting task there is.
+fn small(normalization_type: Normalization) -> Model {
+    let task = TaskSpec::SortedList { list_len: 2, max_value: 3 };
+    let shape = Architecture { d_model: 4, d_head: 2, normalization_type, ..Architecture::default() };
+    let recipe = Recipe { task, model: shape, ..Recipe::default() };
+    Model::init(recipe.config().unwrap(), 0).unwrap()
+}
+
+proptest! {
+    #![proptest_config(with_cases(64))]
+
+    #[test]
+    fn a_checkpoint_of_every_kind_comes_back(sizes in sizes(), kind in any_kind()) {
+        let model = sizes.model(kind).0.cast::<f32>();
+        let written = Checkpoint { model, task: None };
+        let bytes = written.to_bytes().unwrap();
+        prop_assert_eq!(&bytes, &written.to_bytes().unwrap());
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
+        prop_assert_eq!(metadata.metadata().as_ref().unwrap().len(), 1);
+        let loaded = read(&bytes).unwrap();
+        prop_assert_eq!(loaded.checkpoint, written);
+        prop_assert!(loaded.notes.is_empty());
+    }
+
+    #[test]
+    fn a_damaged_byte_is_no_panic(at in 0_usize..20_000, to in any::<u8>()) {
+        let mut bytes = Checkpoint { model: small(Normalization::LN), task: None }.to_bytes().unwrap();
+        let at = at % bytes.len();
+        bytes[at] = to;
+        if let Err(error) = read(&bytes) {
+            prop_assert_eq!(error.to_string().lines().count(), 1);
+        }
+    }
+}
+
+#[test]
+fn the_task_is_part_of_the_file_and_must_fit_the_model() {
+    let task = Some(TaskSpec::SortedList { list_len: 2, max_value: 3 });
+    let written = Checkpoint { model: small(Normalization::LN), task };
+    assert_eq!(read(&written.to_bytes().unwrap()).unwrap().checkpoint, written);
+    let wrong = Checkpoint { task: Some(TaskSpec::SortedList { list_len: 3, max_value: 3 }), ..written };
+    let said = refusal(&wrong.to_bytes().unwrap(), &Hints::default());
+    assert_eq!(said, "n_ctx of the model: expected the task's 7, found 5");
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let bytes = Checkpoint { model: small(Normalization::LN), task: None }.to_bytes().unwrap();
+    for cut in (0..bytes.len()).step_by(7) {
+        refusal(&bytes[..cut], &Hints::default());
+    }
+}
+
+#[test]
+fn a_state_dict_tells_what_its_tensors_determine_and_asks_for_the_rest() {
+    let hints = Hints::default();
+    let normed = small(Normalization::LN);
+    let causal = |q: usize, k: usize| k <= q;
+    let with = |model: &Model, mask| -> Vec<u8> { file(&tensors(model).into_iter().chain([mask]).collect()) };
+    let loaded = read(&with(&normed, mask(5, causal))).unwrap();
+    assert_eq!(loaded.checkpoint.model, normed);
+    assert_eq!(loaded.passed_over, ["blocks.0.attn.mask"]);
+    let both_ways = read(&with(&normed, mask(5, |_, _| true))).unwrap();
+    assert_eq!(both_ways.checkpoint.model.config().attention_dir, AttentionDir::Bidirectional);
+    refusal(&with(&normed, mask(5, |q, k| q == k)), &hints);
+    let contradiction = Hints { attention_dir: Some(AttentionDir::Bidirectional), ..hints };
+    refusal(&with(&normed, mask(5, causal)), &contradiction);
+    // Without a mask, and without norm weights.
+    let asked = Checkpoint::from_bytes(file(&tensors(&normed)), &hints).unwrap_err();
+    assert!(matches!(asked, Error::NotDetermined { flag: "--attention causal|bidirectional", .. }), "{asked}");
+    for kind in [Normalization::LNPre, Normalization::None] {
+        let bare = with(&small(kind), mask(5, causal));
+        let asked = Checkpoint::from_bytes(bare.clone(), &hints).unwrap_err();
+        assert!(matches!(asked, Error::NotDetermined { flag: "--normalization LNPre|none", .. }), "{asked}");
+        let told = Hints { normalization_type: Some(kind), ..hints };
+        assert_eq!(Checkpoint::from_bytes(bare, &told).unwrap().checkpoint.model, small(kind));
+    }
+    refusal(&with(&normed, mask(5, causal)), &Hints { act_fn: Some(ActFn::Relu), ..hints });
+}
+
+#[test]
+fn wrong_tensors_are_named() {
+    let right: Tensors = tensors(&small(Normalization::LN)).into_iter().chain([mask(5, |q, k| k <= q)]).collect();
+    let at = |name: &str| right.iter().position(|tensor| tensor.0 == name).unwrap();
+    let with = |change: &dyn Fn(&mut Tensors)| {
+        let mut tensors = right.iter().map(|(n, d, s, b)| (n.clone(), *d, s.clone(), b.clone())).collect();
+        change(&mut tensors);
+        refusal(&file(&tensors), &Hints::default())
+    };
+    let b_o = at("blocks.0.attn.b_O");
+    assert_eq!(with(&|t| drop(t.remove(b_o))), "blocks.0.attn.b_O: expected a tensor of that name, found none");
+    assert_eq!(with(&|t| t[b_o].2 = vec![2, 2]), "blocks.0.attn.b_O: expected shape [4], found [2, 2]");
+    assert_eq!(
+        with(&|t| t[b_o].3[8..12].copy_from_slice(&f32::NAN.to_le_bytes())),
+        "blocks.0.attn.b_O: expected finite numbers, found NaN at element 2"
+    );
+    assert_eq!(with(&|t| t[b_o].1 = Dtype::I32), "blocks.0.attn.b_O: expected float32 or float64, found I32");
+    let rotary = with(&|t| t.push(("blocks.0.attn.rotary_sin".into(), Dtype::F32, vec![1], vec![0; 4])));
+    assert!(rotary.contains("rotary_sin"), "{rotary}");
+}
+
+/// A file as `torch.save` makes them, around any pickle.
+fn archive(pickle: &[u8], compress: bool) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let method = if compress { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored };
+    zip.start_file("m/data.pkl", SimpleFileOptions::default().compression_method(method)).unwrap();
+    zip.write_all(pickle).unwrap();
+    zip.start_file("m/version", SimpleFileOptions::default()).unwrap();
+    zip.write_all(b"3\n").unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn a_pickle_that_imports_a_callable_is_refused_and_calls_nothing() {
+    let trace = std::env::temp_dir().join(format!("algolens-pickle-{}", std::process::id()));
+    let command = format!("touch {}", trace.display());
+    let mut pickle = b"\x80\x02cposix\nsystem\nX".to_vec();
+    pickle.extend((command.len() as u32).to_le_bytes());
+    pickle.extend(command.as_bytes());
+    pickle.extend(b"\x85R.");
+    let said = refusal(&archive(&pickle, false), &Hints::default());
+    assert!(said.contains("posix.system"), "{said}");
+    refusal(&pickle, &Hints::default());
+    assert!(!trace.exists());
+}
+
+#[test]
+fn hostile_archives_and_pickles_are_refused() {
+    let refused = |pickle: &[u8]| refusal(&archive(pickle, false), &Hints::default());
+    // A bomb: a hundred megabytes of zeros in a hundred kilobytes.
+    refusal(&archive(&vec![0; 100 << 20], true), &Hints::default());
+    // Deep nesting, and a memo that doubles a list sixty times.
+    refused(&[b"\x80\x02".as_slice(), &[b'('; 900_000], &[b'l'; 900_000], b"."].concat());
+    let doubled: Vec<u8> = (0..60).flat_map(|at| [b'(', b'h', at, b'h', at, b't', b'q', at + 1]).collect();
+    refused(&[b"\x80\x02)q\x00".as_slice(), &doubled, b"."].concat());
+    // No state dict, no pickle, no archive.
+    refused(b"\x80\x02]q\x00.");
+    refused(b"");
+    refusal(b"PK\x03\x04 and no more", &Hints::default());
+    refusal(b"", &Hints::default());
+}

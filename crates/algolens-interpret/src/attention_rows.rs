@@ -1,0 +1,52 @@
+//! Whom single predictions of single lists attend to.
+
+use super::Subject;
+use algolens_core::{
+    Error, Result,
+    engine::hooks::{BlockPoint, Filter, HookPoint},
+    task::{Dataset, SortedList, Task, Token},
+};
+use ndarray::{Ix4, s};
+use serde::{Deserialize, Serialize};
+
+/// What the first block attends to where one prediction is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttentionRow {
+    /// The tokens at the keys that are seen, the predicting token last if attention is causal.
+    pub keys: Vec<Token>,
+    /// The weights `[head][key]`.
+    pub attention: Vec<Vec<f32>>,
+}
+
+/// The attention behind one prediction of each of some lists: the unsorted list, and which of its predictions, from 0 (the
+/// one at SEP).
+///
+/// # Errors
+/// A list or a prediction that the task does not have, or a task that the model does not fit.
+pub fn attention_rows(
+    subject: Subject,
+    task: &SortedList,
+    predictions: &[(&[Token], usize)],
+) -> Result<Vec<AttentionRow>> {
+    const CHUNK: usize = 512;
+    let name = HookPoint::Block(0, BlockPoint::Pattern).to_string();
+    let mut rows = Vec::with_capacity(predictions.len());
+    for chunk in predictions.chunks(CHUNK) {
+        let lists: Vec<&[Token]> = chunk.iter().map(|(list, _)| *list).collect();
+        let data = Dataset::from_inputs(task, &lists)?;
+        let (_, cache) = subject.engine.run_with_cache(subject.model, data.tokens(), Filter::Names(&[&name]))?;
+        let pattern = cache.get::<Ix4>(&name)?;
+        for (list, (tokens, &(_, prediction))) in data.tokens().outer_iter().zip(chunk).enumerate() {
+            let Some(&query) = data.positions().get(prediction) else {
+                let expected = format!("below {}", task.predicted_positions().len());
+                return Err(Error::invalid("the position of a prediction", expected, prediction));
+            };
+            let keys = subject.model.config().keys_seen(query, tokens.len());
+            rows.push(AttentionRow {
+                keys: tokens.slice(s![..keys]).to_vec(),
+                attention: pattern.slice(s![list, .., query, ..keys]).outer_iter().map(|row| row.to_vec()).collect(),
+            });
+        }
+    }
+    Ok(rows)
+}

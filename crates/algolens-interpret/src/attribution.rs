@@ -1,0 +1,185 @@
+//! Direct logit attribution: which part of the residual stream said what.
+
+use super::{Head, Subject, circuits::check_layer, nested};
+use algolens_core::{
+    Result,
+    engine::hooks::{BlockPoint, Cache, Filter, HookPoint},
+    model::{Model, NormLayout, Normalization, Positions},
+    task::Token,
+};
+use ndarray::{Array2, Array4, Array5, ArrayView1, ArrayView2, Axis, Ix3, Ix4, s};
+use serde::Serialize;
+
+/// The logits as a sum over components of the residual stream, with the final norm's scale applied.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Attribution {
+    /// `embed`, `pos_embed`, each head (`0.1`), `b_O` and `mlp` of each block, `ln_final.b`, `b_U`.
+    pub components: Vec<String>,
+    /// `[component, batch, position, class]`; over components they sum to the logits.
+    #[serde(serialize_with = "nested")]
+    pub contributions: Array4<f64>,
+}
+
+/// Splits the logits at some positions into what each component of the residual stream adds directly.
+///
+/// A component x adds ((x − mean x) / scale · w) W_U, scale being the final norm's of the whole stream and w its weight:
+/// right on raw weights too.
+///
+/// # Errors
+/// Sequences that do not fit the model.
+pub fn attribution(subject: Subject, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Attribution> {
+    let model = subject.model;
+    let cache = record(subject, tokens, positions)?;
+    let readout = Readout::new(model, &cache, positions)?;
+    let components = components(model, &cache)?;
+    let classes = model.config().d_vocab_out;
+    let shape = (components.len() + readout.constants.len(), tokens.nrows(), positions.len(), classes);
+    let mut contributions = Array4::zeros(shape);
+    for ((_, stream), mut to) in components.iter().zip(contributions.outer_iter_mut()) {
+        for (list, mut to) in to.outer_iter_mut().enumerate() {
+            for (slot, &position) in positions.iter().enumerate() {
+                let vector = stream.at(list, position);
+                to.row_mut(slot).assign(&readout.logits(vector.view(), list, slot));
+            }
+        }
+    }
+    for ((_, constant), mut to) in readout.constants.iter().zip(contributions.outer_iter_mut().skip(components.len())) {
+        to += constant;
+    }
+    let names = components.into_iter().map(|(name, _)| name).chain(readout.constants.iter().map(|(n, _)| n.clone()));
+    Ok(Attribution { components: names.collect(), contributions })
+}
+
+/// What each *source token* adds to the logits through each head of a block, `[batch, head, position, source, class]`:
+/// the pattern times the source's value through W_O, read out as in [`attribution`]. Over sources it sums to the head's
+/// own contribution.
+///
+/// # Errors
+/// Sequences that do not fit the model, or a block that it does not have.
+pub fn source_attribution(
+    subject: Subject,
+    layer: usize,
+    tokens: ArrayView2<Token>,
+    positions: &[usize],
+) -> Result<Array5<f64>> {
+    let config = subject.model.config();
+    check_layer(config, layer)?;
+    let cache = record(subject, tokens, positions)?;
+    let readout = Readout::new(subject.model, &cache, positions)?;
+    let w_o = subject.model.params.get(subject.model.params.layout().blocks[layer].W_O);
+    let values = cache.get::<Ix4>(&at(layer, BlockPoint::V))?;
+    let pattern = cache.get::<Ix4>(&at(layer, BlockPoint::Pattern))?;
+    let (lists, seq) = tokens.dim();
+    let mut all = Array5::zeros((lists, config.n_heads, positions.len(), seq, config.d_vocab_out));
+    for list in 0..lists {
+        for head in 0..config.n_heads {
+            let written = values.slice(s![list, .., head, ..]).dot(&w_o.index_axis(Axis(0), head)).mapv(f64::from);
+            for (slot, &position) in positions.iter().enumerate() {
+                for (source, vector) in written.outer_iter().enumerate() {
+                    let weight = f64::from(pattern[[list, head, position, source]]);
+                    let logits = readout.logits(vector, list, slot) * weight;
+                    all.slice_mut(s![list, head, slot, source, ..]).assign(&logits);
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn at(layer: usize, point: BlockPoint) -> String {
+    HookPoint::Block(layer, point).to_string()
+}
+
+/// Runs the model and keeps what attribution reads.
+fn record(subject: Subject, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Cache<f32>> {
+    algolens_core::engine::check_tokens(subject.model, tokens, positions)?;
+    const READ: [&str; 7] = [
+        "hook_embed",
+        "hook_pos_embed",
+        "hook_result",
+        "hook_mlp_out",
+        "hook_v",
+        "hook_pattern",
+        "ln_final.hook_scale",
+    ];
+    let reads = |name: &str| READ.iter().any(|read| name.ends_with(read));
+    Ok(subject.engine.run_with_cache(subject.model, tokens, Filter::Matching(&reads))?.1)
+}
+
+/// One component of the residual stream.
+enum Stream<'a> {
+    /// `[batch, pos, d_model]`.
+    Everywhere(ndarray::ArrayView3<'a, f32>),
+    /// The same at every position.
+    Constant(ArrayView1<'a, f32>),
+}
+
+impl Stream<'_> {
+    fn at(&self, list: usize, position: usize) -> ndarray::Array1<f64> {
+        match self {
+            Self::Everywhere(stream) => stream.slice(s![list, position, ..]).mapv(f64::from),
+            Self::Constant(vector) => vector.mapv(f64::from),
+        }
+    }
+}
+
+/// The components of the residual stream at its end.
+fn components<'a>(model: &'a Model, cache: &'a Cache<f32>) -> Result<Vec<(String, Stream<'a>)>> {
+    let config = model.config();
+    let mut components = vec![("embed".to_owned(), Stream::Everywhere(cache.get::<Ix3>("hook_embed")?))];
+    if config.positional_embedding_type == Positions::Standard {
+        components.push(("pos_embed".to_owned(), Stream::Everywhere(cache.get::<Ix3>("hook_pos_embed")?)));
+    }
+    for (layer, block) in model.params.layout().blocks.iter().enumerate() {
+        let result = cache.get::<Ix4>(&at(layer, BlockPoint::Result))?;
+        for head in 0..config.n_heads {
+            let stream = Stream::Everywhere(result.slice_move(s![.., .., head, ..]));
+            components.push((Head { layer, head }.to_string(), stream));
+        }
+        components.push((format!("{layer}.b_O"), Stream::Constant(model.params.get(block.b_O))));
+        if !config.attn_only() {
+            components
+                .push((format!("{layer}.mlp"), Stream::Everywhere(cache.get::<Ix3>(&at(layer, BlockPoint::MlpOut))?)));
+        }
+    }
+    Ok(components)
+}
+
+/// How a vector in the residual stream becomes logits.
+struct Readout {
+    centred: bool,
+    /// ln_final.w · W_U, `[d_model, class]`.
+    w_u: Array2<f64>,
+    /// The final norm's scale, `[batch, position]`.
+    scale: Array2<f64>,
+    /// What is added whatever the input, by name.
+    constants: Vec<(String, ndarray::Array1<f64>)>,
+}
+
+impl Readout {
+    fn new(model: &Model, cache: &Cache<f32>, positions: &[usize]) -> Result<Self> {
+        let layout = model.params.layout();
+        let mut w_u = model.params.get(layout.W_U).mapv(f64::from);
+        let mut constants = Vec::new();
+        if let Some(NormLayout { w, b }) = layout.ln_final {
+            constants.push(("ln_final.b".to_owned(), model.params.get(b).mapv(f64::from).dot(&w_u)));
+            w_u *= &model.params.get(w).mapv(f64::from).insert_axis(Axis(1));
+        }
+        constants.push(("b_U".to_owned(), model.params.get(layout.b_U).mapv(f64::from)));
+        let centred = model.config().normalization_type != Normalization::None;
+        let scale = if centred {
+            let scale = cache.get::<Ix3>("ln_final.hook_scale")?;
+            scale.index_axis(Axis(2), 0).select(Axis(1), positions).mapv(f64::from)
+        } else {
+            let lists = cache.get::<Ix3>("hook_embed")?.dim().0;
+            Array2::ones((lists, positions.len()))
+        };
+        Ok(Self { centred, w_u, scale, constants })
+    }
+
+    /// What `vector` adds to the logits of a list at the position in a slot.
+    fn logits(&self, vector: ArrayView1<f64>, list: usize, slot: usize) -> ndarray::Array1<f64> {
+        let mean = if self.centred { vector.sum() / vector.len() as f64 } else { 0.0 };
+        (&vector - mean).dot(&self.w_u) / self.scale[[list, slot]]
+    }
+}

@@ -1,0 +1,75 @@
+//! The circuits of a block: what its heads copy and attend to, as products of weights alone.
+#![allow(non_snake_case, reason = "matrices are called what the literature calls them")]
+
+use super::nested;
+use algolens_core::{
+    Error, Result,
+    model::{Config, Layout, Model},
+};
+use ndarray::{Array2, Array3, ArrayView2, Axis, stack};
+use serde::Serialize;
+
+/// The full circuits of one block's heads (Elhage et al., *A Mathematical Framework for Transformer Circuits*, 2021),
+/// without layer-norm scales, √d_head and biases, as the post draws them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Circuits {
+    /// The block.
+    pub layer: usize,
+    /// `W_E W_V W_O W_U [head, source, prediction]`: what attending to a token adds to the logits.
+    #[serde(serialize_with = "nested")]
+    pub W_OV_full: Array3<f32>,
+    /// `W_E W_Q W_Kᵀ W_Eᵀ [head, destination, source]`.
+    #[serde(serialize_with = "nested")]
+    pub W_QK_full: Array3<f32>,
+    /// `W_pos W_Q W_Kᵀ W_Eᵀ [head, query position, source]`.
+    #[serde(serialize_with = "nested")]
+    pub W_QK_pos_query: Array3<f32>,
+    /// `W_E W_Q W_Kᵀ W_posᵀ [head, destination, key position]`.
+    #[serde(serialize_with = "nested")]
+    pub W_QK_pos_key: Array3<f32>,
+}
+
+/// The circuits of block `layer`, computed in f64.
+///
+/// # Errors
+/// A block that the model does not have.
+pub fn circuits(model: &Model, layer: usize) -> Result<Circuits> {
+    check_layer(model.config(), layer)?;
+    let model = model.cast::<f64>();
+    let layout: &Layout = model.params.layout();
+    let block = &layout.blocks[layer];
+    let [W_E, W_pos, W_U] = [layout.W_E, layout.W_pos, layout.W_U].map(|slot| model.params.get(slot));
+    let [W_Q, W_K, W_V] = block.W_QKV.map(|slot| model.params.get(slot));
+    let W_O = model.params.get(block.W_O);
+    let per_head = |circuit: &dyn Fn(usize) -> Array2<f64>| {
+        let heads: Vec<Array2<f32>> =
+            (0..model.config().n_heads).map(|head| circuit(head).mapv(|value| value as f32)).collect();
+        let views: Vec<ArrayView2<f32>> = heads.iter().map(|head| head.view()).collect();
+        stack(Axis(0), &views).expect("every head has the same shape")
+    };
+    let of = |W: ndarray::ArrayView3<'_, f64>, head| W.index_axis(Axis(0), head).to_owned();
+    let QK = |queries: ArrayView2<f64>, keys: ArrayView2<f64>, head| {
+        queries.dot(&of(W_Q, head)).dot(&keys.dot(&of(W_K, head)).t())
+    };
+    Ok(Circuits {
+        layer,
+        W_OV_full: per_head(&|head| W_E.dot(&of(W_V, head)).dot(&of(W_O, head).dot(&W_U))),
+        W_QK_full: per_head(&|head| QK(W_E, W_E, head)),
+        W_QK_pos_query: per_head(&|head| QK(W_pos, W_E, head)),
+        W_QK_pos_key: per_head(&|head| QK(W_E, W_pos, head)),
+    })
+}
+
+/// The direct path `W_E W_U [source, prediction]`: what a token adds to the logits at its own position.
+pub fn direct_path(model: &Model) -> Array2<f32> {
+    let model = model.cast::<f64>();
+    let layout = model.params.layout();
+    model.params.get(layout.W_E).dot(&model.params.get(layout.W_U)).mapv(|value| value as f32)
+}
+
+pub(super) fn check_layer(config: &Config, layer: usize) -> Result<()> {
+    if layer < config.n_layers {
+        return Ok(());
+    }
+    Err(Error::invalid("layer", format!("below {}", config.n_layers), layer))
+}

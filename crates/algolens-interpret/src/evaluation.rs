@@ -1,0 +1,84 @@
+//! How well a model does its task.
+
+use super::Subject;
+use algolens_core::{
+    Error, Result,
+    engine::{Batch, Outcome, check_batch},
+    task::Dataset,
+};
+use serde::{Deserialize, Serialize};
+
+/// The post's evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Examples.
+    pub size: usize,
+    /// Mean cross-entropy, in nats.
+    pub loss: f64,
+    /// Mean probability on the right class.
+    pub mean_prob: f64,
+    /// Median probability on the right class; the lower one of an even number, as PyTorch takes it.
+    pub median_prob: f64,
+    /// Smallest probability on the right class.
+    pub min_prob: f64,
+    /// Share of predictions whose most probable class is the right one.
+    pub token_accuracy: f64,
+    /// Share of examples all of whose predictions are right.
+    pub list_accuracy: f64,
+}
+
+/// Evaluates a model on a dataset.
+///
+/// # Errors
+/// An empty dataset, or one that does not fit the model.
+pub fn evaluate(subject: Subject, data: &Dataset) -> Result<Evaluation> {
+    /// Lists whose outcomes are there at once.
+    const PIECE: usize = 1 << 16;
+    let batch = Batch::from(data);
+    check_batch(subject.model, batch)?;
+    let mut tally = Tally::default();
+    for from in (0..data.len()).step_by(PIECE) {
+        let piece = batch.slice(from, (from + PIECE).min(data.len()));
+        tally.add(&subject.engine.outcomes(subject.model, piece)?, data.positions().len());
+    }
+    tally.evaluation()
+}
+
+/// Log-probabilities on the right classes, prediction by prediction.
+#[derive(Default)]
+pub(super) struct Tally {
+    log_probs: Vec<f64>,
+    right: usize,
+    lists_right: usize,
+    lists: usize,
+}
+
+impl Tally {
+    /// Adds the outcomes of whole lists, so many a list.
+    pub fn add(&mut self, outcomes: &[Outcome], per_list: usize) {
+        self.log_probs.extend(outcomes.iter().map(|outcome| outcome.log_prob));
+        self.right += outcomes.iter().filter(|outcome| outcome.right).count();
+        for list in outcomes.chunks(per_list.max(1)) {
+            self.lists_right += usize::from(list.iter().all(|outcome| outcome.right));
+            self.lists += 1;
+        }
+    }
+
+    pub fn evaluation(&self) -> Result<Evaluation> {
+        if self.log_probs.is_empty() {
+            return Err(Error::invalid("dataset", "at least one example", 0));
+        }
+        let mut probs: Vec<f64> = self.log_probs.iter().map(|log_prob| log_prob.exp()).collect();
+        probs.sort_unstable_by(f64::total_cmp);
+        let predictions = probs.len() as f64;
+        Ok(Evaluation {
+            size: self.lists,
+            loss: -self.log_probs.iter().sum::<f64>() / predictions,
+            mean_prob: probs.iter().sum::<f64>() / predictions,
+            median_prob: probs[(probs.len() - 1) / 2],
+            min_prob: probs[0],
+            token_accuracy: self.right as f64 / predictions,
+            list_accuracy: self.lists_right as f64 / self.lists as f64,
+        })
+    }
+}

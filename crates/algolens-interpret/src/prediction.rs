@@ -1,0 +1,122 @@
+//! What a model says of single lists.
+
+use super::Subject;
+use algolens_core::{
+    Error, Result,
+    engine::{
+        check_batch, lists_at_a_time,
+        loss::{argmax, log_softmax},
+    },
+    model::AttentionDir,
+    task::{Dataset, Task, Token},
+};
+use ndarray::{Array2, Array3, ArrayView3, s};
+use serde::{Deserialize, Serialize};
+
+/// A model's predictions for one example.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The whole example.
+    pub tokens: Vec<Token>,
+    /// The right classes.
+    pub expected: Vec<Token>,
+    /// The most probable classes.
+    pub predicted: Vec<Token>,
+    /// Probabilities of the right classes.
+    pub prob_expected: Vec<f64>,
+    /// Probabilities of the most probable classes.
+    pub prob_predicted: Vec<f64>,
+    /// Whether every prediction is right.
+    pub right: bool,
+}
+
+/// Predictions for every example of a dataset.
+///
+/// # Errors
+/// A dataset that does not fit the model.
+pub fn predict(subject: Subject, data: &Dataset) -> Result<Vec<Prediction>> {
+    check_batch(subject.model, data.into())?;
+    let mut all = Vec::new();
+    let lists = lists_at_a_time(data.positions().len(), subject.model.config().d_vocab_out);
+    for chunk in data.chunks(lists) {
+        let logits = subject.engine.logits(subject.model, chunk.tokens(), chunk.positions())?;
+        all.extend(predictions(logits.view(), &chunk));
+    }
+    Ok(all)
+}
+
+/// Predictions from logits `[example, predicted position, class]`.
+pub(super) fn predictions(logits: ArrayView3<f32>, data: &Dataset) -> Vec<Prediction> {
+    let (tokens, targets) = (data.tokens(), data.targets());
+    let examples = logits.outer_iter().zip(tokens.outer_iter()).zip(targets.outer_iter());
+    examples
+        .map(|((logits, tokens), targets)| {
+            let probs: Vec<Vec<f64>> =
+                logits.outer_iter().map(|row| log_softmax(row).into_iter().map(f64::exp).collect()).collect();
+            let expected = targets.to_vec();
+            let predicted: Vec<Token> = logits.outer_iter().map(|row| argmax(row) as Token).collect();
+            let prob_of = |classes: &[Token]| classes.iter().zip(&probs).map(|(c, probs)| probs[*c as usize]).collect();
+            Prediction {
+                tokens: tokens.to_vec(),
+                prob_expected: prob_of(&expected),
+                prob_predicted: prob_of(&predicted),
+                right: predicted == expected,
+                expected,
+                predicted,
+            }
+        })
+        .collect()
+}
+
+/// The probability of every class, `[example, class, predicted position]`: what the post's `show` draws.
+///
+/// # Errors
+/// A dataset that does not fit the model.
+pub fn probabilities(subject: Subject, data: &Dataset) -> Result<Array3<f32>> {
+    let logits = subject.engine.logits(subject.model, data.tokens(), data.positions())?;
+    let (examples, positions, classes) = logits.dim();
+    let mut probs = Array3::zeros((examples, classes, positions));
+    for (logits, mut probs) in logits.outer_iter().zip(probs.outer_iter_mut()) {
+        for (row, mut column) in logits.outer_iter().zip(probs.columns_mut()) {
+            for (prob, log_prob) in column.iter_mut().zip(log_softmax(row)) {
+                *prob = log_prob.exp() as f32;
+            }
+        }
+    }
+    Ok(probs)
+}
+
+/// What a model writes when its own predictions are fed back to it: the classes at the predicted positions,
+/// `[example, predicted position]`.
+///
+/// For a list sorted right this is the sorted list, and only then: up to the first wrong prediction the model reads the
+/// right tokens. So the share of lists it sorts this way is the list accuracy of [`evaluate`](super::evaluate).
+///
+/// # Errors
+/// A model whose attention is not causal (it reads the answers from later tokens), a task whose predictions are not the
+/// tokens that follow, or a dataset that does not fit the model.
+pub fn greedy(subject: Subject, task: &dyn Task, data: &Dataset) -> Result<Array2<Token>> {
+    check_batch(subject.model, data.into())?;
+    if subject.model.config().attention_dir != AttentionDir::Causal {
+        return Err(Error::invalid("attention", "causal, for a model that writes", "bidirectional"));
+    }
+    let positions = data.positions();
+    let continues = data.tokens().outer_iter().zip(data.targets().outer_iter()).all(|(tokens, targets)| {
+        positions.iter().zip(&targets).all(|(position, target)| tokens.get(position + 1) == Some(target))
+    });
+    if !continues || task.output_labels() != task.token_labels() {
+        return Err(Error::invalid("task", "one whose answers are the tokens that follow", "another"));
+    }
+    let mut tokens = data.tokens().to_owned();
+    let mut written = Array2::zeros((data.len(), positions.len()));
+    for (step, &position) in positions.iter().enumerate() {
+        let seen = tokens.slice(s![.., ..=position]);
+        let logits = subject.engine.logits(subject.model, seen, &[position])?;
+        for (example, logits) in logits.outer_iter().enumerate() {
+            let class = argmax(logits.row(0)) as Token;
+            tokens[[example, position + 1]] = class;
+            written[[example, step]] = class;
+        }
+    }
+    Ok(written)
+}

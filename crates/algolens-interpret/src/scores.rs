@@ -1,0 +1,159 @@
+//! What attention scores are made of.
+
+use super::{Subject, nested};
+use algolens_core::{
+    Error, Result,
+    engine::hooks::Filter,
+    model::{Config, Model, NormLayout, Positions},
+    task::{Dataset, Token},
+};
+use ndarray::{Array1, Array2, Array3, Array5, ArrayView1, ArrayView2, Axis, Ix3, s};
+use serde::Serialize;
+
+/// What a query is made of: its token, its position, and the biases (`b_Q`, and the norm's bias through `W_Q`).
+pub const QUERY_TERMS: [&str; 3] = ["token", "position", "bias"];
+/// What a key is made of. Its biases add the same to every score of a query, which the softmax ignores.
+pub const KEY_TERMS: [&str; 2] = ["token", "position"];
+
+/// The attention scores of the first block for one sequence, split into what they are made of.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScoreTerms {
+    /// `[head, query term, key term, query, key]`, with both layer-norm scales and 1/√d_head; over the query and key
+    /// terms they sum to `hook_attn_scores` up to a constant for each query. Cells that causality forbids are filled too.
+    #[serde(serialize_with = "nested")]
+    pub terms: Array5<f64>,
+}
+
+impl ScoreTerms {
+    /// The sum of all terms, `[head, query, key]`.
+    pub fn total(&self) -> Array3<f64> {
+        self.terms.sum_axis(Axis(1)).sum_axis(Axis(1))
+    }
+}
+
+/// The scores of the *first* block, whose inputs are a token and a position, split exactly.
+///
+/// # Errors
+/// A sequence that does not fit the model.
+pub fn score_terms(subject: Subject, tokens: &[Token]) -> Result<ScoreTerms> {
+    let tokens = ArrayView2::from_shape((1, tokens.len()), tokens)
+        .map_err(|_| Error::invalid("sequence", "tokens", tokens.len()))?;
+    let scales = ln1_scales(subject, tokens)?;
+    Ok(split(&subject.model.cast(), tokens.row(0), scales.row(0)))
+}
+
+fn split(model: &Model<f64>, tokens: ArrayView1<Token>, scales: ArrayView1<f32>) -> ScoreTerms {
+    let config = model.config();
+    let parts = Parts::of(model, tokens, scales);
+    let block = &model.params.layout().blocks[0];
+    let [w_q, w_k, _] = block.W_QKV.map(|slot| model.params.get(slot));
+    let b_q = model.params.get(block.b_QKV[0]);
+    let seq = tokens.len();
+    let mut terms = Array5::zeros((config.n_heads, QUERY_TERMS.len(), KEY_TERMS.len(), seq, seq));
+    for (head, mut terms) in terms.outer_iter_mut().enumerate() {
+        let (w_q, w_k) = (w_q.index_axis(Axis(0), head), w_k.index_axis(Axis(0), head));
+        let bias = &parts.bias.dot(&w_q) + &b_q.row(head);
+        let bias = bias.broadcast((seq, config.d_head)).expect("a row for every position").to_owned();
+        let queries = [parts.token.dot(&w_q), parts.position.dot(&w_q), bias];
+        let keys = [parts.token.dot(&w_k), parts.position.dot(&w_k)];
+        for (i, query) in queries.iter().enumerate() {
+            for (j, key) in keys.iter().enumerate() {
+                terms.slice_mut(s![i, j, .., ..]).assign(&(query.dot(&key.t()) * config.attn_scale()));
+            }
+        }
+    }
+    ScoreTerms { terms }
+}
+
+/// The norm's scale at every row, `[batch, pos]`; ones in a model without norms.
+fn ln1_scales(subject: Subject, tokens: ArrayView2<Token>) -> Result<Array2<f32>> {
+    const NAME: &str = "blocks.0.ln1.hook_scale";
+    if !subject.model.config().has_norms() {
+        subject.engine.logits(subject.model, tokens, &[])?;
+        return Ok(Array2::ones(tokens.dim()));
+    }
+    let (_, cache) = subject.engine.run_with_cache(subject.model, tokens, Filter::Names(&[NAME]))?;
+    Ok(cache.get::<Ix3>(NAME)?.index_axis(Axis(2), 0).to_owned())
+}
+
+/// What the first block's queries and keys are computed from, split: row = token + position + bias.
+struct Parts {
+    /// `[pos, d_model]`.
+    token: Array2<f64>,
+    /// `[pos, d_model]`.
+    position: Array2<f64>,
+    /// The norm's bias, `[d_model]`.
+    bias: Array1<f64>,
+}
+
+impl Parts {
+    fn of(model: &Model<f64>, tokens: ArrayView1<Token>, scales: ArrayView1<f32>) -> Self {
+        let config = model.config();
+        let layout = model.params.layout();
+        let (w_e, w_pos) = (model.params.get(layout.W_E), model.params.get(layout.W_pos));
+        let rows = tokens.map(|token| *token as usize).to_vec();
+        let mut token = w_e.select(Axis(0), &rows);
+        let mut position = w_pos.slice(s![..tokens.len(), ..]).to_owned();
+        let ln1 = layout.blocks[0].ln1;
+        let weight = ln1.map(|NormLayout { w, .. }| model.params.get(w));
+        normalize(&mut token, config, weight, scales);
+        if config.positional_embedding_type == Positions::Standard {
+            normalize(&mut position, config, weight, scales);
+        }
+        let bias = ln1.map_or(Array1::zeros(config.d_model), |NormLayout { b, .. }| model.params.get(b).to_owned());
+        Self { token, position, bias }
+    }
+}
+
+/// The linear part of the norm: rows centred, divided by their scale, times the weight.
+fn normalize(rows: &mut Array2<f64>, config: &Config, weight: Option<ArrayView1<f64>>, scales: ArrayView1<f32>) {
+    if !config.has_norms() {
+        return;
+    }
+    for (mut row, scale) in rows.rows_mut().into_iter().zip(scales) {
+        let mean = row.sum() / row.len() as f64;
+        row.mapv_inplace(|x| (x - mean) / f64::from(*scale));
+    }
+    if let Some(weight) = weight {
+        *rows *= &weight;
+    }
+}
+
+/// The scores that tokens really give each other, averaged over data.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EffectiveQk {
+    /// `[head, destination, source]`: the mean score of the first block, without the terms that are constant for a
+    /// query, over all predicted positions that hold the destination token and all earlier positions that hold the
+    /// source token; NaN for pairs that do not occur.
+    #[serde(serialize_with = "nested")]
+    pub scores: Array3<f32>,
+}
+
+/// The effective QK map of the first block over a dataset. Unlike `W_QK_full` it has layer-norm scales, √d_head, the
+/// query bias and the positional terms in it, so it ranks sources as the model does.
+///
+/// # Errors
+/// A dataset that does not fit the model.
+pub fn effective_qk(subject: Subject, data: &Dataset) -> Result<EffectiveQk> {
+    const CHUNK: usize = 512;
+    let config = subject.model.config();
+    let mut sums = Array3::<f64>::zeros((config.n_heads, config.d_vocab, config.d_vocab));
+    let mut counts = Array2::<f64>::zeros((config.d_vocab, config.d_vocab));
+    let model = subject.model.cast();
+    for tokens in data.tokens().axis_chunks_iter(Axis(0), CHUNK) {
+        let scales = ln1_scales(subject, tokens)?;
+        for (tokens, scales) in tokens.outer_iter().zip(scales.outer_iter()) {
+            let scores = split(&model, tokens, scales).total();
+            for &query in data.positions() {
+                for key in 0..query {
+                    let (destination, source) = (tokens[query] as usize, tokens[key] as usize);
+                    counts[[destination, source]] += 1.0;
+                    for head in 0..config.n_heads {
+                        sums[[head, destination, source]] += scores[[head, query, key]];
+                    }
+                }
+            }
+        }
+    }
+    Ok(EffectiveQk { scores: (sums / &counts).mapv(|mean| mean as f32) })
+}

@@ -1,0 +1,130 @@
+//! The lists that a study looks at one by one, and what the model does on them.
+
+use super::{Arrays, POST_ADVERSARIAL};
+use crate::{KEY_TERMS, POST_TRIPLES, Prediction, QUERY_TERMS, Subject, predict, probabilities, score_terms};
+use algolens_core::{
+    Result,
+    engine::{
+        Batch, Outcome,
+        hooks::{BlockPoint, Filter, HookPoint},
+    },
+    task::{Dataset, SortedList, Task, TaskSpec, Token},
+};
+use ndarray::{Array4, Array6, Axis, Ix4, s};
+use serde::{Deserialize, Serialize};
+
+/// Why a list is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Group {
+    /// A user gave it.
+    Yours,
+    /// The first of the evaluation data.
+    Random,
+    /// The post's adversarial lists.
+    PostAdversarial,
+    /// The post's lists with three close values.
+    PostTriples,
+    /// Of many random lists, those with the least probability on a right answer.
+    Worst,
+}
+
+/// A list that a study looks at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShownList {
+    /// Why.
+    pub group: Group,
+    /// What the model says of it.
+    pub prediction: Prediction,
+}
+
+/// Random lists that are searched for the worst, as far as lists are of ordinary length.
+const SEARCHED: usize = 20_000;
+/// The tokens of all of them, at most.
+const SEARCHED_TOKENS: usize = 1 << 24;
+/// How many of the worst are shown.
+const WORST: usize = 6;
+/// How many of the evaluation data are shown.
+pub(super) const FIRST: usize = 10;
+
+/// The lists, with their groups in order.
+pub(super) fn choose(
+    subject: Subject,
+    task: &SortedList,
+    data: &Dataset,
+    yours: &[Vec<Token>],
+    seed: u32,
+) -> Result<(Vec<Group>, Dataset)> {
+    let len = task.list_len();
+    let inputs = |data: &Dataset, lists: usize| -> Vec<Vec<Token>> {
+        data.tokens().outer_iter().take(lists).map(|tokens| tokens.slice(s![..len]).to_vec()).collect()
+    };
+    let worst = worst(subject, task, seed)?;
+    // The user's come first: a report without room for all keeps them.
+    let mut groups = vec![(Group::Yours, yours.to_vec()), (Group::Random, inputs(data, FIRST))];
+    if task.spec() == TaskSpec::POST {
+        groups.push((Group::PostAdversarial, POST_ADVERSARIAL.map(Vec::from).to_vec()));
+        groups.push((Group::PostTriples, POST_TRIPLES.map(|(list, _)| list.to_vec()).to_vec()));
+    }
+    groups.push((Group::Worst, inputs(&worst, WORST)));
+    let of_lists = groups.iter().flat_map(|(group, lists)| lists.iter().map(|_| *group)).collect();
+    let lists: Vec<Vec<Token>> = groups.into_iter().flat_map(|(_, lists)| lists).collect();
+    Ok((of_lists, Dataset::from_inputs(task, &lists)?))
+}
+
+/// Of many random lists, those with the least probability on a right answer, the worst first.
+fn worst(subject: Subject, task: &SortedList, seed: u32) -> Result<Dataset> {
+    let searched = task.dataset(SEARCHED.min(SEARCHED_TOKENS / task.n_ctx()), seed.wrapping_add(2));
+    let outcomes = subject.engine.outcomes(subject.model, Batch::from(&searched))?;
+    let least = |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.log_prob).fold(f64::INFINITY, f64::min);
+    let mut lists: Vec<(f64, usize)> =
+        outcomes.chunks(task.list_len()).enumerate().map(|(at, of_list)| (least(of_list), at)).collect();
+    lists.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    // The same values in another order are another list, but no other example of what goes wrong.
+    let mut chosen: Vec<usize> = Vec::new();
+    let sorted = |list: usize| searched.targets().row(list).to_vec();
+    for (_, list) in lists {
+        if chosen.len() == WORST {
+            break;
+        }
+        if chosen.iter().all(|other| sorted(*other) != sorted(list)) {
+            chosen.push(list);
+        }
+    }
+    Ok(searched.select(&chosen))
+}
+
+/// What the model says of each list.
+pub(super) fn shown(subject: Subject, groups: &[Group], lists: &Dataset) -> Result<Vec<ShownList>> {
+    let predictions = predict(subject, lists)?;
+    Ok(groups.iter().zip(predictions).map(|(group, prediction)| ShownList { group: *group, prediction }).collect())
+}
+
+/// The arrays of the lists: `pattern [list, head, query, key]` (heads of every block), `probs [list, class, predicted
+/// position]` and `score_terms [list, head of the first block, query term, key term, predicted position, key]`, each term
+/// less its mean over the keys that the query sees (a constant that the softmax ignores).
+pub(super) fn arrays(subject: Subject, lists: &Dataset, all: &mut Arrays) -> Result<()> {
+    let config = subject.model.config();
+    let reads = |name: &str| name.ends_with("hook_pattern");
+    let (_, cache) = subject.engine.run_with_cache(subject.model, lists.tokens(), Filter::Matching(&reads))?;
+    let (count, seq) = lists.tokens().dim();
+    let mut pattern = Array4::<f32>::zeros((count, config.n_layers * config.n_heads, seq, seq));
+    for (layer, mut heads) in pattern.axis_chunks_iter_mut(Axis(1), config.n_heads).enumerate() {
+        heads.assign(&cache.get::<Ix4>(&HookPoint::Block(layer, BlockPoint::Pattern).to_string())?);
+    }
+    let shape = (count, config.n_heads, QUERY_TERMS.len(), KEY_TERMS.len(), lists.positions().len(), seq);
+    let mut terms = Array6::<f32>::zeros(shape);
+    for (tokens, mut to) in lists.tokens().outer_iter().zip(terms.outer_iter_mut()) {
+        let found = score_terms(subject, &tokens.to_vec())?.terms;
+        for (slot, &query) in lists.positions().iter().enumerate() {
+            let keys = config.keys_seen(query, seq);
+            let of_query = found.slice(s![.., .., .., query, ..keys]);
+            let mean = of_query.mean_axis(Axis(3)).expect("a query sees itself").insert_axis(Axis(3));
+            to.slice_mut(s![.., .., .., slot, ..keys]).assign(&(&of_query - &mean).mapv(|term| term as f32));
+        }
+    }
+    all.insert("pattern".into(), pattern.into_dyn());
+    all.insert("probs".into(), probabilities(subject, lists)?.into_dyn());
+    all.insert("score_terms".into(), terms.into_dyn());
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! Analyses and studies, from outside.
+
+mod interpret;
+mod study;

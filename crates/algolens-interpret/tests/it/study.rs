@@ -1,0 +1,188 @@
+//! What a study is made of agrees with what was recomputed here, and any sorting model can be studied.
+
+use algolens_core::{
+    engine::{Engine, Plain, hooks::Filter},
+    model::{AttentionDir, Config, Model, Normalization, Positions},
+    task::{SortedList, Task},
+};
+use algolens_interpret::{
+    Arrays, Group, Head, Serving, ServingRange, StudyOptions, StudyResults, Subject, Triple, Verdict, close_triples,
+    gap_steps, smallest_points, steps, study, triple_attribution,
+};
+use algolens_testing::random_model;
+use ndarray::{Axis, Ix4, s};
+use std::ops::ControlFlow;
+
+fn model(task: &SortedList, n_layers: usize, n_heads: usize, normalization_type: Normalization) -> Model {
+    let d_vocab = task.max_value() as usize + 2;
+    let config = Config {
+        n_layers,
+        n_heads,
+        d_model: 8,
+        d_head: 3,
+        mlp: None,
+        n_ctx: task.n_ctx(),
+        d_vocab,
+        d_vocab_out: d_vocab,
+        normalization_type,
+        attention_dir: AttentionDir::Causal,
+        positional_embedding_type: Positions::Standard,
+        eps: 1e-5,
+    };
+    random_model(config, 5).cast()
+}
+
+fn study_of(task: &SortedList, model: &Model, options: &StudyOptions) -> (StudyResults, Arrays) {
+    let subject = Subject { model, engine: &Plain::new() };
+    study(subject, task, options, &[], &mut |_| ControlFlow::Continue(())).unwrap()
+}
+
+#[test]
+fn steps_tell_what_the_pattern_and_the_logits_show() {
+    let task = SortedList::new(4, 8).unwrap();
+    let model = model(&task, 2, 2, Normalization::LN);
+    let (data, engine) = (task.dataset(30, 3), Plain::new());
+    let name = "blocks.1.attn.hook_pattern";
+    let (logits, cache) = engine.run_with_cache(&model, data.tokens(), Filter::Names(&[name])).unwrap();
+    let pattern = cache.get::<Ix4>(name).unwrap();
+    let found = steps(Subject { model: &model, engine: &engine }, &task, 1, &data).unwrap();
+    assert_eq!(found.len(), 30 * 4);
+    for (at, step) in found.iter().enumerate() {
+        let (list, query) = (at / 4, 4 + at % 4);
+        let tokens = data.tokens().row(list).to_vec();
+        assert_eq!((step.list, step.query, step.d, step.next), (list, query, tokens[query], tokens[query + 1]));
+        assert_eq!(step.second, tokens.get(query + 2).copied());
+        let row: Vec<f64> = logits.slice(s![list, query, ..]).iter().map(|x| f64::from(*x).exp()).collect();
+        let total: f64 = row.iter().sum();
+        for (prob, token) in step.probs.iter().zip([step.d, step.next]) {
+            assert!((prob - row[token as usize] / total).abs() < 1e-6);
+        }
+        assert_eq!(step.right, row.iter().all(|x| *x <= row[step.next as usize]));
+        for head in 0..2 {
+            let weights = pattern.slice(s![list, head, query, ..]);
+            let to = |token| -> f64 { (0..9).filter(|k| tokens[*k] == token).map(|k| f64::from(weights[k])).sum() };
+            // A key that the query does not see has no weight.
+            let expected = [to(step.d), to(step.next), step.second.map_or(0.0, to)];
+            step.attention[head].iter().zip(expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-7));
+            let most = (0..9).max_by(|a, b| weights[*a].total_cmp(&weights[*b])).unwrap();
+            assert_eq!(step.favourites[head], tokens[most]);
+        }
+    }
+}
+
+#[test]
+fn families_hold_the_lists_they_are_named_after() {
+    let task = SortedList::new(4, 9).unwrap();
+    let model = model(&task, 1, 2, Normalization::LN);
+    let subject = Subject { model: &model, engine: &Plain::new() };
+    let gaps = gap_steps(subject, &task, 25, 7).unwrap();
+    // Two values and two others: a gap of 7 leaves just two.
+    assert_eq!(gaps.iter().map(|(gap, _)| *gap).collect::<Vec<_>>(), (1..=7).collect::<Vec<_>>());
+    for (gap, steps) in &gaps {
+        assert_eq!(steps.len(), 25);
+        assert!(steps.iter().all(|step| step.next - step.d == *gap));
+    }
+    let points = smallest_points(subject, &task, 25, 7).unwrap();
+    assert_eq!(points.iter().map(|point| point.smallest).collect::<Vec<_>>(), (0..=6).collect::<Vec<_>>());
+    assert_eq!(gaps, gap_steps(subject, &task, 25, 7).unwrap());
+}
+
+/// Where lists hold every value, only their order is random; a bidirectional model without positions does not see it.
+#[test]
+fn close_triples_are_attributed_one_by_one() {
+    let task = SortedList::new(6, 5).unwrap();
+    let mut model = model(&task, 1, 2, Normalization::LN);
+    let w_pos = model.params.layout().W_pos;
+    model.params.get_mut(w_pos).fill(0.0);
+    let head = Head { layer: 0, head: 1 };
+    let serving = Serving { ranges: vec![ServingRange { head, from: 0, to: 5 }], copied: 0.0 };
+    let subject = Subject { model: &model, engine: &Plain::new() };
+    let found = close_triples(subject, &task, &serving, 2, 1).unwrap();
+    let triples: Vec<Vec<u32>> = found.tokens.outer_iter().map(|row| row.to_vec()).collect();
+    assert_eq!(triples, [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]]);
+    for (triple, dla) in found.tokens.outer_iter().zip(found.dla.outer_iter()) {
+        let triple = Triple { list: &[3, 1, 0, 4, 5, 2], head, x: triple[0], y: triple[1], z: triple[2] };
+        let expected = triple_attribution(subject, &task, triple).unwrap().dla;
+        for ((prediction, source), found) in dla.indexed_iter() {
+            assert!((found - expected[prediction][source]).abs() < 1e-6);
+        }
+    }
+    let statistics = found.statistics().unwrap();
+    let ahead = found.dla.outer_iter().filter(|d| d[[0, 0]] + d[[0, 1]] > d[[1, 0]] + d[[1, 1]]).count();
+    assert_eq!(statistics.y_ahead, ahead as f64 / 4.0);
+    assert!((statistics.mean[1][0] - found.dla.slice(s![.., 1, 0]).mean().unwrap()).abs() < 1e-12);
+}
+
+#[test]
+fn score_terms_of_the_shown_lists_give_their_patterns() {
+    let task = SortedList::new(4, 8).unwrap();
+    let causal = [Normalization::LN, Normalization::LNPre, Normalization::None].map(|n| model(&task, 2, 3, n));
+    let bidirectional = Config { attention_dir: AttentionDir::Bidirectional, ..causal[0].config().clone() };
+    for model in causal.into_iter().chain([random_model(bidirectional, 6).cast()]) {
+        let options = StudyOptions { size: 12, lists: vec![vec![8, 0, 3, 1]], ..StudyOptions::default() };
+        let (results, arrays) = study_of(&task, &model, &options);
+        let lists = results.lists.len();
+        assert_eq!(results.lists[0].group, Group::Yours);
+        assert_eq!(arrays["pattern"].shape(), [lists, 6, 9, 9]);
+        assert_eq!(arrays["probs"].shape(), [lists, 10, 4]);
+        assert_eq!(arrays["score_terms"].shape(), [lists, 3, 3, 2, 4, 9]);
+        let scores = arrays["score_terms"].sum_axis(Axis(2)).sum_axis(Axis(2)).mapv(f64::from);
+        for list in 0..lists {
+            for head in 0..3 {
+                for slot in 0..4 {
+                    let powers: Vec<f64> = (0..model.config().keys_seen(4 + slot, 9))
+                        .map(|key| scores[[list, head, slot, key].as_slice()].exp())
+                        .collect();
+                    let total: f64 = powers.iter().sum();
+                    for (key, power) in powers.iter().enumerate() {
+                        let weight = arrays["pattern"][[list, head, 4 + slot, key].as_slice()];
+                        assert!((power / total - f64::from(weight)).abs() < 1e-5);
+                    }
+                }
+            }
+            let prediction = &results.lists[list].prediction;
+            for slot in 0..4 {
+                let column = arrays["probs"].slice(s![list, .., slot]).mapv(f64::from);
+                assert!((column.sum() - 1.0).abs() < 1e-5);
+                assert!((column[prediction.expected[slot] as usize] - prediction.prob_expected[slot]).abs() < 1e-6);
+            }
+        }
+    }
+}
+
+/// Lists of one to three values, one head and eight, one layer and two: claims that cannot be asked are not.
+#[test]
+fn any_sorting_model_can_be_studied() {
+    for (list_len, max_value, layers, heads) in [(1, 3, 1, 1), (2, 2, 1, 1), (3, 2, 1, 2), (3, 6, 2, 8), (5, 11, 1, 3)]
+    {
+        let task = SortedList::new(list_len, max_value).unwrap();
+        let model = model(&task, layers, heads, Normalization::LN);
+        let (results, _) = study_of(&task, &model, &StudyOptions { size: 20, ..StudyOptions::default() });
+        let verdict = |id: &str| results.findings.iter().find(|finding| finding.id == id).unwrap().verdict;
+        assert_eq!(verdict("split") == Verdict::NotAsked, heads == 1);
+        assert_eq!(verdict("y_ahead") == Verdict::NotAsked, list_len < 3);
+        for finding in &results.findings {
+            // Attention that never falls off has no place where it does.
+            let may_lack = finding.id == "sep_falls_off" && finding.verdict == Verdict::Fails;
+            assert_eq!(finding.value.is_none() && !may_lack, finding.verdict == Verdict::NotAsked, "{finding:?}");
+            assert!(finding.value.is_none_or(f64::is_finite), "{finding:?}");
+        }
+    }
+}
+
+#[test]
+fn other_seeds_give_findings_a_spread() {
+    let task = SortedList::new(4, 8).unwrap();
+    let one = model(&task, 1, 2, Normalization::LN);
+    let other = Model::init(one.config().clone(), 9).unwrap();
+    let options = StudyOptions { size: 20, others: vec![other.clone()], ..StudyOptions::default() };
+    let (results, _) = study_of(&task, &one, &options);
+    let (of_other, _) = study_of(&task, &other, &StudyOptions { others: Vec::new(), ..options });
+    assert_eq!(results.other_models, 1);
+    for (finding, other) in results.findings.iter().zip(&of_other.findings) {
+        if let (Some([low, high]), Some(a), Some(b)) = (finding.spread, finding.value, other.value) {
+            assert_eq!([low, high], [a.min(b), a.max(b)]);
+        }
+        assert_eq!(other.spread, None);
+    }
+}

@@ -1,0 +1,79 @@
+//! From what is known of classes to bounds of accuracies over all lists.
+
+use super::{Classes, Decided};
+use algolens_check::certificate::{Status, Tally};
+use algolens_core::task::Token;
+use std::collections::HashMap;
+
+/// Bounds of the share of predictions, and of lists, that are right.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    /// Lower and upper bound of the share of predictions.
+    pub token: [f64; 2],
+    /// Lower and upper bound of the share of lists.
+    pub list: [f64; 2],
+}
+
+/// The bounds that follow from what is known of every class.
+///
+/// A list is right unless one of its predictions is not known to be right (a union over positions), and is right when all
+/// of its classes are certified (counted exactly): the better of the two. It is wrong if some prediction is wrong: as often
+/// as at the position where that is known most often, or as often as some class knows it to be wrong for the first time (of
+/// which no list is counted twice), whichever is more.
+pub fn bounds(classes: &Classes, decided: &[Decided]) -> Bounds {
+    let positions = classes.list_len();
+    let (mut not_right, mut wrong, mut first_wrong) = (vec![0.0; positions], vec![0.0; positions], 0.0);
+    for (class, decided) in classes.all().iter().zip(decided) {
+        let share = classes.share(*class) * positions as f64;
+        not_right[class.position] += share * (1.0 - decided.right);
+        wrong[class.position] += share * decided.wrong;
+        first_wrong += share * decided.first_wrong;
+    }
+    let sum = |of: &[f64]| of.iter().sum::<f64>();
+    let mean = |of: &[f64]| sum(of) / positions as f64;
+    let by_union = 1.0 - sum(&not_right);
+    Bounds {
+        token: [1.0 - mean(&not_right), 1.0 - mean(&wrong)],
+        list: [
+            by_union.max(certified_lists(classes, decided)),
+            1.0 - wrong.iter().copied().fold(first_wrong, f64::max),
+        ],
+    }
+}
+
+fn certified_lists(classes: &Classes, decided: &[Decided]) -> f64 {
+    let certified = decided.iter().map(|decided| decided.status == Status::Certified);
+    share_of_lists(classes, certified)
+}
+
+/// The share of lists all of whose classes are marked: by position, the number of ways to choose the values so far that
+/// end with each token.
+pub fn share_of_lists(classes: &Classes, marked: impl IntoIterator<Item = bool>) -> f64 {
+    let mut ways: HashMap<(usize, Option<Token>), u128> = HashMap::from([((0, None), 1)]);
+    for (class, marked) in classes.all().iter().zip(marked) {
+        if marked && let Some(&so_far) = ways.get(&(class.position, class.token)) {
+            *ways.entry((class.position + 1, Some(class.target))).or_default() += so_far;
+        }
+    }
+    let all = classes.list_len();
+    let sets: u128 = ways.iter().filter(|((position, _), _)| *position == all).map(|(_, ways)| ways).sum();
+    sets as f64 / classes.all_sets() as f64
+}
+
+/// The classes by status, and their shares of all predictions.
+pub fn tally(classes: &Classes, decided: &[Decided]) -> (Tally<usize>, Tally<f64>) {
+    let (mut counts, mut mass) = (Tally::default(), Tally::default());
+    for (class, decided) in classes.all().iter().zip(decided) {
+        let share = classes.share(*class);
+        counts.total += 1;
+        mass.total += share;
+        let (count, mass) = match decided.status {
+            Status::Certified => (&mut counts.certified, &mut mass.certified),
+            Status::Refuted => (&mut counts.refuted, &mut mass.refuted),
+            Status::Undecided => (&mut counts.undecided, &mut mass.undecided),
+        };
+        *count += 1;
+        *mass += share;
+    }
+    (counts, mass)
+}

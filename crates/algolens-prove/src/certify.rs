@@ -1,0 +1,121 @@
+//! From a search to a certificate.
+
+use super::{Decided, Search, accuracy};
+use algolens_check::certificate::{Certificate, ClassStatus, Counterexample, Identity, Status, digest};
+use algolens_core::{
+    Error, Result,
+    engine::{Engine, Plain, loss::argmax},
+    model::{Model, processing::Step},
+    random,
+    task::{Dataset, SortedList, Task, Token},
+};
+use algolens_interpret::{Evaluation, Subject, evaluate};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use flate2::{Compression, write::ZlibEncoder};
+use std::io::Write;
+
+/// What a certificate is made from, beside the search.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The model that was searched.
+    pub model: &'a Model,
+    /// What its weights went through before.
+    pub processing: &'a [Step],
+    /// What it sorts.
+    pub task: &'a SortedList,
+    /// How many lists are drawn to compare with.
+    pub sampled_lists: usize,
+    /// Whether to list a counterexample for every refuted class.
+    pub counterexamples: bool,
+}
+
+/// The certificate of what a search has found so far. Every list that it calls wrong is predicted wrong by the plain
+/// engine, in f32.
+///
+/// # Errors
+/// A model that the search is not about.
+pub fn certificate(search: &Search, origin: &Origin) -> Result<Certificate> {
+    let (model, task, classes) = (origin.model, origin.task, search.classes());
+    let worst = search.worst();
+    let confirmed = confirm(model, task, &worst)?;
+    let mut decided = search.decided();
+    for (decided, is_confirmed) in decided.iter_mut().zip(&confirmed) {
+        if decided.status == Status::Refuted && decided.wrong == 0.0 && !is_confirmed {
+            decided.status = Status::Undecided;
+        }
+    }
+    let bounds = accuracy::bounds(classes, &decided);
+    let (counts, mass) = accuracy::tally(classes, &decided);
+    let sampled = sample(model, task, origin.sampled_lists)?;
+    let bracket = |[lower, upper]: [f64; 2], sampled| algolens_check::certificate::Bracket { lower, upper, sampled };
+    let wrong: Vec<Counterexample> = worst
+        .iter()
+        .zip(&confirmed)
+        .filter(|(found, confirmed)| **confirmed && found.as_ref().is_some_and(|found| found.margin < 0.0))
+        .filter_map(|(found, _)| found.clone())
+        .collect();
+    Ok(Certificate {
+        format: Certificate::FORMAT,
+        model: Identity {
+            sha256: digest(model),
+            processing: origin.processing.to_vec(),
+            task: task.spec(),
+            config: model.config().clone(),
+        },
+        classes: counts,
+        mass,
+        token_accuracy: bracket(bounds.token, sampled.token_accuracy),
+        list_accuracy: bracket(bounds.list, sampled.list_accuracy),
+        sampled_lists: origin.sampled_lists,
+        worst: worst.iter().flatten().min_by(|a, b| a.margin.total_cmp(&b.margin)).cloned(),
+        slack: search.slack(),
+        step: search.step(),
+        seconds: search.seconds(),
+        work: search.work(),
+        class_status: classes
+            .all()
+            .iter()
+            .zip(&decided)
+            .map(|(class, decided)| status(search, *class, decided))
+            .collect(),
+        counterexamples: origin.counterexamples.then_some(wrong),
+        evidence: pack(&search.evidence())?,
+    })
+}
+
+fn status(search: &Search, class: algolens_check::certificate::Class, decided: &Decided) -> ClassStatus {
+    let Decided { status, right, wrong, .. } = *decided;
+    let algolens_check::certificate::Class { position, token, target } = class;
+    ClassStatus { position, token, target, share: search.classes().share(class), status, right, wrong }
+}
+
+/// Whether the plain engine predicts each list wrong that is said to be, at its position.
+fn confirm(model: &Model, task: &SortedList, found: &[Option<Counterexample>]) -> Result<Vec<bool>> {
+    const CHUNK: usize = 1024;
+    let mut confirmed = vec![false; found.len()];
+    let wrong: Vec<(usize, &Counterexample)> =
+        found.iter().enumerate().filter_map(|(at, found)| Some((at, found.as_ref()?))).collect();
+    for chunk in wrong.chunks(CHUNK) {
+        let lists: Vec<&[Token]> = chunk.iter().map(|(_, found)| found.list.as_slice()).collect();
+        let data = Dataset::from_inputs(task, &lists)?;
+        let logits = Plain::new().logits(model, data.tokens(), data.positions())?;
+        for ((at, found), logits) in chunk.iter().zip(logits.outer_iter()) {
+            confirmed[*at] = argmax(logits.row(found.position)) as Token != found.expected;
+        }
+    }
+    Ok(confirmed)
+}
+
+/// The accuracies on lists drawn at random, always the same.
+fn sample(model: &Model, task: &SortedList, lists: usize) -> Result<Evaluation> {
+    let data = Dataset::generate(task, lists.max(1), &mut random::stream(0, "certify/sample"));
+    let engine = algolens_core::engine::Form::best(model.config()).engine(algolens_core::engine::Vectors::best());
+    evaluate(Subject { model, engine: &*engine }, &data)
+}
+
+fn pack(evidence: &[u8]) -> Result<String> {
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
+    let packed = zlib.write_all(evidence).and_then(|()| zlib.finish());
+    let packed = packed.map_err(|error| Error::invalid("evidence", "bytes that can be packed", error))?;
+    Ok(BASE64_STANDARD.encode(packed))
+}

@@ -1,0 +1,183 @@
+//! Against every list there is, one by one.
+
+use super::*;
+use crate::{Classes, Tables};
+use algolens_core::{
+    model::{AttentionDir, Config, Model, Normalization, Positions},
+    random,
+    task::SortedList,
+};
+
+/// A model of random weights.
+pub(crate) fn random_model(task: &SortedList, n_heads: usize, seed: u64) -> Model {
+    let values = task.max_value() as usize + 1;
+    let config = Config {
+        n_layers: 1,
+        n_heads,
+        d_model: 6,
+        d_head: 3,
+        mlp: None,
+        n_ctx: 2 * task.list_len() + 1,
+        d_vocab: values + 1,
+        d_vocab_out: values + 1,
+        normalization_type: Normalization::LN,
+        attention_dir: AttentionDir::Causal,
+        positional_embedding_type: Positions::Standard,
+        eps: 1e-5,
+    };
+    let mut rng = random::stream(seed, "test/prove");
+    let mut model = Model::zeros(config).unwrap();
+    model.params.values_mut().iter_mut().for_each(|value| *value = 2.0 * random::uniform24(&mut rng) - 1.0);
+    model
+}
+
+/// Every list of distinct values.
+pub(crate) fn every_list(list_len: usize, values: usize) -> Vec<List> {
+    let mut all = vec![[0; MOST_VALUES]];
+    for at in 0..list_len {
+        all = all
+            .iter()
+            .flat_map(|list| {
+                let free = (0..values as u16).filter(|value| !list[..at].contains(value));
+                free.map(|value| {
+                    let mut longer = *list;
+                    longer[at] = value;
+                    longer
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+/// What the lists of a region say of the costs: how many they are, the sum of products, the minimum, and the minimum of
+/// each option of each token.
+fn by_hand(
+    rows: &ClassRows,
+    region: &Region,
+    order: Order,
+    costs: &Costs,
+    lists: &[List],
+) -> (f64, f64, f64, Vec<[f64; BLOCK]>) {
+    let mut found = (0.0, 0.0, f64::INFINITY, vec![[f64::INFINITY; BLOCK]; rows.tokens.len()]);
+    let is_ordered = |list: &List| {
+        let mut ordered = *list;
+        order.apply(&mut ordered[..rows.list_len()]);
+        ordered == *list
+    };
+    for list in lists.iter().filter(|list| is_ordered(list) && rows.has(list) && region.has(rows, list)) {
+        let attended = rows.of_list(list);
+        let sum: f64 = attended.iter().map(|row| costs[*row]).sum();
+        found.0 += 1.0;
+        found.1 += attended.iter().map(|row| costs[*row].abs()).product::<f64>();
+        found.2 = found.2.min(sum);
+        for (token, of_token) in rows.tokens.iter().zip(&mut found.3) {
+            let option = list[..rows.list_len()].iter().position(|held| held == token).unwrap_or(ABSENT as usize);
+            of_token[option] = of_token[option].min(sum);
+        }
+    }
+    found
+}
+
+#[test]
+fn minima_marginals_and_sums_are_those_of_all_lists() {
+    for (list_len, values) in [(1, 3), (2, 5), (3, 7), (4, 8), (5, 7)] {
+        let task = SortedList::new(list_len, values as u32 - 1).unwrap();
+        let tables = Tables::of(&random_model(&task, 1, 3), &task).unwrap();
+        let lists = every_list(list_len, values);
+        let mut rng = random::stream(5, "test/costs");
+        for &class in Classes::of(&task).unwrap().all() {
+            let rows = ClassRows::of(&tables, class);
+            let costs: Vec<f64> = rows.rows.iter().map(|_| f64::from(random::uniform24(&mut rng)) - 0.5).collect();
+            let factors: Vec<f64> = costs.iter().map(|cost| cost.abs()).collect();
+            let mut region = Region::whole(&rows);
+            for restricted in [false, true] {
+                if restricted {
+                    for options in region.options_mut() {
+                        *options &= rng.next_u32() as u16 | rng.next_u32() as u16;
+                    }
+                }
+                let every_way = Vectors::available().into_iter().map(|vectors| (vectors, Order::Any));
+                let best = Vectors::best();
+                for (vectors, order) in every_way.chain([(best, Order::Ascending), (best, Order::Descending)]) {
+                    let (count, sum, least, marginals) = by_hand(&rows, &region, order, &costs, &lists);
+                    let mut oracle = Oracle::new(list_len, vectors).ordered(order);
+                    assert_eq!(oracle.count(&rows, &region), count);
+                    if order == Order::Any {
+                        assert!((oracle.sum_of_products(&rows, &region, &factors) - sum).abs() <= 1e-12 * sum);
+                    }
+                    let minimum = oracle.minimum_and_marginals(&rows, &region, &costs);
+                    let units = |minimum: Option<Minimum>| minimum.map(|minimum| minimum.units);
+                    assert_eq!(units(minimum), units(oracle.minimum(&rows, &region, &costs)));
+                    let minimum = oracle.minimum_and_marginals(&rows, &region, &costs);
+                    assert_eq!(minimum.is_some(), count > 0.0, "{class:?} {region:?}");
+                    let Some(minimum) = minimum else { continue };
+                    let near = |units: i64, expected: f64| {
+                        let most = (2 * list_len + 1) as f64;
+                        (0.0..=most).contains(&(expected * minimum.scale - units as f64))
+                    };
+                    assert!(near(minimum.units, least), "{class:?}: {} and {least}", minimum.bound());
+                    let attended = rows.of_list(&minimum.list);
+                    assert!(region.has(&rows, &minimum.list) && rows.has(&minimum.list));
+                    assert!(attended.iter().map(|row| costs[*row]).sum::<f64>() <= least + 1e-6);
+                    for (token, of_token) in marginals.iter().enumerate() {
+                        for (option, &expected) in of_token.iter().enumerate() {
+                            let options = region.options()[token];
+                            if options >> option & 1 == 0 || options == 1 << ABSENT {
+                                continue;
+                            }
+                            let units = oracle.marginal(token, option as u32);
+                            let right =
+                                if expected.is_finite() { near(units, expected) } else { units == i64::from(i32::MAX) };
+                            assert!(right, "{class:?} token {token} option {option}: {units} and {expected}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_with_allowed_steps_are_counted() {
+    let task = SortedList::new(4, 7).unwrap();
+    let tables = Tables::of(&random_model(&task, 1, 3), &task).unwrap();
+    let all = every_list(4, 8);
+    let allowed = |rank: usize, before: Option<u16>, token: u16| {
+        !(rank + 3 * token as usize + before.map_or(1, |before| 5 * before as usize)).is_multiple_of(3)
+    };
+    let mut rng = random::stream(6, "test/steps");
+    let mut oracle = Oracle::new(4, Vectors::best());
+    let mut counted = 0.0;
+    for &class in Classes::of(&task).unwrap().all() {
+        let rows = ClassRows::of(&tables, class);
+        let mut region = Region::whole(&rows);
+        for options in region.options_mut() {
+            *options &= rng.next_u32() as u16 | rng.next_u32() as u16;
+        }
+        let keeps = |list: &List| {
+            let mut sorted = list[..4].to_vec();
+            sorted.sort_unstable();
+            (0..class.position)
+                .all(|rank| allowed(rank, rank.checked_sub(1).map(|before| sorted[before]), sorted[rank]))
+        };
+        let expected = all.iter().filter(|list| rows.has(list) && region.has(&rows, list) && keeps(list)).count();
+        assert_eq!(oracle.count_with_steps(&rows, &region, allowed), expected as f64, "{class:?}");
+        counted += expected as f64;
+    }
+    assert!(counted > 100.0);
+}
+
+#[test]
+fn a_class_has_as_many_lists_as_are_counted() {
+    let task = SortedList::new(10, 50).unwrap();
+    let tables = Tables::of(&random_model(&task, 1, 3), &task).unwrap();
+    let classes = Classes::of(&task).unwrap();
+    let mut oracle = Oracle::new(10, Vectors::best());
+    for &class in classes.all().iter().step_by(97) {
+        let rows = ClassRows::of(&tables, class);
+        let (counted, expected) = (oracle.count(&rows, &Region::whole(&rows)), classes.lists(class));
+        assert!((counted - expected).abs() <= 1e-14 * expected, "{class:?}: {counted} and {expected}");
+        assert!(rows.has(&rows.middle()), "{class:?}: {:?}", rows.middle());
+    }
+}

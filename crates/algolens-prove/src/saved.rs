@@ -1,0 +1,85 @@
+//! A search as bytes: what `--resume` goes on from.
+
+use super::{
+    Classes, Tables,
+    node::Node,
+    search::{Open, State},
+    tree::{End, Tree},
+};
+use algolens_core::{Error, Result};
+use flate2::{Compression, bufread::ZlibDecoder, write::ZlibEncoder};
+use serde::{Deserialize, Serialize};
+use std::io::{Read, Write};
+
+const FORMAT: u32 = 1;
+/// No search has more bytes.
+const LARGEST: u64 = 8 << 30;
+
+#[derive(Serialize, Deserialize)]
+struct Saved<S> {
+    format: u32,
+    /// Of the model.
+    digest: String,
+    state: S,
+}
+
+pub(super) fn write(state: &State, digest: String) -> Result<Vec<u8>> {
+    let failed = |error: &dyn std::fmt::Display| Error::invalid("search", "a state that can be written", error);
+    let bytes = postcard::to_stdvec(&Saved { format: FORMAT, digest, state }).map_err(|error| failed(&error))?;
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+    zlib.write_all(&bytes).and_then(|()| zlib.finish()).map_err(|error| failed(&error))
+}
+
+pub(super) fn read(bytes: &[u8], tables: &Tables, classes: &Classes, digest: &str) -> Result<State> {
+    let unreadable = |found: &dyn std::fmt::Display| Error::invalid("saved search", "what a search wrote", found);
+    let mut plain = Vec::new();
+    ZlibDecoder::new(bytes).take(LARGEST).read_to_end(&mut plain).map_err(|error| unreadable(&error))?;
+    let saved: Saved<State> = postcard::from_bytes(&plain).map_err(|error| unreadable(&error))?;
+    if saved.format != FORMAT {
+        return Err(Error::invalid("saved search's format", FORMAT.to_string(), saved.format));
+    }
+    if saved.digest != digest {
+        return Err(Error::invalid("saved search's model", format!("the one with SHA-256 {digest}"), saved.digest));
+    }
+    if is_sound(&saved.state, tables, classes) { Ok(saved.state) } else { Err(unreadable(&"other numbers")) }
+}
+
+/// Whether all numbers that are used as indices are in range.
+fn is_sound(state: &State, tables: &Tables, classes: &Classes) -> bool {
+    let is_tree_sound = |tree: &Tree| {
+        let parts_follow = |(number, end): (usize, &End)| match end {
+            End::Split(_, parts) => parts.iter().all(|part| (number + 1..tree.nodes.len()).contains(&(*part as usize))),
+            _ => true,
+        };
+        !tree.nodes.is_empty() && tree.nodes.iter().map(|branch| &branch.end).enumerate().all(parts_follow)
+    };
+    let is_open_sound = |open: &Open| {
+        let tree = state.trees.get(open.tree as usize);
+        tree.is_some_and(|tree| (open.branch as usize) < tree.nodes.len() && tree.open > 0)
+            && open.split.token < open.node.region.options().len()
+            && is_node_sound(&open.node, tables, classes.all()[open.tree as usize])
+    };
+    state.trees.len() <= classes.all().len()
+        && state.trees.iter().all(is_tree_sound)
+        && state.open.iter().all(is_open_sound)
+        && state.step > 0.0
+        && state.slack.is_finite()
+}
+
+fn is_node_sound(node: &Node, tables: &Tables, class: algolens_check::certificate::Class) -> bool {
+    let (low, y) = (class.token.map_or(0, |token| token as usize + 1), class.target as usize);
+    let is_token = |token: &u16| (*token as usize) < low || (y..tables.values()).contains(&(*token as usize));
+    node.region.options().len() == low + tables.values() - y
+        && node.lists.iter().all(|list| {
+            let list = &list[..tables.list_len()];
+            list.iter().all(is_token)
+                && (1..list.len()).all(|at| !list[..at].contains(&list[at]))
+                && list.iter().filter(|token| (**token as usize) < low).count() == class.position
+        })
+        && node.rivals.iter().all(|rival| {
+            (rival.answer as usize) < tables.d_vocab_out()
+                && rival.floors.len() == tables.n_heads()
+                && rival.written.len() == tables.n_heads()
+        })
+        && !node.rivals.is_empty()
+}

@@ -1,0 +1,3 @@
+//! Attacks and proofs, from outside.
+
+mod prove;

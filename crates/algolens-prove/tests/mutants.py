@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+"""Plants bugs in `prove/`, one after another, and sees whether its tests notice: about half an hour on two cores.
+
+    python3 crates/algolens-prove/tests/mutants.py [NUMBER...]
+
+Works on a copy of the last commit in a temporary folder. A line a mutant: `killed` (with the tests that failed), or
+`SURVIVED`. Exits with 1 if one survived, or if the text that it changes is no longer there.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+# What is wrong, where (in crates/algolens-prove/src/), the text, and what it becomes.
+MUTANTS = [
+    ("ranks are one too high", "oracle/kernels.rs",
+     "std::array::from_fn(|lane: usize| by_count[before + lane.count_ones() as usize])",
+     "std::array::from_fn(|lane: usize| by_count[(before + lane.count_ones() as usize + 1).min(12)])"),
+    ("no token may be left out, forward", "oracle/kernels.rs",
+     "let mut least = if place.optional { load(simd, before, start) } else",
+     "let mut least = if false { load(simd, before, start) } else"),
+    ("leaving a token out costs the rest twice", "oracle/kernels.rs",
+     "absent = absent.min(load(simd, before, start) + after);",
+     "absent = absent.min(load(simd, before, start) + after + after);"),
+    ("the way back forgets ranks", "oracle/kernels.rs",
+     "rest = (rest + load(simd, &ranks[block.count_ones() as usize], 0)).min(big);",
+     "rest = rest.min(big);"),
+    ("sums forget ranks", "oracle/kernels.rs",
+     "(load_sums(simd, old, start) * factors).store_slice",
+     "(load_sums(simd, old, start)).store_slice"),
+    ("what SEP costs is forgotten", "oracle/mod.rs",
+     "let constant = round_down(costs[rows.rows.len() - 1], scale);",
+     "let constant = 0;"),
+    ("costs are rounded up", "oracle/mod.rs",
+     "(cost * scale - 0.5 + MAGIC)",
+     "(cost * scale + 40.5 + MAGIC)"),
+    ("one candidate too few", "oracle/mod.rs",
+     "self.cheapest.iter().take(needed)",
+     "self.cheapest.iter().take(needed - 1)"),
+    ("d may have any rank", "oracle/mod.rs",
+     'let there = rank < position && (rank + 1 == position) == last;\n                    if there { round',
+     'let there = rank < position;\n                    if there { round'),
+    ("minima a little below zero count as positive", "oracle/mod.rs",
+     "self.units >= MARGIN",
+     "self.units >= -(1 << 20)"),
+    ("tokens that must follow may be passed over", "oracle/steps.rs",
+     ".skip(must_follow.unwrap_or(0))",
+     ".skip(0)"),
+    ("any value may be the first", "oracle/steps.rs",
+     "let is_first = must_follow.is_none() && allowed",
+     "let is_first = allowed"),
+    ("every step is allowed", "oracle/steps.rs",
+     "if !sums.is_empty() && allowed(rank, Some(rows.tokens[last]), rows.tokens[token])",
+     "if !sums.is_empty()"),
+    ("floors hold unproved", "bout.rs",
+     'if minimum.is_positive() {\n                self.floors[head]',
+     'if true {\n                self.floors[head]'),
+    ("half of the box is forgotten", "bout.rs",
+     "let room = self.contest.threshold() - all;",
+     "let room = 0.5 * (self.contest.threshold() - all);"),
+    ("options close to failing are struck out", "bout.rs",
+     "if units < MARGIN {",
+     "if units < MARGIN - (1 << 22) {"),
+    ("the other heads give more than they do", "bout.rs",
+     "b.push(self.contest.threshold() - cell.low.iter().sum::<f64>());",
+     "b.push(self.contest.threshold() - cell.high.iter().sum::<f64>());"),
+    ("a cell is not looked at", "bout.rs",
+     "return self.divide_cell(right, depth - 1);",
+     "let _ = right; return Some(());"),
+    ("floors decide below the threshold", "bout.rs",
+     ">= self.contest.threshold() + AHEAD * self.prover.step",
+     ">= self.contest.threshold() - 0.5"),
+    ("the slack has the wrong sign", "contest.rs",
+     "tables.beta[winner] - tables.beta[loser] - slack",
+     "tables.beta[winner] - tables.beta[loser] + slack"),
+    ("b_U is forgotten", "contest.rs",
+     "tables.beta[winner] - tables.beta[loser] - slack",
+     "-slack"),
+    ("sigma's bounds are exchanged", "contest.rs",
+     "if constant >= 0.0 { &rows",
+     "if constant < 0.0 { &rows"),
+    ("the direct path is forgotten", "contest.rs",
+     "tables.B[[rows.destination, winner]] - tables.B[[rows.destination, loser]] + constant",
+     "constant"),
+    ("the threshold is lower by a half", "contest.rs",
+     "-self.base",
+     "-self.base - 0.5"),
+    ("rivals strike out for each other", "node.rs",
+     "*kept |= more",
+     "*kept &= more"),
+    ("a rival is beaten where half of the options are struck out", "node.rs",
+     "                Outcome::Won => steps.extend(written),",
+     "                Outcome::Won | Outcome::Narrowed\n"
+     "                    if 2 * bout.kept.iter().map(|kept| kept.count_ones()).sum::<u32>()\n"
+     "                        < all.iter().map(|all| all.count_ones()).sum::<u32>() =>\n"
+     "                    steps.extend(written),\n"
+     "                Outcome::Won => steps.extend(written),"),
+    ("a single list is right below the slack", "node.rs",
+     "let right = margin > effort.slack;",
+     "let right = margin > effort.slack - 0.5;"),
+    ("a single list is wrong above the slack", "node.rs",
+     "if !right && margin < -effort.slack {",
+     "if margin < effort.slack + 0.5 {"),
+    ("lists are wrong by less than the slack", "node.rs",
+     "Contest::new(prover.rows, rival.answer.into(), prover.rows.class.target as usize, effort.slack)",
+     "Contest::new(prover.rows, rival.answer.into(), prover.rows.class.target as usize, effort.slack - 1.0)"),
+    ("both parts of a split are the left one", "node.rs",
+     "[split.options, !split.options]",
+     "[split.options, split.options]"),
+    ("all lists are wrong where some are", "node.rs",
+     "Some((before - self.count, (first",
+     "Some((before, (first"),
+    ("weights fall with the score", "class_rows.rs",
+     "libm::exp(*score - largest)",
+     "libm::exp(largest - *score)"),
+    ("the destination is a place too late", "class_rows.rs",
+     "sorted(class.position - 1, d)",
+     "sorted(class.position, d)"),
+    ("y stands behind what is above it", "class_rows.rs",
+     "(0..low).chain(y..values)",
+     "(0..low).chain(y + 1..values + 1).map(|t| if t == values { y } else { t })"),
+    ("the width of the norm is off by one", "class_rows.rs",
+     'let width = ((own.len() - 1) as f64).sqrt();\n        let low',
+     'let width = (own.len() as f64 - 2.0).sqrt();\n        let low'),
+    ("sigma's lower bound is too high", "class_rows.rs",
+     "Averages { base: unit.dot(&own) / width,",
+     "Averages { base: 1.3 * unit.dot(&own) / width,"),
+    ("one value too many above y", "class.rs",
+     "let above = self.values - 1 - class.target as usize;",
+     "let above = self.values - class.target as usize;"),
+    ("one value too many below d", "class.rs",
+     "choose(token as usize, class.position - 1) *",
+     "choose(token as usize + 1, class.position - 1) *"),
+    ("what is not known counts as right", "accuracy.rs",
+     "not_right[class.position] += share * (1.0 - decided.right);",
+     "not_right[class.position] += share * decided.wrong;"),
+    ("the union is a maximum", "accuracy.rs",
+     "let by_union = 1.0 - sum(&not_right);",
+     "let by_union = 1.0 - not_right.iter().copied().fold(0.0, f64::max);"),
+    ("wrong shares of positions are added", "accuracy.rs",
+     "wrong.iter().copied().fold(first_wrong, f64::max)",
+     "wrong.iter().sum::<f64>()"),
+    ("lists come from nowhere", "accuracy.rs",
+     "ways.get(&(class.position, class.token))",
+     "ways.get(&(class.position, class.token)).or(Some(&1))"),
+    ("scores are scaled twice", "tables.rs",
+     "* config.attn_scale()",
+     "* config.attn_scale() * config.attn_scale()"),
+    ("the last norm's bias is forgotten", "tables.rs",
+     "beta = beta + model.params.get(ln_final.b).dot(&W_U);",
+     ""),
+    ("b_O is forgotten", "tables.rs",
+     "center(&(residual + model.params.get(block.b_O)))",
+     "center(&residual)"),
+    ("every attack is a proof", "attack.rs",
+     "unclosed.is_empty().then_some(hunt.least - FINEST)",
+     "Some(hunt.least - FINEST)"),
+    ("ordered lists may exchange tokens", "oracle/mod.rs",
+     "if candidates && self.order == Order::Any && optional",
+     "if candidates && optional"),
+    ("ordered lists forget ranks", "oracle/ordered.rs",
+     "(at(position) + rank.as_ref().map_or(0, |rank| rank(of_rank))).min(BIG)",
+     "at(position).min(BIG)"),
+    ("ordered lists are counted the wrong way round", "oracle/ordered.rs",
+     "for rank in (0..MOST_VALUES).rev()",
+     "for rank in 0..MOST_VALUES"),
+    ("descending lists ascend", "order.rs",
+     "Self::Descending => list_len - 1 - rank",
+     "Self::Descending => rank"),
+    ("the largest gap is not allowed", "attack.rs",
+     "gap <= most)",
+     "gap < most)"),
+    ("values that are not allowed are used", "attack.rs",
+     "*options &= 1 << ABSENT;",
+     "let _ = options;"),
+    ("floors outlive the bound that they were of", "search.rs",
+     "part.forget_floors();",
+     ""),
+    ("worst lists of a split are forgotten", "search.rs",
+     "let worst = if has_worst { None } else { Found::worst_of(&prover) };",
+     "let worst: Option<Found> = None; let _ = has_worst;"),
+    ("once a list is wrong, worse ones are forgotten", "search.rs",
+     "let has_worst = self.aim == Aim::Shares && self.state.trees[tree].is_refuted();",
+     "let has_worst = self.state.trees[tree].is_refuted();"),
+    ("an attack takes what is wrong for what is bad enough", "search.rs",
+     "(self.aim == Aim::Shares).then_some(&self.certified)",
+     "Some(&self.certified)"),
+    ("an attack is over with parts left", "tree.rs",
+     "!self.nodes.iter().any(|branch| matches!(branch.end, End::Open(_)))",
+     "true"),
+    ("half of what is undecided is forgotten", "tree.rs",
+     "let undecided: f64 = self.nodes.iter().map(|branch| branch.end.undecided()).sum();",
+     "let undecided: f64 = self.nodes.iter().map(|branch| branch.end.undecided()).sum::<f64>() * 0.5;"),
+    ("single lists are always decided", "tree.rs",
+     "End::Single(!right && examined.wrong == 0.0)",
+     "End::Single(false)"),
+]
+
+TESTS = ["--lib prove", "--test prove -- --skip ten_million"]
+LONGEST_SECONDS = 600
+
+
+def run(command, tree, env):
+    """Exit status (None if it took too long) and what was printed."""
+    try:
+        done = subprocess.run(command, shell=True, cwd=tree, env=env, capture_output=True, text=True,
+                              timeout=LONGEST_SECONDS)
+        return done.returncode, done.stdout + done.stderr
+    except subprocess.TimeoutExpired:
+        return None, ""
+
+
+def test(tree, env):
+    """How the tests came out: in words, and whether they noticed anything."""
+    status, printed = run("cargo test --release -p algolens --lib --test prove --no-run", tree, env)
+    if status != 0:
+        return "does not build\n" + printed, False
+    for tests in TESTS:
+        status, printed = run(f"cargo test --release -p algolens {tests}", tree, env)
+        if status is None:
+            return "killed: the tests do not end", True
+        if status != 0:
+            failed = [line.split()[1] for line in printed.splitlines() if line.startswith("test ") and line.endswith("... FAILED")]
+            return "killed by " + ", ".join(failed), True
+    return "SURVIVED", False
+
+
+def main():
+    chosen = [int(number) for number in sys.argv[1:]] or range(len(MUTANTS))
+    root = subprocess.run("git rev-parse --show-toplevel", shell=True, check=True, capture_output=True, text=True)
+    failures = 0
+    with tempfile.TemporaryDirectory() as folder:
+        tree = os.path.join(folder, "tree")
+        subprocess.run(["git", "clone", "--quiet", root.stdout.strip(), tree], check=True)
+        env = dict(os.environ, CARGO_TARGET_DIR=os.path.join(folder, "target"), CARGO_PROFILE_RELEASE_LTO="off",
+                   CARGO_PROFILE_RELEASE_INCREMENTAL="true", CARGO_PROFILE_RELEASE_CODEGEN_UNITS="64")
+        words, noticed = test(tree, env)
+        if noticed or words != "SURVIVED":
+            sys.exit(f"the tests fail without any mutant: {words}")
+        for number in chosen:
+            what, file, old, new = MUTANTS[number]
+            path = os.path.join(tree, "crates/algolens-prove/src", file)
+            with open(path) as source:
+                text = source.read()
+            began = time.time()
+            if old in text:
+                with open(path, "w") as source:
+                    source.write(text.replace(old, new))
+                words, noticed = test(tree, env)
+                with open(path, "w") as source:
+                    source.write(text)
+            else:
+                words, noticed = f"{file} has no such text", False
+            failures += not noticed
+            print(f"{number:2} {what}: {words} ({time.time() - began:.0f} s)", flush=True)
+    sys.exit(1 if failures else 0)
+
+
+main()
