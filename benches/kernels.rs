@@ -3,6 +3,7 @@
 //! Kernels have the sizes that the post's model gives them: a list's 10 queries and 20 keys, rows of 160 numbers (96 of the
 //! residual stream and 52 logits, padded). Forms take training steps on 512 lists.
 
+use algolens_core::dispatch;
 use algolens_core::{
     engine::{
         Batch, Form, Vectors, matmul,
@@ -14,7 +15,6 @@ use algolens_core::{
     train::Recipe,
 };
 use divan::{Bencher, counter::ItemsCount};
-use fearless_simd::dispatch;
 use ndarray::Array2;
 use std::iter::once;
 

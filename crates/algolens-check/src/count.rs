@@ -5,8 +5,9 @@ use super::{
     passes::{LANES, LOW},
     recursion::Blocks,
 };
+use algolens_core::dispatch;
 use algolens_core::engine::Vectors;
-use fearless_simd::{dispatch, prelude::*};
+use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
 use std::ops::AddAssign;
 
@@ -70,7 +71,7 @@ impl<N: Copy + AddAssign + PartialEq + From<u8>> Counting<N> {
     }
 
     fn count(&mut self, region: &[u16]) -> N {
-        let row = dispatch!(self.vectors.level(), simd => self.fill(simd, region));
+        let row = dispatch!(self.vectors, simd => self.fill(simd, region));
         self.rows[row * self.stride + (1 << self.list_len) - 1]
     }
 

@@ -9,9 +9,9 @@ use super::{
     class::{ABSENT, Members},
     passes::{LANES, LOW, NEVER, PAD, Pass, backward, forward},
 };
+use algolens_core::dispatch;
 use algolens_core::engine::Vectors;
 use aligned_vec::{AVec, ConstAlign, avec};
-use fearless_simd::dispatch;
 
 /// What each row costs, in units.
 pub(super) struct Costs {
@@ -49,7 +49,7 @@ macro_rules! with_high {
     };
     (@ $number:literal, $vectors:expr, $HIGH:ident, $simd:ident => $call:expr) => {{
         const $HIGH: usize = $number;
-        dispatch!($vectors.level(), $simd => $call)
+        dispatch!($vectors, $simd => $call)
     }};
 }
 

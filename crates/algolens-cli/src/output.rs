@@ -3,9 +3,13 @@
 use algolens::{Error, Result, interpret::Prediction, task::Token};
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::ArrayViewD;
-use ndarray_npy::NpzWriter;
+use ndarray_npy::WriteNpyExt;
 use serde::Serialize;
-use std::io::{Cursor, Write};
+use std::{
+    fmt::Display,
+    io::{Cursor, Write},
+};
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 /// Prints a verb's answer. A reader that has gone away (a closed pipe) is no error.
 pub fn print(text: &str) -> std::io::Result<()> {
@@ -38,14 +42,18 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
     lines.join("\n") + "\n"
 }
 
-/// Arrays as the bytes of an `.npz` file.
+/// Arrays as the bytes of an `.npz` file: a zip archive of one `.npy` each, uncompressed, as `numpy.savez` writes it.
 pub fn npz<'a>(arrays: impl IntoIterator<Item = (&'a str, ArrayViewD<'a, f32>)>) -> Result<Vec<u8>> {
-    let failed = |error: ndarray_npy::WriteNpzError| Error::invalid("npz", "arrays that it can hold", error);
-    let mut writer = NpzWriter::new(Cursor::new(Vec::new()));
-    for (name, array) in arrays {
-        writer.add_array(name, &array).map_err(failed)?;
+    fn failed(error: impl Display) -> Error {
+        Error::invalid("npz", "arrays that it can hold", error)
     }
-    writer.finish().map(Cursor::into_inner).map_err(failed)
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, array) in arrays {
+        archive.start_file(format!("{name}.npy"), options).map_err(failed)?;
+        array.write_npy(&mut archive).map_err(failed)?;
+    }
+    archive.finish().map(Cursor::into_inner).map_err(failed)
 }
 
 /// Values parted by blanks.

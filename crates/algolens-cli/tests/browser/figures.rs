@@ -2,9 +2,10 @@
 
 use super::page::Report;
 use ndarray::{ArrayD, ArrayViewD, Axis};
-use ndarray_npy::NpzReader;
+use ndarray_npy::ReadNpyExt;
 use serde_json::Value;
 use std::{collections::BTreeMap, fs::File, path::Path};
+use zip::ZipArchive;
 
 /// What `algolens study` wrote.
 pub struct Study {
@@ -25,10 +26,12 @@ impl Study {
     /// Reads the folder of a study.
     pub fn read(folder: &Path) -> Self {
         let results = serde_json::from_slice(&std::fs::read(folder.join("results.json")).unwrap()).unwrap();
-        let mut npz = NpzReader::new(File::open(folder.join("arrays.npz")).unwrap()).unwrap();
-        let names = npz.names().unwrap();
-        let arrays =
-            names.into_iter().map(|name| (name.trim_end_matches(".npy").to_owned(), npz.by_name(&name).unwrap()));
+        let mut npz = ZipArchive::new(File::open(folder.join("arrays.npz")).unwrap()).unwrap();
+        let arrays = (0..npz.len()).map(|at| {
+            let entry = npz.by_index(at).unwrap();
+            let name = entry.name().unwrap().trim_end_matches(".npy").to_owned();
+            (name, ArrayD::read_npy(entry).unwrap())
+        });
         Self { results, arrays: arrays.collect() }
     }
 

@@ -1,8 +1,9 @@
 //! The fixed groups that a batch is cut into, so that sums are made in the same order on any number of threads.
 
-use super::vector::Vectors;
+use super::level::Vectors;
+use crate::dispatch;
 use crate::{model::Config, parallel::for_each};
-use fearless_simd::{Simd, dispatch};
+use fearless_simd::Simd;
 use fearless_simd_macros::simd;
 
 /// The groups that a batch is cut into, at most. Fixed, so that sums are made in the same order on any number of threads.
@@ -35,7 +36,7 @@ pub(super) fn sum_all(vectors: Vectors, sums: Vec<(&mut [f32], Vec<&[f32]>)>) {
         })
     });
     for_each(shares.collect(), |(sum, parts): (&mut [f32], Vec<&[f32]>)| {
-        dispatch!(vectors.level(), simd => sum_share(simd, sum, &parts));
+        dispatch!(vectors, simd => sum_share(simd, sum, &parts));
     });
 }
 

@@ -30,11 +30,22 @@ pub fn add_row_sums<T: Scalar>(mut sum: ArrayViewMut1<T>, rows: ArrayView2<T>) {
 fn product<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>, scale: T, keep: bool) {
     let ((m, k), (k_b, n)) = (a.dim(), b.dim());
     assert!(k == k_b && c.dim() == (m, n), "{:?} = {:?} × {:?}", c.dim(), a.dim(), b.dim());
-    // SAFETY: for all indices below the asserted dimensions, an ndarray view's pointer and strides reach its own live
-    // elements only; `c` is a unique borrow, so no element of it is one of `a` or `b`. `gemm` is instantiated with
-    // f32 and f64 alone (the implementors of `Scalar`), which it supports.
+    // The kernels want columns of the result to be apart and its rows together; cᵀ = bᵀ aᵀ has them so.
+    if c.strides()[1].abs() < c.strides()[0].abs() {
+        return product_of_columns(c.reversed_axes(), b.reversed_axes(), a.reversed_axes(), scale, keep);
+    }
+    product_of_columns(c.view_mut(), a, b, scale, keep);
+}
+
+/// [`product`], fastest where the columns of `c` are contiguous.
+fn product_of_columns<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>, scale: T, keep: bool) {
+    let ((m, k), n) = (a.dim(), b.ncols());
+    // SAFETY: `product` has asserted that `a` is [m, k], `b` [k, n] and `c` [m, n]. For all indices below these dimensions
+    // an ndarray view's pointer and strides reach its own live elements only; `c` is a unique borrow, so no element of it
+    // is one of `a` or `b`. `T::gemm()` multiplies matrices of `T`: the trait is sealed, and both implementations take
+    // the kernel of their own type.
     unsafe {
-        gemm::gemm(
+        T::gemm()(
             m,
             n,
             k,
@@ -53,7 +64,7 @@ fn product<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            gemm_common::Parallelism::None,
         );
     }
 }

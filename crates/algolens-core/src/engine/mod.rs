@@ -8,6 +8,7 @@ mod circuit;
 mod form;
 mod groups;
 pub mod hooks;
+mod level;
 pub mod loss;
 pub mod matmul;
 mod memory;
@@ -19,11 +20,13 @@ mod table;
 pub mod vector;
 
 pub use circuit::Circuit;
+#[doc(hidden)]
+pub use fearless_simd;
 pub use form::Form;
+pub use level::Vectors;
 pub use loss::{Outcome, Score};
 pub use plain::Plain;
 pub use table::Table;
-pub use vector::Vectors;
 
 use crate::{
     Error, Result, Scalar,

@@ -115,6 +115,11 @@ const fn largest_tile<S: Simd>() -> (usize, usize) {
     if S::f32s::LEN == 16 { (5, 5) } else { (4, 3) }
 }
 
+/// The most rows of a tile of dot products.
+const fn highest_dots<S: Simd>() -> usize {
+    if S::f32s::LEN == 16 { 5 } else { 2 }
+}
+
 /// `total` cut into the fewest runs of at most `most`, as even as they can be, longer ones first.
 #[inline(always)]
 pub fn runs(total: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
@@ -127,15 +132,15 @@ pub fn runs(total: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     )
 }
 
-/// Calls `$kernel::<S, T, O, P, rows, vectors>` for a tile of at most 5 × 5.
+/// Calls `$kernel::<S, T, O, P, rows, vectors>` for a tile of at most [`largest_tile`]; others are not compiled.
 macro_rules! with_tile {
     ($rows:expr, $vectors:expr, $kernel:ident $arguments:tt) => {
         match $rows {
             1 => with_tile!(@ 1, $vectors, $kernel $arguments),
             2 => with_tile!(@ 2, $vectors, $kernel $arguments),
-            3 => with_tile!(@ 3, $vectors, $kernel $arguments),
-            4 => with_tile!(@ 4, $vectors, $kernel $arguments),
-            5 => with_tile!(@ 5, $vectors, $kernel $arguments),
+            3 if const { largest_tile::<S>().0 >= 3 } => with_tile!(@ 3, $vectors, $kernel $arguments),
+            4 if const { largest_tile::<S>().0 >= 4 } => with_tile!(@ 4, $vectors, $kernel $arguments),
+            5 if const { largest_tile::<S>().0 >= 5 } => with_tile!(@ 5, $vectors, $kernel $arguments),
             _ => unreachable!("no tile is higher"),
         }
     };
@@ -143,9 +148,9 @@ macro_rules! with_tile {
         match $vectors {
             1 => $kernel::<S, T, O, P, $rows, 1> $arguments,
             2 => $kernel::<S, T, O, P, $rows, 2> $arguments,
-            3 => $kernel::<S, T, O, P, $rows, 3> $arguments,
-            4 => $kernel::<S, T, O, P, $rows, 4> $arguments,
-            5 => $kernel::<S, T, O, P, $rows, 5> $arguments,
+            3 if const { largest_tile::<S>().1 >= 3 } => $kernel::<S, T, O, P, $rows, 3> $arguments,
+            4 if const { largest_tile::<S>().1 >= 4 } => $kernel::<S, T, O, P, $rows, 4> $arguments,
+            5 if const { largest_tile::<S>().1 >= 5 } => $kernel::<S, T, O, P, $rows, 5> $arguments,
             _ => unreachable!("no tile is wider"),
         }
     };
@@ -274,16 +279,21 @@ pub fn dot_products<S: Simd, T: Terms>(
     columns: usize,
     width: usize,
 ) {
-    let high = if S::f32s::LEN == 16 { 5 } else { 2 };
     for column in (0..columns).step_by(DOTS) {
-        for tile in runs(rows.len(), high) {
+        for tile in runs(rows.len(), highest_dots::<S>()) {
             let first = rows.start + tile.start;
             match tile.len() {
                 1 => dots_tile::<S, T, 1>(simd, out, a, first, b, column, columns, width),
                 2 => dots_tile::<S, T, 2>(simd, out, a, first, b, column, columns, width),
-                3 => dots_tile::<S, T, 3>(simd, out, a, first, b, column, columns, width),
-                4 => dots_tile::<S, T, 4>(simd, out, a, first, b, column, columns, width),
-                5 => dots_tile::<S, T, 5>(simd, out, a, first, b, column, columns, width),
+                3 if const { highest_dots::<S>() >= 3 } => {
+                    dots_tile::<S, T, 3>(simd, out, a, first, b, column, columns, width)
+                }
+                4 if const { highest_dots::<S>() >= 4 } => {
+                    dots_tile::<S, T, 4>(simd, out, a, first, b, column, columns, width)
+                }
+                5 if const { highest_dots::<S>() >= 5 } => {
+                    dots_tile::<S, T, 5>(simd, out, a, first, b, column, columns, width)
+                }
                 _ => unreachable!("no tile is higher"),
             }
         }
@@ -331,11 +341,11 @@ fn dots_tile<S: Simd, T: Terms, const M: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dispatch;
     use crate::engine::vector::{
         LANES, padded,
         tests::{cases, levels},
     };
-    use fearless_simd::dispatch;
     use ndarray::{Array2, s};
     use proptest::prelude::*;
     use std::iter::once;
@@ -378,7 +388,7 @@ mod tests {
                     let mut found = held.clone();
                     let mut out = rows_mut(&mut found);
                     let (results, columns, terms) = (results.clone(), columns.clone(), terms.clone());
-                    dispatch!(level.level(), simd => weighted_sums(
+                    dispatch!(level, simd => weighted_sums(
                         simd, &mut out, results.clone(), columns.clone(), once((weights, rows(&of_terms))), terms.clone()
                     ));
                     prop_assert_eq!(&found, &expected, "{:?}", level);
@@ -396,7 +406,7 @@ mod tests {
             for level in levels() {
                 let mut found = Array2::zeros((count, padded(columns)));
                 let mut out = rows_mut(&mut found);
-                dispatch!(level.level(), simd => dot_products(
+                dispatch!(level, simd => dot_products(
                     simd, &mut out, rows(&a), first..count, rows(&b), columns, width
                 ));
                 prop_assert_eq!(found.slice(s![first.., ..columns]), &expected, "{:?}", level);

@@ -80,6 +80,7 @@ pub fn predict<S: Simd>(simd: S, logits: &mut [f32], target: usize) -> Predictio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dispatch;
     use crate::engine::{
         loss,
         vector::{
@@ -87,7 +88,6 @@ mod tests {
             tests::{cases, levels},
         },
     };
-    use fearless_simd::dispatch;
     use ndarray::aview1;
     use proptest::prelude::*;
 
@@ -99,7 +99,7 @@ mod tests {
             let log_probs = loss::log_softmax(aview1(&scores[..seen]));
             for level in levels() {
                 let mut found = scores.clone();
-                dispatch!(level.level(), simd => pattern(simd, &mut found, seen));
+                dispatch!(level, simd => pattern(simd, &mut found, seen));
                 for (found, log_prob) in found.iter().zip(&log_probs) {
                     prop_assert!((f64::from(*found) - log_prob.exp()).abs() < 1e-6, "{:?}", level);
                 }
@@ -118,7 +118,7 @@ mod tests {
             padded.resize(2 * LANES, f32::NEG_INFINITY);
             for level in levels() {
                 let mut row = padded.clone();
-                let prediction = dispatch!(level.level(), simd => predict(simd, &mut row, target));
+                let prediction = dispatch!(level, simd => predict(simd, &mut row, target));
                 let outcome = prediction.outcome();
                 prop_assert!((outcome.log_prob - expected).abs() < 1e-5, "{:?}", level);
                 prop_assert_eq!(outcome.right, right, "{:?}", level);

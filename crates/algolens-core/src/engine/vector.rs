@@ -1,14 +1,12 @@
-//! Vectors of f32: which instructions there are, and what `fearless_simd` lacks.
+//! Vectors of f32: what `fearless_simd` lacks.
 //!
-//! Kernels are written once, for any [`Simd`] token; `fearless_simd::dispatch!` compiles them for every level and takes
+//! Kernels are written once, for any [`Simd`] token; [`dispatch!`](crate::dispatch) compiles them for every level and takes
 //! the one that runs. Rows that kernels walk are padded to [`LANES`] numbers, a whole number of vectors at each level.
 
-use crate::{Error, Result};
 use aligned_vec::{AVec, ConstAlign, avec};
-use fearless_simd::{Level, prelude::*};
+use fearless_simd::prelude::*;
 #[cfg(target_arch = "x86_64")]
 use fearless_simd::{f32x16, u32x16};
-use std::fmt;
 
 /// The widest vector; rows are padded to multiples of it.
 pub const LANES: usize = 16;
@@ -24,89 +22,6 @@ pub fn numbers(count: usize, number: f32) -> Numbers {
 /// `width` rounded up to whole vectors.
 pub const fn padded(width: usize) -> usize {
     width.next_multiple_of(LANES)
-}
-
-/// The instructions that kernels use. On one machine a level always gives the same bits; levels differ in how sums are
-/// rounded.
-#[derive(Clone, Copy)]
-pub struct Vectors(Level);
-
-impl Vectors {
-    /// The widest that this machine has.
-    pub fn best() -> Self {
-        Self(Level::new())
-    }
-
-    /// No vector instructions: what other levels are checked against, and what Miri can run.
-    pub fn scalar() -> Self {
-        Self(Level::fallback())
-    }
-
-    /// All that this machine has, narrowest first.
-    pub fn available() -> Vec<Self> {
-        let mut levels = vec![Level::fallback()];
-        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        {
-            let best = Level::new();
-            levels.extend(best.as_sse2().map(Level::Sse2));
-            levels.extend(best.as_sse4_2().map(Level::Sse4_2));
-            levels.extend(best.as_avx2().map(Level::Avx2));
-            levels.extend(best.as_avx512().map(Level::Avx512));
-        }
-        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
-        if !Level::new().is_fallback() {
-            levels.push(Level::new());
-        }
-        levels.into_iter().map(Self).collect()
-    }
-
-    /// The level of this [`name`](Self::name).
-    ///
-    /// # Errors
-    /// Names the levels that this machine has.
-    pub fn named(name: &str) -> Result<Self> {
-        let available = Self::available();
-        available.iter().find(|level| level.name() == name).copied().ok_or_else(|| {
-            let names: Vec<_> = available.iter().map(Self::name).collect();
-            Error::invalid("vector instructions", format!("one of {}", names.join(", ")), name)
-        })
-    }
-
-    /// What `fearless_simd::dispatch!` takes.
-    pub fn level(self) -> Level {
-        self.0
-    }
-
-    /// `scalar`, `sse2`, `sse4.2`, `avx2`, `avx512`, `neon` or `simd128`.
-    pub fn name(&self) -> &'static str {
-        match self.0 {
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            Level::Sse2(_) => "sse2",
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            Level::Sse4_2(_) => "sse4.2",
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            Level::Avx2(_) => "avx2",
-            #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-            Level::Avx512(_) => "avx512",
-            #[cfg(target_arch = "aarch64")]
-            Level::Neon(_) => "neon",
-            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Level::WasmSimd128(_) => "simd128",
-            _ => "scalar",
-        }
-    }
-}
-
-impl Default for Vectors {
-    fn default() -> Self {
-        Self::best()
-    }
-}
-
-impl fmt::Debug for Vectors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 /// A padded row, vector by vector.
@@ -293,7 +208,7 @@ pub fn lanes_from<S: Simd>(simd: S, first: usize) -> S::f32s {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use fearless_simd::dispatch;
+    use crate::{dispatch, engine::Vectors};
     use proptest::prelude::*;
 
     /// The levels that tests run at: all that there are, and under Miri the one that it can run.
@@ -318,7 +233,7 @@ pub(super) mod tests {
         let steps = if cfg!(miri) { 160 } else { 160_000 };
         let row: Vec<f32> = (0..steps).map(|at| 88.0 - 175.0 * at as f32 / steps as f32).collect();
         for level in levels() {
-            let powers = dispatch!(level.level(), simd => exponentials(simd, &row));
+            let powers = dispatch!(level, simd => exponentials(simd, &row));
             for (x, power) in row.iter().zip(powers) {
                 let exact = f64::from(*x).exp();
                 let off = (f64::from(power) - exact).abs() / exact;
@@ -326,9 +241,9 @@ pub(super) mod tests {
             }
             let mut edges = [f32::NEG_INFINITY; LANES];
             edges[1..4].copy_from_slice(&[-1e30, -88.0, 0.0]);
-            let powers = dispatch!(level.level(), simd => exponentials(simd, &edges));
+            let powers = dispatch!(level, simd => exponentials(simd, &edges));
             assert_eq!(&powers[..5], [0.0, 0.0, 0.0, 1.0, 0.0], "{level:?}");
-            let powers = dispatch!(level.level(), simd => exponentials(simd, &[f32::NAN; LANES]));
+            let powers = dispatch!(level, simd => exponentials(simd, &[f32::NAN; LANES]));
             assert!(powers.iter().all(|power| power.is_nan()), "{level:?}: {powers:?}");
         }
     }
@@ -347,9 +262,9 @@ pub(super) mod tests {
         let rows: Vec<Vec<f32>> = (0..4).map(|i| (0..LANES).map(|j| (100 * i + j) as f32).collect()).collect();
         let rows: [&[f32]; 4] = std::array::from_fn(|i| &rows[i][..]);
         for level in levels() {
-            let lanes = dispatch!(level.level(), simd => width(simd));
+            let lanes = dispatch!(level, simd => width(simd));
             let expected: Vec<f32> = rows.iter().map(|row| row[..lanes].iter().sum()).collect();
-            assert_eq!(dispatch!(level.level(), simd => four_sums(simd, rows)), expected, "{level:?}");
+            assert_eq!(dispatch!(level, simd => four_sums(simd, rows)), expected, "{level:?}");
         }
     }
 
@@ -362,19 +277,10 @@ pub(super) mod tests {
             let indices: Vec<u32> = (0..2 * LANES as u32).map(|at| (seed / 2 + 37 * at) % entries as u32).collect();
             for level in levels() {
                 let mut found = vec![0.0; indices.len()];
-                dispatch!(level.level(), simd => look_up(simd, &table, entries, &indices, &mut found));
+                dispatch!(level, simd => look_up(simd, &table, entries, &indices, &mut found));
                 let right = found.iter().zip(&indices).all(|(found, at)| *found == *at as f32 + 0.5);
                 prop_assert!(right, "{:?}: {:?} {:?}", level, found, indices);
             }
         }
-    }
-
-    #[test]
-    fn levels_have_names_and_unknown_ones_are_refused() {
-        for level in Vectors::available() {
-            assert_eq!(Vectors::named(level.name()).unwrap().name(), level.name());
-        }
-        let said = Vectors::named("mmx").unwrap_err().to_string();
-        assert!(said.starts_with("vector instructions: expected one of scalar"), "{said}");
     }
 }

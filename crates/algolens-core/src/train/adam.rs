@@ -1,8 +1,9 @@
 //! The optimizer.
 
 use super::{Optimizer, Recipe};
+use crate::dispatch;
 use crate::{engine::Vectors, parallel};
-use fearless_simd::{Simd, dispatch};
+use fearless_simd::Simd;
 use fearless_simd_macros::simd;
 
 /// Adam as `torch.optim.Adam` and `torch.optim.AdamW` compute it, over one flat vector of parameters.
@@ -73,9 +74,9 @@ impl Adam {
         };
         let shares = parameters.chunks_mut(SHARE).zip(gradients.chunks(SHARE));
         let shares = shares.zip(self.m.chunks_mut(SHARE).zip(self.v.chunks_mut(SHARE)));
-        let level = Vectors::best().level();
+        let vectors = Vectors::best();
         parallel::for_each(shares.collect(), |((parameters, gradients), (m, v)): (_, (&mut [f32], &mut [f32]))| {
-            dispatch!(level, simd => step(simd, factors, parameters, gradients, m, v));
+            dispatch!(vectors, simd => step(simd, factors, parameters, gradients, m, v));
         });
     }
 }

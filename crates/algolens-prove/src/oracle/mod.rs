@@ -18,8 +18,8 @@ pub(super) mod tests;
 pub use region::{ABSENT, Region};
 
 use super::{ClassRows, List, MOST_VALUES, Order};
+use algolens_core::dispatch;
 use algolens_core::engine::Vectors;
-use fearless_simd::dispatch;
 use kernels::{BIG, BLOCK, Place, Weigh};
 use ordered::Step;
 
@@ -126,7 +126,7 @@ impl Oracle {
         };
         let Self { places, layers, scratch, marginals, steps, step_layers, order, list_len, .. } = self;
         if *order == Order::Any {
-            dispatch!(self.vectors.level(), simd => kernels::backward(simd, places, layers, scratch, |place, of| {
+            dispatch!(self.vectors, simd => kernels::backward(simd, places, layers, scratch, |place, of| {
                 marginals[places[place].token] = of.map(whole);
             }));
         } else {
@@ -225,7 +225,7 @@ impl Oracle {
         }
         let Self { places, layers, scratch, steps, step_layers, .. } = self;
         let units = if self.order == Order::Any {
-            dispatch!(self.vectors.level(), simd => kernels::forward(simd, places, layers, scratch));
+            dispatch!(self.vectors, simd => kernels::forward(simd, places, layers, scratch));
             scratch.last(layers, places.len())
         } else {
             ordered::forward(steps, step_layers);
@@ -297,7 +297,7 @@ impl Oracle {
             self.weighs.push(Weigh::new(options >> ABSENT & 1 == 1, self.list_len, at, ranks));
         }
         let Self { weighs, sums, list_len, .. } = self;
-        let sum = dispatch!(self.vectors.level(), simd => kernels::weigh(simd, weighs, sums, *list_len));
+        let sum = dispatch!(self.vectors, simd => kernels::weigh(simd, weighs, sums, *list_len));
         sum * factor(rows.rows.len() - 1)
     }
 }

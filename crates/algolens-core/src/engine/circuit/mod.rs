@@ -15,10 +15,12 @@ mod weights;
 use super::{
     Batch, Engine, Outcome, Score,
     groups::{GROUPS, LEARNING_GROUPS, lists_per_chunk, lists_per_group, sum_all},
+    level::Vectors,
     memory::{Memory, Pool, Purpose},
     queries::Queries,
-    vector::{Vectors, padded},
+    vector::padded,
 };
+use crate::dispatch;
 use crate::{
     Result,
     model::{Config, Model, Params},
@@ -26,7 +28,7 @@ use crate::{
     task::Token,
 };
 use backward::Backward;
-use fearless_simd::{Simd, dispatch};
+use fearless_simd::Simd;
 use list::{List, forward};
 use ndarray::{Array3, ArrayView2, ArrayViewMut3, Axis};
 use reduction::Reduction;
@@ -96,7 +98,7 @@ impl Memory for Tabulated {
         let shares = tokens.axis_chunks_iter(Axis(0), lists).zip(all.axis_chunks_iter_mut(Axis(0), lists));
         parallel::for_each(shares.collect(), |(tokens, share)| {
             chunks.with(|chunk| {
-                dispatch!(vectors.level(), simd => chunk.logits(simd, &circuits.tables, tokens, share));
+                dispatch!(vectors, simd => chunk.logits(simd, &circuits.tables, tokens, share));
             });
         });
     }
@@ -108,7 +110,7 @@ impl Memory for Tabulated {
         let shares = batch.shares(GROUPS).zip(all.chunks_mut(predictions));
         parallel::for_each(shares.collect(), |(batch, share)| {
             chunks.with(|chunk| {
-                dispatch!(vectors.level(), simd => chunk.outcomes(simd, &circuits.tables, batch, share));
+                dispatch!(vectors, simd => chunk.outcomes(simd, &circuits.tables, batch, share));
             });
         });
     }
@@ -132,7 +134,7 @@ impl Memory for Tabulated {
         let groups = &mut groups[..shares.len()];
         parallel::for_each(groups.iter_mut().zip(shares).collect(), |(group, share)| {
             chunks.with(|chunk| {
-                dispatch!(vectors.level(), simd => group.score = chunk.learn(simd, tables, share, weight, &mut group.gradients));
+                dispatch!(vectors, simd => group.score = chunk.learn(simd, tables, share, weight, &mut group.gradients));
             });
         });
         let (sum, reduction) = sum.get_or_insert_with(|| (Tables::new(shape), Reduction::new(shape)));

@@ -114,12 +114,12 @@ impl Sums for QueryRows<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dispatch;
     use crate::engine::{
         circuit::shape::Shape,
         products::{Weights, weighted_sums},
         vector::tests::levels,
     };
-    use fearless_simd::dispatch;
     use std::iter::once;
 
     /// Small whole numbers, of which sums are exact in any order.
@@ -173,14 +173,14 @@ mod tests {
             let mut out = QueryRows::new(&tables, &mut rows, &tokens, &queries);
             let heads = (0..shape.heads)
                 .map(|head| (Weights::Straight(weights_of(head)), KeyRows::new(&tables, head, &tokens)));
-            dispatch!(level.level(), simd => weighted_sums(
+            dispatch!(level, simd => weighted_sums(
                 simd, &mut out, 0..queries.len(), 0..width, heads.clone(), 0..tokens.len()
             ));
             assert_eq!(rows, expected, "{level:?}");
             let mut d = Tables::new(shape);
             let mut out = KeySums::new(&mut d, 1, &tokens);
             let of_queries = (Weights::Transposed(weights_of(1)), Rows { data: &d_rows, stride: width });
-            dispatch!(level.level(), simd => weighted_sums(
+            dispatch!(level, simd => weighted_sums(
                 simd, &mut out, 0..tokens.len(), 0..width, once(of_queries), 0..queries.len()
             ));
             assert_eq!(d.heads[1].ov[..], d_ov[..], "{level:?}");

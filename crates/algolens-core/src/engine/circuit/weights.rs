@@ -4,15 +4,13 @@ use super::{
     shape::Shape,
     tables::{HeadTables, Tables, qk_parts, row_parts},
 };
+use crate::dispatch;
 use crate::{
-    engine::{
-        K, Q, V, matmul,
-        vector::{Vectors, square_of_sum},
-    },
+    engine::{K, Q, V, level::Vectors, matmul, vector::square_of_sum},
     model::{BlockLayout, Model},
     parallel,
 };
-use fearless_simd::{Simd, dispatch};
+use fearless_simd::Simd;
 use fearless_simd_macros::simd;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
 
@@ -79,7 +77,7 @@ impl Circuits {
         };
         parallel::join(fill_heads, || {
             if shape.norms {
-                dispatch!(vectors.level(), simd => fill_scale(simd, scale, x, *shape));
+                dispatch!(vectors, simd => fill_scale(simd, scale, x, *shape));
             }
         });
         self.fill_direct(model);

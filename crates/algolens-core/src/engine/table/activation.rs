@@ -62,8 +62,8 @@ fn erf<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dispatch;
     use crate::engine::vector::{LANES, get, tests::levels};
-    use fearless_simd::dispatch;
 
     fn values<S: Simd>(simd: S, function: ActFn, x: f32) -> (f32, f32) {
         let (value, slope) = act_fn(simd, function, get(simd, &[x; LANES][..S::f32s::LEN]));
@@ -87,13 +87,13 @@ mod tests {
             for (function, definition) in definitions {
                 for at in 0..steps {
                     let x = 24.0 * (f64::from(at) + 0.25) / f64::from(steps) - 12.0;
-                    let (value, slope) = dispatch!(level.level(), simd => values(simd, function, x as f32));
+                    let (value, slope) = dispatch!(level, simd => values(simd, function, x as f32));
                     let difference = (definition(x + 1e-5) - definition(x - 1e-5)) / 2e-5;
                     let scale = 1.0 + x.abs();
                     assert!((f64::from(value) - definition(x)).abs() < 1e-6 * scale, "{level:?} {function:?}({x})");
                     assert!((f64::from(slope) - difference).abs() < 2e-6 * scale, "{level:?} {function:?}'({x})");
                 }
-                let at_zero = dispatch!(level.level(), simd => values(simd, function, 0.0));
+                let at_zero = dispatch!(level, simd => values(simd, function, 0.0));
                 assert_eq!(at_zero.0, 0.0, "{level:?} {function:?}");
             }
         }

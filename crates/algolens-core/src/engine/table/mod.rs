@@ -20,10 +20,12 @@ mod weights;
 use super::{
     Batch, Engine, Outcome, Score,
     groups::{GROUPS, LEARNING_GROUPS, lists_per_chunk, lists_per_group, sum_all},
+    level::Vectors,
     memory::{Memory, Pool, Purpose},
     softmax::predict,
-    vector::{Vectors, padded},
+    vector::padded,
 };
+use crate::dispatch;
 use crate::{
     Error, Result,
     model::{Config, Mlp, Model, Normalization, Params},
@@ -32,7 +34,7 @@ use crate::{
 };
 use backward::{Backward, Sums};
 use chunk::{Chunk, Plan};
-use fearless_simd::{Simd, dispatch};
+use fearless_simd::Simd;
 use gradients::Gradients;
 use ndarray::{Array3, ArrayView2, ArrayViewMut3, Axis};
 use rows::{RowGradients, RowTable};
@@ -121,7 +123,7 @@ impl Memory for Workspace {
         let shares = tokens.axis_chunks_iter(Axis(0), lists).zip(logits.axis_chunks_iter_mut(Axis(0), lists));
         let pieces = self.chunks.iter_mut().zip(shares).collect();
         parallel::for_each(pieces, |(chunk, (tokens, logits)): (&mut Chunk, (_, _))| {
-            dispatch!(vectors.level(), simd => chunk_logits(simd, pass, chunk, table, tokens, logits));
+            dispatch!(vectors, simd => chunk_logits(simd, pass, chunk, table, tokens, logits));
         });
     }
 
@@ -133,7 +135,7 @@ impl Memory for Workspace {
         let shares = batch.shares(GROUPS).zip(outcomes.chunks_mut(predictions));
         let pieces = self.chunks.iter_mut().zip(shares).collect();
         parallel::for_each(pieces, |(chunk, (batch, outcomes)): (&mut Chunk, (Batch, &mut [Outcome]))| {
-            dispatch!(vectors.level(), simd => chunk_outcomes(simd, pass, chunk, table, batch, outcomes));
+            dispatch!(vectors, simd => chunk_outcomes(simd, pass, chunk, table, batch, outcomes));
         });
     }
 
@@ -156,7 +158,7 @@ impl Memory for Workspace {
         let pieces: Vec<_> = memory.zip(batch.shares(LEARNING_GROUPS)).collect();
         let used = pieces.len();
         parallel::for_each(pieces, |(((chunk, learner), rows), share)| {
-            dispatch!(vectors.level(), simd => learner.learn(simd, pass, chunk, table.zip(Some(rows)), share, weight));
+            dispatch!(vectors, simd => learner.learn(simd, pass, chunk, table.zip(Some(rows)), share, weight));
         });
         // The table's rows, part by part; each group works on parts of its own, and adds to gradients of its own.
         let rows = &learning.rows[..used];
@@ -164,7 +166,7 @@ impl Memory for Workspace {
         parallel::for_each(learning.groups[..used].iter_mut().enumerate().collect(), |(group, learner)| {
             for part in (group..parts).step_by(used) {
                 let Learner { gradients, part: scratch, .. } = learner;
-                dispatch!(vectors.level(), simd => self.table.backward(simd, pass, part, rows, scratch, gradients));
+                dispatch!(vectors, simd => self.table.backward(simd, pass, part, rows, scratch, gradients));
             }
             learner.gradients.unpack(model);
         });

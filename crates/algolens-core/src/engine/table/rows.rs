@@ -7,16 +7,18 @@ use super::{
     inputs::{Inputs, Stream},
     matrix::Matrix,
 };
+use crate::dispatch;
 use crate::{
     engine::{
         K, Q, V,
-        vector::{Vectors, add_scaled, padded},
+        level::Vectors,
+        vector::{add_scaled, padded},
     },
     model::{Config, Model, Positions},
     parallel,
     task::Token,
 };
-use fearless_simd::{Simd, dispatch};
+use fearless_simd::Simd;
 use fearless_simd_macros::simd;
 use ndarray::ArrayView2;
 
@@ -108,7 +110,7 @@ impl RowTable {
         }
         let parts = self.parts.iter_mut().zip(self.pairs.chunks(PART)).collect();
         parallel::for_each(parts, |(part, pairs): (&mut Part, &[(usize, usize)])| {
-            dispatch!(vectors.level(), simd => part.fill(simd, pass, pairs));
+            dispatch!(vectors, simd => part.fill(simd, pass, pairs));
         });
     }
 
