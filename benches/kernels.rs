@@ -6,7 +6,7 @@
 use algolens_core::dispatch;
 use algolens_core::{
     engine::{
-        Batch, Form, Vectors, matmul,
+        Backend, Batch, Vectors, matmul,
         products::{Rows, RowsMut, Weights, dot_products, weighted_sums},
         softmax, vector,
     },
@@ -80,8 +80,8 @@ fn large_product(bencher: Bencher) {
 }
 
 /// Each form at each level.
-fn forms() -> Vec<(Form, &'static str)> {
-    Form::ALL.into_iter().flat_map(|form| levels().into_iter().map(move |level| (form, level))).collect()
+fn forms() -> Vec<(Backend, &'static str)> {
+    Backend::ALL.into_iter().flat_map(|form| levels().into_iter().map(move |level| (form, level))).collect()
 }
 
 fn post() -> Model {
@@ -91,7 +91,7 @@ fn post() -> Model {
 
 /// The post's model: loss and gradients of 512 lists.
 #[divan::bench(args = forms(), sample_count = 20)]
-fn step(bencher: Bencher, (form, name): (Form, &str)) {
+fn step(bencher: Bencher, (form, name): (Backend, &str)) {
     let (model, data) = (post(), SortedList::new(10, 50).expect("a size of the task").dataset(LISTS, 1));
     let mut gradients = Params::like(model.params.layout().clone());
     let engine = form.engine(level(name));
@@ -102,7 +102,7 @@ fn step(bencher: Bencher, (form, name): (Form, &str)) {
 
 /// The post's model: predictions of 512 lists.
 #[divan::bench(args = forms(), sample_count = 20)]
-fn forward(bencher: Bencher, (form, name): (Form, &str)) {
+fn forward(bencher: Bencher, (form, name): (Backend, &str)) {
     let (model, data) = (post(), SortedList::new(10, 50).expect("a size of the task").dataset(LISTS, 1));
     let engine = form.engine(level(name));
     bencher

@@ -3,7 +3,7 @@
 use super::{circuits::Circuits, logits::logits};
 use algolens_core::{
     Error, Result,
-    engine::{Engine, lists_at_a_time},
+    engine::{Engine, sequences_at_a_time},
     model::Model,
     parallel, random,
     task::{Dataset, SortedList},
@@ -35,7 +35,7 @@ pub(super) fn measure(
 ) -> Result<Measured> {
     let data = Dataset::generate(task, LISTS, &mut random::stream(0, "check"));
     let mut largest = 0.0_f64;
-    for chunk in data.chunks(lists_at_a_time(data.positions().len(), circuits.outputs).min(128)) {
+    for chunk in data.chunks(sequences_at_a_time(data.positions().len(), circuits.outputs).min(128)) {
         let found = engine.logits(model, chunk.tokens(), chunk.positions())?;
         let mut differences = vec![0.0; chunk.len()];
         let pieces = differences.iter_mut().enumerate().collect();

@@ -8,7 +8,7 @@ use crate::{
     load::HintArgs,
     output,
 };
-use algolens::{Error, Result, engine::Form};
+use algolens::{Error, Result, engine::Backend};
 use figures::{Figures, MANY};
 use serde::Serialize;
 use std::{
@@ -37,7 +37,7 @@ pub struct Args {
     #[arg(value_name = "MODEL")]
     model: Option<PathBuf>,
     /// The form to time [default: each that the model has]
-    #[arg(long, value_name = "FORM", value_parser = Suggested(Form::ALL.map(Form::name).to_vec()))]
+    #[arg(long, value_name = "FORM", value_parser = Suggested(Backend::ALL.map(Backend::name).to_vec()))]
     engine: Option<String>,
     /// Vector instructions, as scalar, avx2 or neon; the plain form chooses its own [default: the best that this machine
     /// has]
@@ -57,7 +57,7 @@ pub struct Args {
     json: bool,
     /// Time this form in this process.
     #[arg(long, hide = true, value_name = "FORM")]
-    measure: Option<Form>,
+    measure: Option<Backend>,
     #[command(flatten)]
     hints: HintArgs,
 }
@@ -103,12 +103,12 @@ pub fn run(args: &Args) -> Result<String> {
 }
 
 /// The form that is asked for, or all that the model has.
-fn forms(name: Option<&str>, work: &Workload) -> Result<Vec<Form>> {
+fn forms(name: Option<&str>, work: &Workload) -> Result<Vec<Backend>> {
     let config = work.model.config();
     match name {
-        None => Ok(Form::ALL.into_iter().filter(|form| form.check(config).is_ok()).collect()),
+        None => Ok(Backend::ALL.into_iter().filter(|form| form.check(config).is_ok()).collect()),
         Some(name) => {
-            let form: Form = name.parse()?;
+            let form: Backend = name.parse()?;
             form.check(config)?;
             Ok(vec![form])
         }
@@ -116,7 +116,7 @@ fn forms(name: Option<&str>, work: &Workload) -> Result<Vec<Form>> {
 }
 
 /// Runs this very command for one form, in a process whose memory is that form's alone.
-fn in_process_of_its_own(form: Form) -> Result<Figures> {
+fn in_process_of_its_own(form: Backend) -> Result<Figures> {
     let program = env::current_exe().map_err(|error| Error::invalid("this program", "its file", error))?;
     let output = Command::new(&program)
         .args(arguments_with(env::args_os().skip(1).collect(), ["--measure", form.name()]))

@@ -2,7 +2,7 @@
 
 use algolens::{
     Error, Result,
-    engine::{Engine, Form, Vectors},
+    engine::{Backend, Engine, Vectors},
     model::Config,
 };
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
@@ -16,7 +16,7 @@ const AUTO: &str = "auto";
 #[derive(clap::Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineFlags {
-    /// Form in which the model is run; auto is the fastest that it has. Forms differ in rounding only; what needs hooks
+    /// Backend in which the model is run; auto is the fastest that it has. Forms differ in rounding only; what needs hooks
     /// is run in the plain one
     #[arg(long, value_name = "FORM", default_value = AUTO, value_parser = Suggested(choices()))]
     engine: String,
@@ -38,9 +38,9 @@ impl EngineFlags {
         Ok(form.engine(vectors))
     }
 
-    fn form(&self, config: &Config) -> Result<Form> {
+    fn form(&self, config: &Config) -> Result<Backend> {
         if self.engine == AUTO {
-            return Ok(Form::best(config));
+            return Ok(Backend::best(config));
         }
         let unknown = |_| Error::invalid("engine", format!("one of {}", choices().join(", ")), &self.engine);
         self.engine.parse().map_err(unknown)
@@ -53,7 +53,7 @@ pub fn vectors(name: Option<&str>) -> Result<Vectors> {
 }
 
 fn choices() -> Vec<&'static str> {
-    [AUTO].into_iter().chain(Form::ALL.map(Form::name)).collect()
+    [AUTO].into_iter().chain(Backend::ALL.map(Backend::name)).collect()
 }
 
 /// Any text; help and completions show these values. Whoever reads the text refuses others, on one line.

@@ -4,8 +4,9 @@ use super::Subject;
 use algolens_core::{
     Error, Result,
     engine::{
-        check_batch, lists_at_a_time,
+        check_batch,
         loss::{argmax, log_softmax},
+        sequences_at_a_time,
     },
     model::AttentionDir,
     task::{Dataset, Task, Token},
@@ -37,7 +38,7 @@ pub struct Prediction {
 pub fn predict(subject: Subject, data: &Dataset) -> Result<Vec<Prediction>> {
     check_batch(subject.model, data.into())?;
     let mut all = Vec::new();
-    let lists = lists_at_a_time(data.positions().len(), subject.model.config().d_vocab_out);
+    let lists = sequences_at_a_time(data.positions().len(), subject.model.config().d_vocab_out);
     for chunk in data.chunks(lists) {
         let logits = subject.engine.logits(subject.model, chunk.tokens(), chunk.positions())?;
         all.extend(predictions(logits.view(), &chunk));

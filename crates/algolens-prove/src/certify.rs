@@ -109,7 +109,7 @@ fn confirm(model: &Model, task: &SortedList, found: &[Option<Counterexample>]) -
 /// The accuracies on lists drawn at random, always the same.
 fn sample(model: &Model, task: &SortedList, lists: usize) -> Result<Evaluation> {
     let data = Dataset::generate(task, lists.max(1), &mut random::stream(0, "certify/sample"));
-    let engine = algolens_core::engine::Form::best(model.config()).engine(algolens_core::engine::Vectors::best());
+    let engine = algolens_core::engine::Backend::best(model.config()).engine(algolens_core::engine::Vectors::best());
     evaluate(Subject { model, engine: &*engine }, &data)
 }
 

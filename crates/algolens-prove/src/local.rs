@@ -4,7 +4,7 @@ use super::{Classes, Restrictions, class_rows::margin};
 use algolens_check::certificate::Counterexample;
 use algolens_core::{
     Error, Result,
-    engine::{Engine, lists_at_a_time},
+    engine::{Engine, sequences_at_a_time},
     model::Model,
     random::{self, Twister},
     task::{Dataset, SortedList, Token},
@@ -31,7 +31,7 @@ impl Sorter<'_> {
         allow: &dyn Fn(&algolens_check::certificate::Class) -> bool,
     ) -> Result<Vec<Option<Counterexample>>> {
         let classes = Classes::of(self.task)?;
-        let chunk = lists_at_a_time(self.task.list_len(), self.model.config().d_vocab_out);
+        let chunk = sequences_at_a_time(self.task.list_len(), self.model.config().d_vocab_out);
         let mut worst = Vec::with_capacity(lists.len());
         for lists in lists.chunks(chunk) {
             let data = Dataset::from_inputs(self.task, lists)?;

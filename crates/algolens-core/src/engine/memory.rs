@@ -60,7 +60,7 @@ impl<M> DerefMut for Kept<M> {
     }
 }
 
-/// Memory in which a form runs batches that have been checked and have something to predict.
+/// Memory in which a backend runs batches that have been checked and have something to predict.
 pub trait Memory: Send {
     /// Memory for a model and a purpose.
     fn new(model: &Model, purpose: &Purpose) -> Self;

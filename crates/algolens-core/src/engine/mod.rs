@@ -1,11 +1,11 @@
 //! Running a model.
 //!
-//! [`Engine`] is what training and interpretation see. One model has up to three forms: [`Plain`] is the reference that
+//! [`Engine`] is what training and interpretation see. A model has up to three backends: [`Plain`] is the reference that
 //! the others are tested against; [`Table`] is fast at any depth; [`Circuit`] is fastest, for one-layer attention-only
-//! models. [`Form::best`] chooses.
+//! models. [`Backend::best`] chooses.
 
+mod backend;
 mod circuit;
-mod form;
 mod groups;
 pub mod hooks;
 mod level;
@@ -19,10 +19,10 @@ pub mod softmax;
 mod table;
 pub mod vector;
 
+pub use backend::Backend;
 pub use circuit::Circuit;
 #[doc(hidden)]
 pub use fearless_simd;
-pub use form::Form;
 pub use level::Vectors;
 pub use loss::{Outcome, Score};
 pub use plain::Plain;
@@ -175,7 +175,7 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
     /// As [`loss_and_gradients`](Self::loss_and_gradients).
     fn outcomes(&self, model: &Model<T>, batch: Batch) -> Result<Vec<Outcome>> {
         check_batch(model, batch)?;
-        let lists = lists_at_a_time(batch.positions.len(), model.config().d_vocab_out);
+        let lists = sequences_at_a_time(batch.positions.len(), model.config().d_vocab_out);
         let mut outcomes = Vec::with_capacity(batch.targets.len());
         for from in (0..batch.tokens.nrows()).step_by(lists) {
             let chunk = batch.slice(from, (from + lists).min(batch.tokens.nrows()));
@@ -195,7 +195,7 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
 }
 
 /// Of how many lists the logits are computed at a time where nothing else depends on it: memory does not grow with data.
-pub fn lists_at_a_time(positions: usize, classes: usize) -> usize {
+pub fn sequences_at_a_time(positions: usize, classes: usize) -> usize {
     const MOST_LISTS: usize = 1024;
     const MOST_LOGITS: usize = 1 << 26;
     (MOST_LOGITS / (positions * classes).max(1)).clamp(1, MOST_LISTS)

@@ -1,9 +1,9 @@
 //! Tasks, models, engines and training, from outside.
 
+mod backends;
 mod cache;
 mod checkpoints;
 mod chunks;
-mod forms;
 mod gradients;
 mod hooks;
 mod processing;

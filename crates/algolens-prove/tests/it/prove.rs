@@ -2,7 +2,7 @@
 
 use algolens_check::certificate::{Certificate, Class, Status};
 use algolens_core::{
-    engine::{Engine, Form, Plain, Vectors},
+    engine::{Backend, Engine, Plain, Vectors},
     model::{
         Model, Normalization, Positions,
         checkpoint::{Checkpoint, Hints},
@@ -64,7 +64,7 @@ fn train(kind: &Kind, seed: u64) -> (Model, SortedList) {
         ..Recipe::default()
     };
     let mut run = Run::new(recipe).unwrap();
-    let engine = Form::best(run.model().config()).engine(Vectors::best());
+    let engine = Backend::best(run.model().config()).engine(Vectors::best());
     run.train(&*engine, &mut |_: Event| ControlFlow::Continue(())).unwrap();
     (run.best(), SortedList::new(kind.list_len, kind.max_value).unwrap())
 }
@@ -433,7 +433,7 @@ fn the_bracket_of_the_posts_task_meets_ten_million_sampled_lists() {
     let bracket = certificate(&model, &task, 3_500_000).list_accuracy;
     assert!(bracket.lower > 0.97 && bracket.upper < 1.0, "{bracket:?}");
 
-    let engine = Form::best(model.config()).engine(Vectors::best());
+    let engine = Backend::best(model.config()).engine(Vectors::best());
     let mut rng = random::stream(7, "ten million lists");
     let mut right = 0;
     for _ in 0..LISTS / AT_A_TIME {

@@ -1,4 +1,4 @@
-//! The circuit form: one-layer attention-only models, computed through their circuits.
+//! The circuit backend: one-layer attention-only models, computed through their circuits.
 //!
 //! The weights become the post's circuits (`tables.rs`) once a step (`weights.rs`); each list is looked up in them, forward
 //! (`list.rs`) and backward (`backward.rs`), within a core's cache; from the tables' gradients those of the weights are
@@ -49,7 +49,7 @@ impl Circuit {
         Self { vectors, pool: Pool::default() }
     }
 
-    /// Whether models of this config have a circuit form.
+    /// Whether models of this config have a circuit backend.
     ///
     /// # Errors
     /// Names what it does not cover: several blocks, MLPs, shortformer positions, tables that would be too large.

@@ -45,12 +45,13 @@ impl Shape {
         }
     }
 
-    /// Whether there is a circuit form of models of this config.
+    /// Whether there is a circuit backend of models of this config.
     ///
     /// # Errors
     /// Names what it does not cover.
     pub fn check(config: &Config) -> Result<()> {
-        let refuse = |expected: &str, found: String| Err(Error::invalid("model for the circuit form", expected, found));
+        let refuse =
+            |expected: &str, found: String| Err(Error::invalid("model for the circuit backend", expected, found));
         if config.n_layers != 1 {
             return refuse("one block", format!("{}", config.n_layers));
         }

@@ -1,4 +1,4 @@
-//! The table form: models of any depth, with or without MLPs.
+//! The table backend: models of any depth, with or without MLPs.
 //!
 //! Before attention the residual stream depends on position and token alone, so the first block's norm, queries, keys and
 //! values are computed once for each such pair of a batch (`rows.rs`) and looked up. The last block computes queries,
@@ -282,7 +282,7 @@ impl Table {
         Self { vectors, pool: Pool::default() }
     }
 
-    /// Whether models of this config fit the rows that the form pads to whole vectors.
+    /// Whether models of this config fit the rows that the backend pads to whole vectors.
     ///
     /// # Errors
     /// A model that would need far more memory than its own numbers, as one of many very narrow heads.
@@ -293,7 +293,7 @@ impl Table {
             return Ok(());
         }
         let expected = format!("at most {} numbers in padded rows", Config::MOST_ACTIVATIONS);
-        Err(Error::invalid("model for the table form", expected, numbers))
+        Err(Error::invalid("model for the table backend", expected, numbers))
     }
 }
 

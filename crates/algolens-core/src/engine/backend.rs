@@ -1,14 +1,14 @@
-//! Which form of a model to run.
+//! Which implementation runs a model.
 
 use super::{Circuit, Engine, Plain, Table, Vectors};
 use crate::{Error, Result, model::Config};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// The forms in which a model can be run; they give the same logits, losses and gradients up to rounding.
+/// The implementations of [`Engine`] that there are; they give the same logits, losses and gradients up to rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Form {
+pub enum Backend {
     /// [`Circuit`]: one-layer attention-only models.
     Circuit,
     /// [`Table`]: models of every kind, once for each pair of a position and a token.
@@ -17,19 +17,19 @@ pub enum Form {
     Plain,
 }
 
-impl Form {
-    /// Every form, fastest first.
+impl Backend {
+    /// Every backend, fastest first.
     pub const ALL: [Self; 3] = [Self::Circuit, Self::Table, Self::Plain];
 
-    /// The fastest form of models of this config.
+    /// The fastest backend that runs models of this config.
     pub fn best(config: &Config) -> Self {
-        Self::ALL.into_iter().find(|form| form.check(config).is_ok()).unwrap_or(Self::Plain)
+        Self::ALL.into_iter().find(|backend| backend.check(config).is_ok()).unwrap_or(Self::Plain)
     }
 
-    /// Whether models of this config have this form.
+    /// Whether the backend runs models of this config.
     ///
     /// # Errors
-    /// Names what the form does not cover.
+    /// Names what the backend does not cover.
     pub fn check(self, config: &Config) -> Result<()> {
         match self {
             Self::Circuit => Circuit::check(config),
@@ -38,7 +38,7 @@ impl Form {
         }
     }
 
-    /// An engine that runs models in this form. `vectors` says with which instructions; matrix products of some size, and
+    /// An engine of this backend. `vectors` says with which instructions; matrix products of some size, and
     /// all of [`Plain`]'s, choose their own.
     pub fn engine(self, vectors: Vectors) -> Box<dyn Engine> {
         match self {
@@ -58,20 +58,20 @@ impl Form {
     }
 }
 
-impl fmt::Display for Form {
+impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Form {
+impl FromStr for Backend {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
         let names = || Self::ALL.map(Self::name).join(", ");
         Self::ALL
             .into_iter()
-            .find(|form| form.name() == name)
-            .ok_or_else(|| Error::invalid("engine", format!("one of {}", names()), name))
+            .find(|backend| backend.name() == name)
+            .ok_or_else(|| Error::invalid("backend", format!("one of {}", names()), name))
     }
 }

@@ -1,7 +1,7 @@
-//! Every form of a model gives the plain engine's logits, loss and gradients, at every vector level.
+//! Every backend gives the plain engine's logits, loss and gradients, at every vector level.
 
 use algolens_core::{
-    engine::{Batch, Engine, Form, Plain, Score, Vectors},
+    engine::{Backend, Batch, Engine, Plain, Score, Vectors},
     model::{AttentionDir, Config, Model, Normalization, Params, Positions},
     random,
     task::Token,
@@ -48,11 +48,11 @@ impl Subject {
         Batch { tokens: self.tokens.view(), targets: self.targets.view(), positions: &self.positions }
     }
 
-    /// The engines of every other form that the model has, at every vector level.
+    /// The engines of every other backend that the model has, at every vector level.
     fn engines(&self) -> Vec<(String, Box<dyn Engine>)> {
-        let forms = Form::ALL.into_iter().filter(|form| form.check(self.model.config()).is_ok());
-        let all = forms.flat_map(|form| Vectors::available().into_iter().map(move |vectors| (form, vectors)));
-        all.map(|(form, vectors)| (format!("{form} {vectors:?}"), form.engine(vectors))).collect()
+        let backends = Backend::ALL.into_iter().filter(|backend| backend.check(self.model.config()).is_ok());
+        let all = backends.flat_map(|backend| Vectors::available().into_iter().map(move |vectors| (backend, vectors)));
+        all.map(|(backend, vectors)| (format!("{backend} {vectors:?}"), backend.engine(vectors))).collect()
     }
 
     /// Checks an engine against the plain one in f64; the differences of every tensor's gradient as shares.
@@ -157,8 +157,8 @@ fn every_form_gives_the_plain_engine_s_numbers() {
             let differences = subject.differences(&*engine).unwrap_or_else(|e| panic!("{name}, {engine_name}: {e}"));
             for (tensor, off) in differences {
                 assert!(off < TOLERANCE, "{name}, {engine_name}, {tensor}: {off:.1e}");
-                let form = engine_name.split(' ').next().unwrap_or_default();
-                let key = format!("{form:8} {tensor}");
+                let backend = engine_name.split(' ').next().unwrap_or_default();
+                let key = format!("{backend:8} {tensor}");
                 match worst.iter_mut().find(|(known, ..)| *known == key) {
                     Some(known) if known.1 >= off => {}
                     Some(known) => (known.1, known.2) = (off, format!("{name}, {engine_name}")),
