@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> Result<String> {
 
 fn fitting(model: &algolens::model::Model) -> Option<TaskSpec> {
     let config = model.config();
-    TaskSpec::fitting(config.n_ctx, config.d_vocab, config.d_vocab_out)
+    algolens::task::Registry::default().fitting(config)
 }
 
 fn spec(spec: &TaskSpec) -> String {

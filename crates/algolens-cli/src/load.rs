@@ -106,7 +106,7 @@ impl Opened {
     /// The sorting task of the model: the one its file states, or the one its sizes fit.
     pub fn sorted_list(&self) -> Result<SortedList> {
         let config = self.model.config();
-        let fitting = || TaskSpec::fitting(config.n_ctx, config.d_vocab, config.d_vocab_out);
+        let fitting = || algolens::task::Registry::default().fitting(config);
         match self.task.clone().or_else(fitting) {
             Some(TaskSpec::SortedList { list_len, max_value }) => SortedList::new(list_len, max_value),
             _ => {

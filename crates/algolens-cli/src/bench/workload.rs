@@ -45,7 +45,7 @@ impl Workload {
             None => (Model::init(recipe.config()?, SEED)?, Some(recipe.task.clone())),
         };
         let config = model.config();
-        let fitting = || TaskSpec::fitting(config.n_ctx, config.d_vocab, config.d_vocab_out);
+        let fitting = || algolens::task::Registry::default().fitting(config);
         let task = task.or_else(fitting).map(|spec| spec.build()).transpose()?;
         let lists = MANY.max(args.batch.saturating_mul(BATCHES));
         if args.batch == 0 {

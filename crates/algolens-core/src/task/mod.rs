@@ -1,9 +1,11 @@
 //! What is learnt: tasks and their datasets.
 
 mod dataset;
+mod registry;
 mod sorted_list;
 
 pub use dataset::Dataset;
+pub use registry::Registry;
 pub use sorted_list::SortedList;
 
 use crate::{Error, Result, random::Twister};
@@ -82,14 +84,6 @@ impl TaskSpec {
         }
     }
 
-    /// The task whose sequences have these sizes, for checkpoints that do not say: a sorted list when the context is
-    /// odd, the vocabulary is large enough and outputs are tokens.
-    pub fn fitting(n_ctx: usize, d_vocab: usize, d_vocab_out: usize) -> Option<Self> {
-        let list_len = n_ctx.checked_sub(1).filter(|n| n % 2 == 0)? / 2;
-        let max_value = u32::try_from(d_vocab.checked_sub(2)?).ok()?;
-        (d_vocab == d_vocab_out && SortedList::new(list_len, max_value).is_ok())
-            .then_some(Self::SortedList { list_len, max_value })
-    }
 }
 
 /// One line: the tokens' labels.

@@ -35,6 +35,15 @@ impl SortedList {
         Ok(Self { list_len, max_value })
     }
 
+    /// The sorting task whose sequences have these sizes: the context is odd, the vocabulary is large enough and outputs are
+    /// tokens.
+    pub(super) fn fitting(n_ctx: usize, d_vocab: usize, d_vocab_out: usize) -> Option<TaskSpec> {
+        let list_len = n_ctx.checked_sub(1).filter(|n| n % 2 == 0)? / 2;
+        let max_value = u32::try_from(d_vocab.checked_sub(2)?).ok()?;
+        (d_vocab == d_vocab_out && Self::new(list_len, max_value).is_ok())
+            .then_some(TaskSpec::SortedList { list_len, max_value })
+    }
+
     /// Values in a list.
     pub fn list_len(&self) -> usize {
         self.list_len

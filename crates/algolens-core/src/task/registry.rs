@@ -1,0 +1,59 @@
+//! The tasks that a program knows.
+
+use super::{SortedList, TaskSpec};
+use crate::model::Config;
+
+/// Tasks by name: those that a program finds for a checkpoint that states none.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    entries: Vec<Entry>,
+}
+
+/// A task's name, and its spec for a model's `n_ctx`, `d_vocab` and `d_vocab_out`, if it has one of these sizes.
+#[derive(Clone, Debug)]
+struct Entry {
+    name: &'static str,
+    fitting: fn(usize, usize, usize) -> Option<TaskSpec>,
+}
+
+impl Default for Registry {
+    /// The tasks of this crate.
+    fn default() -> Self {
+        Self { entries: vec![Entry { name: "sorted_list", fitting: SortedList::fitting }] }
+    }
+}
+
+impl Registry {
+    /// No tasks: models are taken for what their files state, and nothing else.
+    pub fn empty() -> Self {
+        Self { entries: Vec::new() }
+    }
+
+    /// The tasks' names.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.entries.iter().map(|entry| entry.name)
+    }
+
+    /// The task whose sizes a model has; none if there is none, or more than one.
+    pub fn fitting(&self, config: &Config) -> Option<TaskSpec> {
+        let Config { n_ctx, d_vocab, d_vocab_out, .. } = *config;
+        let mut specs = self.entries.iter().filter_map(|entry| (entry.fitting)(n_ctx, d_vocab, d_vocab_out));
+        specs.next().filter(|_| specs.next().is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::Recipe;
+
+    #[test]
+    fn a_model_fits_the_task_whose_sizes_it_has() {
+        let config = Recipe::default().config().unwrap();
+        assert_eq!(Registry::default().fitting(&config), Some(TaskSpec::POST));
+        assert_eq!(Registry::empty().fitting(&config), None);
+        let even = Config { n_ctx: config.n_ctx + 1, ..config.clone() };
+        let classes = Config { d_vocab_out: 2, ..config };
+        assert_eq!([even, classes].map(|config| Registry::default().fitting(&config)), [None, None]);
+    }
+}
