@@ -14,12 +14,12 @@ pub(super) const GROUPS: usize = 16;
 pub(super) const LEARNING_GROUPS: usize = GROUPS / 2;
 
 /// Lists of each group when there are this many groups; the last may have fewer.
-pub(super) fn lists_per_group(lists: usize, groups: usize) -> usize {
+pub(super) fn sequences_per_group(lists: usize, groups: usize) -> usize {
     lists.div_ceil(groups).max(1)
 }
 
 /// Lists in a chunk, at most: few enough that the activations of a toy model stay in a core's L2 cache.
-pub(super) fn lists_per_chunk(config: &Config, seq: usize) -> usize {
+pub(super) fn sequences_per_chunk(config: &Config, seq: usize) -> usize {
     const MOST_LISTS: usize = 16;
     const MOST_NUMBERS: u128 = 1 << 24;
     let most = MOST_NUMBERS / config.activations(seq).max(1);

@@ -4,6 +4,7 @@
 //! the others are tested against; [`Table`] is fast at any depth; [`Circuit`] is fastest, for one-layer attention-only
 //! models. [`Backend::best`] chooses.
 
+mod activation;
 mod backend;
 mod circuit;
 mod groups;
@@ -63,7 +64,7 @@ impl<'a> From<&'a Dataset> for Batch<'a> {
 impl<'a> Batch<'a> {
     /// The shares of groups that run in parallel.
     fn shares(self, groups: usize) -> impl Iterator<Item = Batch<'a>> {
-        self.chunks(groups::lists_per_group(self.tokens.nrows(), groups))
+        self.chunks(groups::sequences_per_group(self.tokens.nrows(), groups))
     }
 
     /// The batch, this many lists at a time.

@@ -83,7 +83,6 @@ impl TaskSpec {
             Self::SortedList { list_len, max_value } => Ok(Box::new(SortedList::new(list_len, max_value)?)),
         }
     }
-
 }
 
 /// One line: the tokens' labels.

@@ -14,7 +14,7 @@ mod weights;
 
 use super::{
     Batch, Engine, Outcome, Score,
-    groups::{GROUPS, LEARNING_GROUPS, lists_per_chunk, lists_per_group, sum_all},
+    groups::{GROUPS, LEARNING_GROUPS, sequences_per_chunk, sequences_per_group, sum_all},
     level::Vectors,
     memory::{Memory, Pool, Purpose},
     queries::Queries,
@@ -86,7 +86,7 @@ impl Memory for Tabulated {
     fn new(_: &Model, purpose: &Purpose) -> Self {
         let queries = Queries::new(purpose.config.attention_dir, purpose.seq, &purpose.positions);
         let circuits = Circuits::new(Shape::new(&purpose.config, queries.keys));
-        let lists = lists_per_chunk(&purpose.config, purpose.seq);
+        let lists = sequences_per_chunk(&purpose.config, purpose.seq);
         let chunks = PerThread::new(|| Chunk::new(&circuits.tables, &queries, lists));
         Self { circuits, filled_with: None, chunks, groups: Vec::new(), sum: None }
     }
@@ -94,7 +94,7 @@ impl Memory for Tabulated {
     fn logits(&mut self, vectors: Vectors, model: &Model, tokens: ArrayView2<Token>, all: &mut Array3<f32>) {
         self.fill(vectors, model);
         let Self { chunks, circuits, .. } = self;
-        let lists = lists_per_group(tokens.nrows(), GROUPS);
+        let lists = sequences_per_group(tokens.nrows(), GROUPS);
         let shares = tokens.axis_chunks_iter(Axis(0), lists).zip(all.axis_chunks_iter_mut(Axis(0), lists));
         parallel::for_each(shares.collect(), |(tokens, share)| {
             chunks.with(|chunk| {
@@ -106,7 +106,7 @@ impl Memory for Tabulated {
     fn outcomes(&mut self, vectors: Vectors, model: &Model, batch: Batch, all: &mut [Outcome]) {
         self.fill(vectors, model);
         let Self { chunks, circuits, .. } = self;
-        let predictions = lists_per_group(batch.tokens.nrows(), GROUPS) * batch.positions.len();
+        let predictions = sequences_per_group(batch.tokens.nrows(), GROUPS) * batch.positions.len();
         let shares = batch.shares(GROUPS).zip(all.chunks_mut(predictions));
         parallel::for_each(shares.collect(), |(batch, share)| {
             chunks.with(|chunk| {

@@ -1,15 +1,17 @@
-//! A batch without hooks: a fixed number of groups of lists in parallel, each chunk by chunk in memory of its own.
+//! A batch without hooks: a fixed number of groups of sequences in parallel, each chunk by chunk in memory of its own.
 
 use super::{
-    Pass,
-    probe::{Blind, Sizes},
-    workspace::Workspace,
+    activations::Activations,
+    backward::{Scratch, backward},
+    forward::forward,
+    pass::{Pass, Sizes},
+    tracer::NoTrace,
 };
 use crate::{
     Scalar,
     engine::{
         Batch, Score,
-        groups::{GROUPS, lists_per_chunk, lists_per_group},
+        groups::{GROUPS, sequences_per_chunk, sequences_per_group},
         loss::cross_entropy_gradient,
     },
     model::{Config, Model, Params},
@@ -43,8 +45,8 @@ impl<T: Scalar> Groups<T> {
     }
 
     pub fn logits(&mut self, model: &Model<T>, tokens: ArrayView2<Token>, positions: &[usize], logits: &mut Array3<T>) {
-        let lists = lists_per_group(tokens.nrows(), GROUPS);
-        let shares = tokens.axis_chunks_iter(Axis(0), lists).zip(logits.axis_chunks_iter_mut(Axis(0), lists));
+        let share = sequences_per_group(tokens.nrows(), GROUPS);
+        let shares = tokens.axis_chunks_iter(Axis(0), share).zip(logits.axis_chunks_iter_mut(Axis(0), share));
         let pieces = self.groups.iter_mut().zip(shares).collect();
         parallel::for_each(pieces, |(group, (tokens, logits))| group.logits(model, tokens, positions, logits));
     }
@@ -58,12 +60,19 @@ impl<T: Scalar> Groups<T> {
         gradients.values_mut().fill(T::zero());
         for group in &self.groups[..used] {
             score.add(group.score);
-            if let Some(of_group) = &group.gradients {
-                gradients.values_mut().iter_mut().zip(of_group.values()).for_each(|(sum, g)| *sum += *g);
+            if let Some(group_gradients) = &group.gradients {
+                gradients.values_mut().iter_mut().zip(group_gradients.values()).for_each(|(sum, g)| *sum += *g);
             }
         }
         score
     }
+}
+
+/// The memory of a pass over a chunk of sequences.
+struct Workspace<T> {
+    acts: Activations<T>,
+    /// None before the first backward pass.
+    scratch: Option<Scratch<T>>,
 }
 
 impl<T: Scalar> Group<T> {
@@ -74,39 +83,36 @@ impl<T: Scalar> Group<T> {
         positions: &[usize],
         mut logits: ArrayViewMut3<T>,
     ) {
-        let lists = lists_per_chunk(model.config(), tokens.ncols());
-        let chunks = tokens.axis_chunks_iter(Axis(0), lists).zip(logits.axis_chunks_iter_mut(Axis(0), lists));
+        let chunk = sequences_per_chunk(model.config(), tokens.ncols());
+        let chunks = tokens.axis_chunks_iter(Axis(0), chunk).zip(logits.axis_chunks_iter_mut(Axis(0), chunk));
         for (tokens, mut logits) in chunks {
-            let pass = Pass::new(model, tokens, positions.len());
-            let workspace = workspace(&mut self.workspaces, pass);
-            forward(workspace, pass, tokens, positions);
-            logits.iter_mut().zip(&workspace.logits).for_each(|(to, from)| *to = *from);
+            let Workspace { acts, .. } = self.forward(Pass::new(model, tokens, positions));
+            logits.iter_mut().zip(&acts.logits).for_each(|(to, from)| *to = *from);
         }
     }
 
     fn loss_and_gradients(&mut self, model: &Model<T>, batch: Batch, weight: T) {
-        let gradients = self.gradients.get_or_insert_with(|| Params::like(model.params.layout().clone()));
+        let mut gradients = self.gradients.take().unwrap_or_else(|| Params::like(model.params.layout().clone()));
         gradients.values_mut().fill(T::zero());
-        self.score = Score::default();
-        let lists = lists_per_chunk(model.config(), batch.tokens.ncols());
-        for from in (0..batch.tokens.nrows()).step_by(lists) {
-            let Batch { tokens, targets, positions } = batch.slice(from, (from + lists).min(batch.tokens.nrows()));
-            let pass = Pass::new(model, tokens, positions.len());
-            let workspace = workspace(&mut self.workspaces, pass);
-            forward(workspace, pass, tokens, positions);
-            self.score.add(cross_entropy_gradient(workspace.logits.view_mut(), targets, weight));
-            workspace.backward(pass, tokens, positions, gradients, &mut Blind);
+        let mut score = Score::default();
+        for chunk in batch.chunks(sequences_per_chunk(model.config(), batch.tokens.ncols())) {
+            let pass = Pass::new(model, chunk.tokens, chunk.positions);
+            let Workspace { acts, scratch } = self.forward(pass);
+            score.add(cross_entropy_gradient(acts.logits.view_mut(), chunk.targets, weight));
+            let scratch = scratch.get_or_insert_with(|| Scratch::new(pass.config, pass.sizes));
+            backward(pass, acts, scratch, &mut gradients, &mut NoTrace);
         }
+        self.gradients = Some(gradients);
+        self.score = score;
     }
-}
 
-/// The memory for chunks of this size; that for sequences of other lengths is given back.
-fn workspace<'w, T: Scalar>(kept: &'w mut HashMap<Sizes, Workspace<T>>, pass: Pass<T>) -> &'w mut Workspace<T> {
-    let same = |sizes: &Sizes| (sizes.seq, sizes.predicted) == (pass.sizes.seq, pass.sizes.predicted);
-    kept.retain(|sizes, _| same(sizes));
-    kept.entry(pass.sizes).or_insert_with(|| Workspace::new(pass.config, pass.sizes))
-}
-
-fn forward<T: Scalar>(workspace: &mut Workspace<T>, pass: Pass<T>, tokens: ArrayView2<Token>, positions: &[usize]) {
-    workspace.forward(pass, tokens, positions, &mut Blind).expect("nothing but a hook can fail, and there is none");
+    /// A forward pass in the memory for chunks of this size; that for sequences of other lengths is given back.
+    fn forward(&mut self, pass: Pass<T>) -> &mut Workspace<T> {
+        let same = |sizes: &Sizes| (sizes.seq, sizes.predicted) == (pass.sizes.seq, pass.sizes.predicted);
+        self.workspaces.retain(|sizes, _| same(sizes));
+        let fresh = || Workspace { acts: Activations::new(pass.config, pass.sizes), scratch: None };
+        let workspace = self.workspaces.entry(pass.sizes).or_insert_with(fresh);
+        forward(pass, &mut workspace.acts, &mut NoTrace).expect("nothing but a hook can fail, and there is none");
+        workspace
+    }
 }

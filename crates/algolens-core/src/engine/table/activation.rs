@@ -1,6 +1,12 @@
 //! The activation functions of MLPs, vector by vector.
 
-use crate::{engine::vector::exp, model::ActFn};
+use crate::{
+    engine::{
+        activation::{GELU_NEW_CUBIC, GELU_NEW_ROOT},
+        vector::exp,
+    },
+    model::ActFn,
+};
 use fearless_simd::prelude::*;
 
 /// act_fn(x), and its derivative there.
@@ -33,9 +39,8 @@ pub fn act_fn<S: Simd>(simd: S, act_fn: ActFn, x: S::f32s) -> (S::f32s, S::f32s)
     }
 }
 
-/// √(2/π) and the cubic coefficient of the tanh approximation of gelu (Hendrycks & Gimpel, 2016).
-const ROOT: f32 = 0.797_884_6;
-const CUBIC: f32 = 0.044_715;
+const ROOT: f32 = GELU_NEW_ROOT as f32;
+const CUBIC: f32 = GELU_NEW_CUBIC as f32;
 
 /// 1 / (1 + e⁻ˣ).
 #[inline(always)]

@@ -19,7 +19,7 @@ mod weights;
 
 use super::{
     Batch, Engine, Outcome, Score,
-    groups::{GROUPS, LEARNING_GROUPS, lists_per_chunk, lists_per_group, sum_all},
+    groups::{GROUPS, LEARNING_GROUPS, sequences_per_chunk, sequences_per_group, sum_all},
     level::Vectors,
     memory::{Memory, Pool, Purpose},
     softmax::predict,
@@ -109,8 +109,8 @@ impl Memory for Workspace {
         let plan = Plan::new(config, purpose.seq, &purpose.positions);
         let packed = Packed::zeros(model);
         let pass = Pass { model, packed: &packed, plan: &plan };
-        let lists_per_chunk = lists_per_chunk(&padded_config(config), purpose.seq);
-        let chunks = (0..GROUPS).map(|_| Chunk::new(pass, lists_per_chunk)).collect();
+        let sequences_per_chunk = sequences_per_chunk(&padded_config(config), purpose.seq);
+        let chunks = (0..GROUPS).map(|_| Chunk::new(pass, sequences_per_chunk)).collect();
         let table = RowTable::new(config, plan.keys());
         Self { packed, table, chunks, learning: None, plan }
     }
@@ -119,7 +119,7 @@ impl Memory for Workspace {
         let table = self.prepare(vectors, model, tokens);
         let pass = Pass { model, packed: &self.packed, plan: &self.plan };
         let table = table.then_some(&self.table);
-        let lists = lists_per_group(tokens.nrows(), GROUPS);
+        let lists = sequences_per_group(tokens.nrows(), GROUPS);
         let shares = tokens.axis_chunks_iter(Axis(0), lists).zip(logits.axis_chunks_iter_mut(Axis(0), lists));
         let pieces = self.chunks.iter_mut().zip(shares).collect();
         parallel::for_each(pieces, |(chunk, (tokens, logits)): (&mut Chunk, (_, _))| {
@@ -131,7 +131,7 @@ impl Memory for Workspace {
         let table = self.prepare(vectors, model, batch.tokens);
         let pass = Pass { model, packed: &self.packed, plan: &self.plan };
         let table = table.then_some(&self.table);
-        let predictions = lists_per_group(batch.tokens.nrows(), GROUPS) * batch.positions.len();
+        let predictions = sequences_per_group(batch.tokens.nrows(), GROUPS) * batch.positions.len();
         let shares = batch.shares(GROUPS).zip(outcomes.chunks_mut(predictions));
         let pieces = self.chunks.iter_mut().zip(shares).collect();
         parallel::for_each(pieces, |(chunk, (batch, outcomes)): (&mut Chunk, (Batch, &mut [Outcome]))| {

@@ -1,0 +1,103 @@
+//! The backward pass: the forward pass from its end.
+
+mod attention;
+mod mlp;
+mod norm;
+mod scratch;
+
+pub(super) use scratch::Scratch;
+
+use super::{
+    activations::{Activations, BlockActs},
+    forward::NormPlace,
+    pass::{Block, Pass, shaped},
+    tracer::Tracer,
+};
+use crate::{
+    Scalar,
+    engine::{
+        hooks::{BlockPoint, HookPoint},
+        matmul,
+    },
+    model::{Params, Positions},
+};
+
+/// One block of a backward pass. `scratch.resid` holds the gradient of the residual stream at the place that has been
+/// reached; each part adds what reaches the stream before it.
+struct BlockGradients<'a, 't, T, R> {
+    block: Block<'a, 't, T, R>,
+    scratch: &'t mut Scratch<T>,
+    /// Of the weights.
+    gradients: &'t mut Params<T>,
+}
+
+/// Adds to `gradients` those of a number whose derivative by the logits stands in `acts.logits`.
+pub(super) fn backward<T: Scalar, R: Tracer<T>>(
+    pass: Pass<T>,
+    acts: &Activations<T>,
+    scratch: &mut Scratch<T>,
+    gradients: &mut Params<T>,
+    tracer: &mut R,
+) {
+    unembed(pass, acts, scratch, gradients, tracer);
+    scratch.pos_embed.fill(T::zero());
+    for (layer, acts) in acts.blocks.iter().enumerate().rev() {
+        block(&mut BlockGradients { block: Block::new(pass, layer, tracer), scratch, gradients }, acts);
+    }
+    embed(pass, scratch, gradients, tracer);
+}
+
+/// `scratch.resid` from the gradient of the logits.
+fn unembed<T: Scalar, R: Tracer<T>>(
+    pass: Pass<T>,
+    acts: &Activations<T>,
+    scratch: &mut Scratch<T>,
+    gradients: &mut Params<T>,
+    tracer: &mut R,
+) {
+    let layout = pass.params.layout();
+    let d_logits = &acts.logits; // [batch · predicted, d_vocab_out]
+    let normalized = acts.ln_final.as_ref().map_or(&acts.resid_final, |norm| &norm.out);
+    matmul::add(gradients.get_mut(layout.W_U), normalized.t(), d_logits.view());
+    matmul::add_row_sums(gradients.get_mut(layout.b_U), d_logits.view());
+    let d_final = &mut scratch.resid_final; // [batch · predicted, d_model]
+    matmul::set(d_final.view_mut(), d_logits.view(), pass.params.get(layout.W_U).t());
+    if let Some(ln_final) = &acts.ln_final {
+        norm::norm(&NormPlace::last(pass), ln_final, d_final, gradients, tracer);
+    }
+    scratch.resid.fill(T::zero());
+    for (d, row) in d_final.rows().into_iter().zip(pass.predicted_rows()) {
+        let mut d_resid = scratch.resid.row_mut(row); // [d_model]
+        d_resid += &d;
+    }
+}
+
+fn block<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &BlockActs<T>) {
+    cx.block.show_gradient(BlockPoint::ResidPost, &cx.scratch.resid);
+    if let Some(acts) = &acts.mlp {
+        mlp::mlp(cx, acts);
+    }
+    attention::attention(cx, &acts.attn, &acts.resid_pre);
+    cx.block.show_gradient(BlockPoint::ResidPre, &cx.scratch.resid);
+}
+
+/// Adds rows of `scratch.resid` to those of W_E and W_pos.
+fn embed<T: Scalar, R: Tracer<T>>(pass: Pass<T>, scratch: &mut Scratch<T>, gradients: &mut Params<T>, tracer: &mut R) {
+    let layout = pass.params.layout();
+    if pass.config.positional_embedding_type == Positions::Standard {
+        scratch.pos_embed.assign(&scratch.resid); // [row, d_model]
+    }
+    for (point, d) in [(HookPoint::PosEmbed, &scratch.pos_embed), (HookPoint::Embed, &scratch.resid)] {
+        tracer.gradient(point, shaped(d, &pass.sizes.shape(d)));
+    }
+    let mut d_w_pos = gradients.get_mut(layout.W_pos); // [n_ctx, d_model]
+    for (row, d) in scratch.pos_embed.rows().into_iter().enumerate() {
+        let mut d_position = d_w_pos.row_mut(row % pass.sizes.seq);
+        d_position += &d;
+    }
+    let mut d_w_e = gradients.get_mut(layout.W_E); // [d_vocab, d_model]
+    for (token, d) in pass.tokens.iter().zip(scratch.resid.rows()) {
+        let mut d_token = d_w_e.row_mut(*token as usize);
+        d_token += &d;
+    }
+}

@@ -1,0 +1,203 @@
+//! The attention of a block.
+
+use super::norm::{NormPlace, norm};
+use crate::{
+    Result, Scalar,
+    engine::{
+        K, Q, V,
+        hooks::BlockPoint,
+        loss::softmax_in_place,
+        matmul,
+        plain::{
+            activations::{AttentionActs, HeadInputs, Normalized, SplitInput},
+            heads::{copy_for_heads, flat_output, head_columns, head_columns_mut, sequences_and_heads},
+            pass::{Block, shaped_mut},
+            tracer::Tracer,
+        },
+    },
+    model::AttentionDir,
+};
+use ndarray::{Array2, ArrayView2, Axis, Zip, s};
+
+/// `out` = Σ over heads of softmax(q kᵀ / √d_head) v W_O, plus b_O; q, k and v are computed from ln1(`resid_pre`).
+pub(super) fn attention<T: Scalar, R: Tracer<T>>(
+    cx: &mut Block<T, R>,
+    acts: &mut AttentionActs<T>,
+    resid_pre: &Array2<T>,
+    pos_embed: &Array2<T>,
+) -> Result<()> {
+    split_inputs(cx, acts, resid_pre)?;
+    normalize(cx, &mut acts.inputs, resid_pre, pos_embed)?;
+    project(cx, acts, resid_pre)?;
+    score(cx, acts)?;
+    mix_values(cx, acts)?;
+    write(cx, acts)
+}
+
+/// Gives every head inputs of its own where a hook asks for it, and shows them where anybody looks.
+fn split_inputs<T: Scalar, R: Tracer<T>>(
+    cx: &mut Block<T, R>,
+    acts: &mut AttentionActs<T>,
+    resid_pre: &Array2<T>,
+) -> Result<()> {
+    let layer = cx.layer;
+    if !cx.tracer.reads(|point| point.splits(layer)) {
+        return Ok(());
+    }
+    let mut attn_in = copy_for_heads(resid_pre, cx.pass.sizes.heads); // [row · head, d_model]
+    cx.show_heads(BlockPoint::AttnIn, &mut attn_in)?;
+    let mut inputs = [attn_in.clone(), attn_in.clone(), attn_in];
+    for (input, point) in inputs.iter_mut().zip([BlockPoint::QInput, BlockPoint::KInput, BlockPoint::VInput]) {
+        cx.show_heads(point, input)?;
+    }
+    if cx.edits_head_inputs() {
+        let [q, k, v] = inputs;
+        let split = |resid: Array2<T>, for_queries_or_keys| {
+            let normalized = Normalized::new(cx.pass.config, resid.nrows(), for_queries_or_keys);
+            SplitInput { resid, normalized }
+        };
+        acts.inputs = HeadInputs::Split(Box::new([split(q, true), split(k, true), split(v, false)]));
+    }
+    Ok(())
+}
+
+/// ln1 of the inputs; in shortformer models also the positions that queries and keys see.
+fn normalize<T: Scalar, R: Tracer<T>>(
+    cx: &mut Block<T, R>,
+    inputs: &mut HeadInputs<T>,
+    resid_pre: &Array2<T>,
+    pos_embed: &Array2<T>,
+) -> Result<()> {
+    match inputs {
+        HeadInputs::Shared(normalized) => normalized.fill(cx, resid_pre, pos_embed, false),
+        HeadInputs::Split(inputs) => {
+            for SplitInput { resid, normalized } in inputs.iter_mut() {
+                normalized.fill(cx, resid, pos_embed, true)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+impl<T: Scalar> Normalized<T> {
+    fn fill<R: Tracer<T>>(
+        &mut self,
+        cx: &mut Block<T, R>,
+        resid: &Array2<T>,
+        pos_embed: &Array2<T>,
+        split: bool,
+    ) -> Result<()> {
+        if let Some(ln1) = &mut self.ln1 {
+            norm(&NormPlace::ln1(cx, split), ln1, resid.view(), cx.tracer)?;
+        }
+        if let Some(with_pos) = &mut self.with_pos {
+            with_pos.assign(self.ln1.as_ref().map_or(resid, |ln1| &ln1.out));
+            if split {
+                *with_pos += &copy_for_heads(pos_embed, cx.pass.sizes.heads); // [row · head, d_model]
+            } else {
+                *with_pos += pos_embed; // [row, d_model]
+            }
+        }
+        Ok(())
+    }
+
+    /// The normalized rows; with positions for queries and keys of shortformer models.
+    fn rows<'s>(&'s self, resid: &'s Array2<T>, kind: usize) -> &'s Array2<T> {
+        match (&self.with_pos, &self.ln1) {
+            (Some(with_pos), _) if kind != V => with_pos,
+            (_, Some(ln1)) => &ln1.out,
+            (_, None) => resid,
+        }
+    }
+}
+
+impl<T: Scalar> HeadInputs<T> {
+    /// What the queries, keys or values of a head are computed from, `[row, d_model]`.
+    pub fn head<'s>(&'s self, resid_pre: &'s Array2<T>, kind: usize, head: usize, heads: usize) -> ArrayView2<'s, T> {
+        match self {
+            Self::Shared(normalized) => normalized.rows(resid_pre, kind).view(),
+            Self::Split(inputs) => {
+                let SplitInput { resid, normalized } = &inputs[kind];
+                normalized.rows(resid, kind).slice(s![head..;heads, ..])
+            }
+        }
+    }
+}
+
+/// q = x W_Q + b_Q, k = x W_K + b_K, v = x W_V + b_V, head by head.
+fn project<T: Scalar, R: Tracer<T>>(
+    cx: &mut Block<T, R>,
+    acts: &mut AttentionActs<T>,
+    resid_pre: &Array2<T>,
+) -> Result<()> {
+    let (params, heads, d_head) = (cx.pass.params, cx.pass.sizes.heads, cx.pass.config.d_head);
+    for (kind, point) in [BlockPoint::Q, BlockPoint::K, BlockPoint::V].into_iter().enumerate() {
+        let weights = params.get(cx.layout.W_QKV[kind]); // [head, d_model, d_head]
+        let projected = &mut acts.qkv[kind]; // [row, head · d_head]
+        for head in 0..heads {
+            let input = acts.inputs.head(resid_pre, kind, head, heads); // [row, d_model]
+            matmul::set(head_columns_mut(projected, head, d_head), input, weights.index_axis(Axis(0), head));
+        }
+        *projected += &params.get(cx.layout.b_QKV[kind]).flatten();
+        cx.show_heads(point, projected)?;
+    }
+    Ok(())
+}
+
+/// `scores` = q kᵀ / √d_head, −∞ where causality forbids, and `pattern` = softmax(`scores`), `[batch, head, query, key]`.
+fn score<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs<T>) -> Result<()> {
+    let config = cx.pass.config;
+    let scale = T::of(config.attn_scale());
+    for (sequence, head) in sequences_and_heads(cx.pass.sizes) {
+        let rows = head_columns(cx.pass, sequence, head);
+        let [q, k] = [Q, K].map(|kind| acts.qkv[kind].slice(rows)); // [pos, d_head]
+        let mut scores = acts.scores.slice_mut(s![sequence, head, .., ..]); // [query, key]
+        matmul::set_scaled(scores.view_mut(), q, k.t(), scale);
+        if config.attention_dir == AttentionDir::Causal {
+            for (query, mut row) in scores.rows_mut().into_iter().enumerate() {
+                row.slice_mut(s![query + 1..]).fill(T::neg_infinity());
+            }
+        }
+    }
+    cx.tracer.activation(cx.at(BlockPoint::AttnScores), acts.scores.view_mut().into_dyn())?;
+    acts.pattern.assign(&acts.scores);
+    acts.pattern.rows_mut().into_iter().for_each(softmax_in_place);
+    let point = cx.at(BlockPoint::Pattern);
+    acts.softmax = cx.tracer.edits(|at| at == point).then(|| acts.pattern.clone());
+    cx.tracer.activation(point, acts.pattern.view_mut().into_dyn())
+}
+
+/// z = pattern v.
+fn mix_values<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs<T>) -> Result<()> {
+    for (sequence, head) in sequences_and_heads(cx.pass.sizes) {
+        let rows = head_columns(cx.pass, sequence, head);
+        let pattern = acts.pattern.slice(s![sequence, head, .., ..]); // [query, key]
+        matmul::set(acts.z.slice_mut(rows), pattern, acts.qkv[V].slice(rows)); // [pos, d_head]
+    }
+    cx.show_heads(BlockPoint::Z, &mut acts.z)
+}
+
+/// `out` = Σ over heads of z W_O, plus b_O; head by head where somebody looks at `hook_result`.
+fn write<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs<T>) -> Result<()> {
+    let params = cx.pass.params;
+    let w_o = params.get(cx.layout.W_O); // [head, d_head, d_model]
+    let point = cx.at(BlockPoint::Result);
+    if cx.tracer.reads(|at| at == point) {
+        let (heads, d_head, d_model) = w_o.dim();
+        let rows = cx.pass.sizes.rows();
+        let mut result = Array2::zeros((rows * heads, d_model)); // [row · head, d_model]
+        for head in 0..heads {
+            let z = head_columns_mut(&mut acts.z, head, d_head); // [row, d_head]
+            matmul::set(result.slice_mut(s![head..;heads, ..]), z.view(), w_o.index_axis(Axis(0), head));
+        }
+        cx.show_heads(BlockPoint::Result, &mut result)?;
+        let result = shaped_mut(&mut result, &[rows, heads, d_model]);
+        Zip::from(acts.out.rows_mut())
+            .and(result.axis_iter(Axis(0)))
+            .for_each(|mut out, heads| out.assign(&heads.sum_axis(Axis(0)))); // [d_model]
+    } else {
+        matmul::set(acts.out.view_mut(), acts.z.view(), flat_output(w_o)); // [row, d_model]
+    }
+    acts.out += &params.get(cx.layout.b_O);
+    cx.show(BlockPoint::AttnOut, &mut acts.out)
+}

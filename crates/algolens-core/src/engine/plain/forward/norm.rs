@@ -1,0 +1,84 @@
+//! Layer norm.
+
+use crate::{
+    Result, Scalar,
+    engine::{
+        hooks::{BlockPoint, HookPoint},
+        plain::{
+            activations::NormActs,
+            pass::{Block, Pass, shaped_mut},
+            tracer::Tracer,
+        },
+    },
+    model::NormLayout,
+};
+use ndarray::{ArrayView2, Zip};
+
+/// Which norm of a model: its weights, its two hook points, and the shape `[batch, pos]` or `[batch, pos, head]` that its
+/// rows have there.
+pub(in super::super) struct NormPlace<'a, T> {
+    pub pass: Pass<'a, T>,
+    pub weights: Option<NormLayout>,
+    pub scale: HookPoint,
+    pub normalized: HookPoint,
+    shape: Vec<usize>,
+}
+
+impl<'a, T: Scalar> NormPlace<'a, T> {
+    /// `ln1` of a block, whose rows are `row`, or `row · head` where its inputs are split.
+    pub fn ln1<R: Tracer<T>>(cx: &Block<'a, '_, T, R>, split: bool) -> Self {
+        let sizes = cx.pass.sizes;
+        let mut shape = vec![sizes.batch, sizes.seq];
+        shape.extend(split.then_some(sizes.heads));
+        let [scale, normalized] = [BlockPoint::Ln1Scale, BlockPoint::Ln1Normalized].map(|point| cx.at(point));
+        Self { pass: cx.pass, weights: cx.layout.ln1, scale, normalized, shape }
+    }
+
+    /// `ln2` of a block.
+    pub fn ln2<R: Tracer<T>>(cx: &Block<'a, '_, T, R>) -> Self {
+        let sizes = cx.pass.sizes;
+        let [scale, normalized] = [BlockPoint::Ln2Scale, BlockPoint::Ln2Normalized].map(|point| cx.at(point));
+        let weights = cx.layout.mlp.as_ref().and_then(|mlp| mlp.ln2);
+        Self { pass: cx.pass, weights, scale, normalized, shape: vec![sizes.batch, sizes.seq] }
+    }
+
+    /// `ln_final`, at the predicted positions.
+    pub fn last(pass: Pass<'a, T>) -> Self {
+        let (scale, normalized) = (HookPoint::LnFinalScale, HookPoint::LnFinalNormalized);
+        let shape = vec![pass.sizes.batch, pass.sizes.predicted];
+        Self { pass, weights: pass.params.layout().ln_final, scale, normalized, shape }
+    }
+
+    /// The shape of rows of this width for hooks.
+    pub fn shape(&self, width: usize) -> Vec<usize> {
+        [&self.shape[..], &[width]].concat()
+    }
+}
+
+/// `out` = (x − mean) / √(variance + eps) · w + b, row by row of `x [row, d_model]`.
+pub(super) fn norm<T: Scalar, R: Tracer<T>>(
+    place: &NormPlace<T>,
+    acts: &mut NormActs<T>,
+    x: ArrayView2<T>,
+    tracer: &mut R,
+) -> Result<()> {
+    let (eps, width) = (T::of(place.pass.config.eps), T::of(x.ncols() as f64));
+    Zip::from(acts.hat.rows_mut()).and(x.rows()).and(acts.sigma.rows_mut()).for_each(|mut hat, x, mut sigma| {
+        let mean = x.sum() / width;
+        hat.assign(&x);
+        hat.mapv_inplace(|x| x - mean);
+        let variance = hat.iter().map(|c| *c * *c).sum::<T>() / width;
+        sigma[0] = (variance + eps).sqrt();
+    });
+    acts.scale.assign(&acts.sigma); // [row, 1]
+    tracer.activation(place.scale, shaped_mut(&mut acts.scale, &place.shape(1)))?;
+    for (mut hat, scale) in acts.hat.rows_mut().into_iter().zip(&acts.scale) {
+        hat.mapv_inplace(|c| c / *scale); // [d_model]
+    }
+    acts.out.assign(&acts.hat); // [row, d_model]
+    if let Some(NormLayout { w, b }) = place.weights {
+        acts.out *= &place.pass.params.get(w);
+        acts.out += &place.pass.params.get(b);
+    }
+    tracer.activation(place.normalized, shaped_mut(&mut acts.out, &place.shape(x.ncols())))
+}
