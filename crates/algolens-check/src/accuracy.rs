@@ -1,4 +1,4 @@
-//! What the classes' proofs come to.
+//! Accuracy bounds over all lists, from the lists proved of each class.
 
 use super::{
     class::{Class, Counts},
@@ -10,36 +10,36 @@ use serde::Serialize;
 /// Bounds of an accuracy over all lists.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Bounds {
-    /// At least this share is right.
+    /// Lower bound.
     pub lower: f64,
-    /// At most this share is right.
+    /// Upper bound.
     pub upper: f64,
 }
 
-/// What is proved of a prediction, in shares of all lists.
+/// Proved shares of all lists of one predicted position.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct OfPosition {
-    /// It is right for sure.
+pub struct PositionShares {
+    /// The share proved correct.
     pub right: f64,
-    /// It is wrong for sure.
+    /// The share proved wrong.
     pub wrong: f64,
-    /// Neither is proved.
+    /// The share of which neither is proved.
     pub open: f64,
 }
 
-/// What a certificate proves.
+/// Accuracies, tallies and shares that a certificate's evidence proves.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Proved {
-    /// The share of predictions that are right, over all lists.
+    /// Bounds of the share of correct predictions, over all lists.
     pub token_accuracy: Bounds,
-    /// The share of lists of which every prediction is right.
+    /// Bounds of the share of lists of which every prediction is correct.
     pub list_accuracy: Bounds,
-    /// Classes by what is proved of them.
+    /// Number of classes by proved status.
     pub classes: Tally<usize>,
-    /// The share of all predictions that these classes have.
+    /// Their shares of all predictions.
     pub mass: Tally<f64>,
-    /// Every prediction of a list, in their order.
-    pub positions: Vec<OfPosition>,
+    /// Proved shares by predicted position.
+    pub positions: Vec<PositionShares>,
 }
 
 /// A class's share of all predictions.
@@ -47,7 +47,7 @@ pub(super) fn share(class: &Class, counts: &Counts, predictions: usize) -> f64 {
     class.sets as f64 / (counts.sets() as f64 * predictions as f64)
 }
 
-/// What is proved of a class as a whole; `shown`: a list of it is predicted wrong.
+/// The proved status of a class; `shown` if a counterexample of it was verified.
 pub(super) fn status(lists: Lists, shown: bool) -> Status {
     match lists {
         Lists { wrong, .. } if wrong > 0 || shown => Status::Refuted,
@@ -56,24 +56,24 @@ pub(super) fn status(lists: Lists, shown: bool) -> Status {
     }
 }
 
-/// Classes by status, and the shares that they have.
+/// Tallies of classes by status: their number and shares.
 pub(super) fn tally(classes: impl Iterator<Item = (Status, f64)>) -> (Tally<usize>, Tally<f64>) {
     let (mut counts, mut mass) = (Tally::<usize>::default(), Tally::<f64>::default());
     for (status, share) in classes {
-        let (count, of_status) = match status {
+        let (count, status_mass) = match status {
             Status::Certified => (&mut counts.certified, &mut mass.certified),
             Status::Refuted => (&mut counts.refuted, &mut mass.refuted),
             Status::Undecided => (&mut counts.undecided, &mut mass.undecided),
         };
         *count += 1;
-        *of_status += share;
+        *status_mass += share;
         counts.total += 1;
         mass.total += share;
     }
     (counts, mass)
 }
 
-/// Adds up what is proved of every class.
+/// The sums over classes of what is proved of each.
 pub(super) fn add_up(counts: &Counts, classes: &[(Class, Lists, Status)]) -> Proved {
     let predictions = counts.sizes.list_len;
     let mut right = vec![0; predictions];
@@ -86,10 +86,10 @@ pub(super) fn add_up(counts: &Counts, classes: &[(Class, Lists, Status)]) -> Pro
     let (by_status, mass) = tally(shares);
 
     let all = counts.lists;
-    let of_predictions = all * predictions as u128;
+    let all_predictions = all * predictions as u128;
     let token_accuracy = Bounds {
-        lower: at_most(right.iter().sum(), of_predictions),
-        upper: at_least(of_predictions - wrong.iter().sum::<u128>(), of_predictions),
+        lower: at_most(right.iter().sum(), all_predictions),
+        upper: at_least(all_predictions - wrong.iter().sum::<u128>(), all_predictions),
     };
     // Lists that may fail somewhere are no more than those that may fail at each position, added up.
     let not_proved: u128 = right.iter().map(|right| all - right).sum();
@@ -99,7 +99,7 @@ pub(super) fn add_up(counts: &Counts, classes: &[(Class, Lists, Status)]) -> Pro
     let first_wrong: u128 = classes.iter().map(|(_, lists, _)| lists.first_wrong).sum();
     let lists_wrong = wrong.iter().copied().fold(first_wrong, u128::max);
     let list_accuracy = Bounds { lower: by_failures.max(by_sets), upper: at_least(all - lists_wrong, all) };
-    let positions = right.iter().zip(&wrong).map(|(right, wrong)| OfPosition {
+    let positions = right.iter().zip(&wrong).map(|(right, wrong)| PositionShares {
         right: ratio(*right, all),
         wrong: ratio(*wrong, all),
         open: ratio(all - right - wrong, all),
@@ -107,7 +107,7 @@ pub(super) fn add_up(counts: &Counts, classes: &[(Class, Lists, Status)]) -> Pro
     Proved { token_accuracy, list_accuracy, classes: by_status, mass, positions: positions.collect() }
 }
 
-/// Sets of values all of whose classes are right as a whole: paths from value to value.
+/// Number of value sets all of whose classes are certified, as paths from value to value.
 fn sets_proved(counts: &Counts, classes: &[(Class, Lists, Status)]) -> u128 {
     let mut paths = vec![vec![0_u128; counts.sizes.values]; counts.sizes.list_len];
     for (class, ..) in classes.iter().filter(|(_, lists, _)| lists.right == lists.total) {
@@ -120,19 +120,20 @@ fn sets_proved(counts: &Counts, classes: &[(Class, Lists, Status)]) -> u128 {
     paths.last().map_or(0, |last| last.iter().sum())
 }
 
-/// What 1 + the largest relative error of two conversions and a division is at most.
+/// An upper bound of 1 + the relative error of two conversions and a division.
 const ROUNDED: f64 = 1.0 + 4.0 * f64::EPSILON;
 
+/// The ratio, rounded.
 fn ratio(part: u128, whole: u128) -> f64 {
     part as f64 / whole as f64
 }
 
-/// No more than the ratio; 1 if it is 1.
+/// A lower bound of the ratio; 1 if it is 1.
 fn at_most(part: u128, whole: u128) -> f64 {
     if part == whole { 1.0 } else { ratio(part, whole) / ROUNDED }
 }
 
-/// No less than the ratio, and at most 1.
+/// An upper bound of the ratio, at most 1.
 fn at_least(part: u128, whole: u128) -> f64 {
     (ratio(part, whole) * ROUNDED).min(1.0)
 }

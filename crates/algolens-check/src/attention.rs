@@ -1,12 +1,13 @@
-//! A class's rows: how much each is attended to, and what attending to it is worth in a contest of two answers.
+//! Attention over a class's rows, in ball arithmetic: weights, bounds of the final norm's scale, and logit differences.
 
 use super::{
-    bounded::{Bounded, Near, Owned, above, rounding_of},
+    ball::{Ball, BallRef, BallVec, above, rounding_of},
     circuits::Circuits,
     class::{Class, Members},
 };
 
-/// Where the numbers of a class's rows are: a token at a position of the unsorted list, a token as a sorted value, `SEP`.
+/// Numbering of a class's rows (*places*): a token at a position of the unsorted list, a token as a sorted value,
+/// `SEP`.
 #[derive(Clone, Copy)]
 pub(super) struct Places {
     list_len: usize,
@@ -16,50 +17,53 @@ pub(super) struct Places {
 }
 
 impl Places {
+    /// The numbering of a class.
     pub fn new(members: &Members) -> Self {
         let Members { sizes, position, below, ref tokens, .. } = *members;
         Self { list_len: sizes.list_len, tokens: tokens.len(), position, below }
     }
 
-    /// A token (by number) at a position of the unsorted list.
+    /// Place of a token (by number) at a position of the unsorted list.
     pub fn unsorted(self, token: usize, position: usize) -> usize {
         token * self.list_len + position
     }
 
-    /// A token (by number) as the sorted value of a rank before the right answer's.
+    /// Place of a token (by number) as the sorted value of a rank before the target's.
     pub fn sorted(self, token: usize, rank: usize) -> usize {
         self.tokens * self.list_len + token * self.position + rank
     }
 
-    /// `SEP`.
+    /// Place of `SEP`.
     pub fn sep(self) -> usize {
         self.tokens * self.list_len + self.below * self.position
     }
 
-    /// All of them.
+    /// Number of places.
     fn count(self) -> usize {
         self.sep() + 1
     }
 }
 
-/// A number for each of a class's rows, known up to errors.
+/// A ball for each of a class's rows, `[place]`.
 #[derive(Clone, Default)]
-struct Numbers {
+struct RowBalls {
     values: Vec<f64>,
     errors: Vec<f64>,
 }
 
-impl Numbers {
-    fn of(numbers: impl Iterator<Item = Bounded>) -> Self {
+impl RowBalls {
+    /// The balls in the places' order.
+    fn of(numbers: impl Iterator<Item = Ball>) -> Self {
         let (values, errors) = numbers.map(|number| (number.value, number.error)).unzip();
         Self { values, errors }
     }
 
-    fn get(&self, at: usize) -> Bounded {
-        Bounded { value: self.values[at], error: self.errors[at] }
+    /// The ball of a place.
+    fn get(&self, at: usize) -> Ball {
+        Ball { value: self.values[at], error: self.errors[at] }
     }
 
-    /// Makes the errors cover what `terms` more operations round.
+    /// The balls with radii that cover the rounding of `terms` more operations.
     fn widened(mut self, terms: usize) -> Self {
         for (value, error) in self.values.iter().zip(&mut self.errors) {
             *error = above(*error + rounding_of(terms) * value.abs());
@@ -68,35 +72,38 @@ impl Numbers {
     }
 }
 
-/// What attention does in a class's lists.
+/// Attention of a class's predictions over its rows.
 pub(super) struct Attention<'a> {
     circuits: &'a Circuits,
     /// The row where the prediction is made.
     predicting: usize,
-    /// The row at each place.
+    /// The circuits' row `[place]`.
     rows: Vec<usize>,
+    /// The numbering of rows.
     pub places: Places,
-    /// e to the power of a score less the head's largest at any place, `[place]` of each head. Multipliers of cells weigh
-    /// heads against each other, so this constant is a part of the format.
-    powers: Vec<Numbers>,
-    /// The same, with errors for sums over heads.
-    wide_powers: Vec<Numbers>,
+    /// Attention weights before normalization `[head][place]`: e to the power of a score less the head's largest at any
+    /// place. Multipliers of cells weigh heads against each other, so this constant is a part of the format.
+    powers: Vec<RowBalls>,
+    /// The same, with radii for sums over heads.
+    wide_powers: Vec<RowBalls>,
+    /// Bounds of the final norm's scale, if there is one.
     scale: Option<Scale>,
 }
 
-/// Bounds of the final norm's scale that are averages over rows.
+/// Lower and upper bound of the final norm's scale, as attention averages over rows.
 struct Scale {
-    /// The scale is at least this …
-    at_least: Bounded,
-    /// … and averages of this, `[place]` of each head.
-    along: Vec<Numbers>,
-    /// It is at most averages of this and …
-    apart: Vec<Numbers>,
-    /// … no more than this.
+    /// The lower bound's constant part …
+    at_least: Ball,
+    /// … and its rows, `[head][place]`.
+    along: Vec<RowBalls>,
+    /// The upper bound's rows, `[head][place]`, and …
+    apart: Vec<RowBalls>,
+    /// … its constant part.
     rest: f64,
 }
 
 impl<'a> Attention<'a> {
+    /// The attention of a class's predictions.
     pub fn new(circuits: &'a Circuits, class: &Class, members: &Members) -> Self {
         let sizes = circuits.sizes;
         let places = Places::new(members);
@@ -114,7 +121,7 @@ impl<'a> Attention<'a> {
             .map(|h| {
                 let scores: Vec<_> = rows.iter().map(|row| circuits.score(h, predicting, *row)).collect();
                 let largest = scores.iter().fold(f64::NEG_INFINITY, |largest, score| largest.max(score.value));
-                Numbers::of(scores.into_iter().map(|score| (score - Bounded::exact(largest)).exp()))
+                RowBalls::of(scores.into_iter().map(|score| (score - Ball::exact(largest)).exp()))
             })
             .collect();
         let wide_powers = powers.iter().map(|powers| powers.clone().widened(terms(circuits.heads))).collect();
@@ -123,7 +130,7 @@ impl<'a> Attention<'a> {
         attention
     }
 
-    /// The scale's bounds, from what attention does in the class's middle list.
+    /// Bounds of the final norm's scale that are tight at the class's middle list; none without a final norm.
     fn bound_scale(&self, members: &Members) -> Option<Scale> {
         let norm = self.circuits.norm.as_ref()?;
         let heads = self.circuits.heads;
@@ -135,54 +142,54 @@ impl<'a> Attention<'a> {
         let mut sum = residual.values.to_vec();
         averages.iter().for_each(|average| sum.iter_mut().zip(average).for_each(|(sum, x)| *sum += x));
         // One more coordinate of all vectors makes eps a part of the length; the residual stream has it all.
-        let of_eps = (Bounded::exact(norm.eps) * Bounded::exact(norm.width)).sqrt();
-        sum.push(of_eps.value);
-        let root = Bounded::exact(norm.width).sqrt();
-        let length = super::bounded::length_above(&sum);
+        let eps_length = (Ball::exact(norm.eps) * Ball::exact(norm.width)).sqrt();
+        sum.push(eps_length.value);
+        let root = Ball::exact(norm.width).sqrt();
+        let length = super::ball::length_above(&sum);
 
         let mut unit: Vec<f64> = sum.iter().map(|x| x / (length * (1.0 + 4.0 * f64::EPSILON))).collect();
-        let of_unit = unit.pop().unwrap_or(0.0);
-        let unit = Owned::exact(unit);
-        let at_least = (unit.near().dot(residual) + Bounded::exact(of_unit) * of_eps) / root;
+        let eps_unit = unit.pop().unwrap_or(0.0);
+        let unit = BallVec::exact(unit);
+        let at_least = (unit.view().dot(residual) + Ball::exact(eps_unit) * eps_length) / root;
 
-        let mut left = residual.values.to_vec();
-        let mut left_of_eps = of_eps;
-        let mut of_rounding = 0.0;
-        let shares: Vec<(Owned, f64)> = averages
+        let mut lack = residual.values.to_vec();
+        let mut eps_lack = eps_length;
+        let mut rounding = 0.0;
+        let shares: Vec<(BallVec, f64)> = averages
             .iter()
             .map(|average| {
                 let share: Vec<f64> = sum.iter().zip(average).map(|(x, m)| x / heads as f64 - m).collect();
-                let share_of_eps = of_eps.value / heads as f64;
-                left.iter_mut().zip(&share).for_each(|(left, x)| *left -= x);
-                left_of_eps = left_of_eps - Bounded::exact(share_of_eps);
-                let share = Owned::exact(share);
-                of_rounding += share.near().length;
-                (share, share_of_eps)
+                let eps_share = eps_length.value / heads as f64;
+                lack.iter_mut().zip(&share).for_each(|(lack, x)| *lack -= x);
+                eps_lack = eps_lack - Ball::exact(eps_share);
+                let share = BallVec::exact(share);
+                rounding += share.view().length;
+                (share, eps_share)
             })
             .collect();
         // What the shares lack of the residual stream, with what its sum rounds.
-        let of_rounding = rounding_of(2 * heads) * (of_rounding + residual.length);
-        let lacking = super::bounded::length_above(&left) + residual.error + of_rounding;
-        let lacking = above(lacking + left_of_eps.value.abs() + left_of_eps.error);
+        let rounding = rounding_of(2 * heads) * (rounding + residual.length);
+        let lacking = super::ball::length_above(&lack) + residual.error + rounding;
+        let lacking = above(lacking + eps_lack.value.abs() + eps_lack.error);
         let along =
-            |h: usize| Numbers::of(self.rows.iter().map(|row| unit.near().dot(self.circuits.output(h, *row)) / root));
+            |h: usize| RowBalls::of(self.rows.iter().map(|row| unit.view().dot(self.circuits.output(h, *row)) / root));
         let apart = |h: usize| {
-            let (share, share_of_eps) = &shares[h];
-            let of_eps = Bounded::exact(*share_of_eps) * Bounded::exact(*share_of_eps);
-            Numbers::of(self.rows.iter().map(|row| {
-                let length = share.near().length_of_sum(self.circuits.output(h, *row));
-                (length * length + of_eps).sqrt() / root
+            let (share, eps_share) = &shares[h];
+            let eps_part = Ball::exact(*eps_share) * Ball::exact(*eps_share);
+            RowBalls::of(self.rows.iter().map(|row| {
+                let length = share.view().length_of_sum(self.circuits.output(h, *row));
+                (length * length + eps_part).sqrt() / root
             }))
         };
         Some(Scale {
             at_least,
             along: (0..heads).map(along).collect(),
             apart: (0..heads).map(apart).collect(),
-            rest: (Bounded::exact(lacking) / root).high(),
+            rest: (Ball::exact(lacking) / root).high(),
         })
     }
 
-    /// The places that a list (ascending, standing so in the unsorted list) shows the prediction.
+    /// The places that the prediction of an ascending list attends to.
     fn seen_in(&self, list: &[usize], members: &Members) -> Vec<usize> {
         let number = |token: &usize| members.tokens.iter().position(|other| other == token);
         let numbers: Vec<usize> = list.iter().filter_map(number).collect();
@@ -192,14 +199,14 @@ impl<'a> Attention<'a> {
         unsorted.chain([self.places.sep()]).chain(sorted).collect()
     }
 
-    /// What head `h` adds to the residual stream on these places, about.
+    /// The output of head `h` to the residual stream when it attends to these places, rounded.
     fn average(&self, h: usize, seen: &[usize], width: usize) -> Vec<f64> {
         let powers = &self.powers[h].values;
         let total: f64 = seen.iter().map(|place| powers[*place]).sum();
         let mut average = vec![0.0; width];
         if total > 0.0 {
             for place in seen {
-                let output: Near<'_> = self.circuits.output(h, self.rows[*place]);
+                let output: BallRef<'_> = self.circuits.output(h, self.rows[*place]);
                 let weight = powers[*place] / total;
                 average.iter_mut().zip(output.values).for_each(|(sum, x)| *sum += weight * x);
             }
@@ -207,36 +214,36 @@ impl<'a> Attention<'a> {
         average
     }
 
-    /// The contest of two answers: whether the winner's logit is above the loser's by more than the slack.
-    pub fn contest(&self, winner: usize, loser: usize, slack: f64) -> Contest {
+    /// The difference of two answers' logits, winner less loser less the slack, as attention averages.
+    pub fn logit_difference(&self, winner: usize, loser: usize, slack: f64) -> LogitDifference {
         let circuits = self.circuits;
-        let constant = circuits.constant(winner) - circuits.constant(loser) - Bounded::exact(slack);
+        let constant = circuits.constant(winner) - circuits.constant(loser) - Ball::exact(slack);
         // The scale is positive: a lower constant is a lower bound.
-        let constant = Bounded::exact(constant.low());
+        let constant = Ball::exact(constant.low());
         let direct = circuits.direct(self.predicting, winner) - circuits.direct(self.predicting, loser);
-        let (base, of_scale) = match &self.scale {
+        let (base, scale_bound) = match &self.scale {
             None => (direct + constant, None),
             Some(scale) if constant.value >= 0.0 => (direct + constant * scale.at_least, Some(&scale.along)),
-            Some(scale) => (direct + constant * Bounded::exact(scale.rest), Some(&scale.apart)),
+            Some(scale) => (direct + constant * Ball::exact(scale.rest), Some(&scale.apart)),
         };
         let sums = (0..circuits.heads)
             .map(|h| {
                 let values = self.rows.iter().enumerate().map(|(place, row)| {
                     let value = circuits.advantage(h, *row, winner, loser);
-                    let value = of_scale.map_or(value, |scale| value + constant * scale[h].get(place));
+                    let value = scale_bound.map_or(value, |scale| value + constant * scale[h].get(place));
                     value * self.powers[h].get(place)
                 });
-                Numbers::of(values).widened(terms(circuits.heads))
+                RowBalls::of(values).widened(terms(circuits.heads))
             })
             .collect();
-        Contest { sums, threshold: -base }
+        LogitDifference { sums, threshold: -base }
     }
 
-    /// At most what each place costs where Σ over heads of n · (its weighted value) + d · (its weight) is the cost.
-    pub fn costs(&self, contest: &Contest, factors: &[Factor], costs: &mut Vec<f64>) {
+    /// Lower bounds `[place]` of a functional's costs: Σ over heads of n · (its weighted value) + d · (its weight).
+    pub fn costs(&self, difference: &LogitDifference, factors: &[Factor], costs: &mut Vec<f64>) {
         costs.clear();
         costs.resize(self.places.count(), 0.0);
-        for ((factor, n), d) in factors.iter().zip(&contest.sums).zip(&self.wide_powers) {
+        for ((factor, n), d) in factors.iter().zip(&difference.sums).zip(&self.wide_powers) {
             if *factor == Factor::default() {
                 continue;
             }
@@ -249,27 +256,28 @@ impl<'a> Attention<'a> {
     }
 }
 
-/// How many operations round a cost, with room.
+/// Number of operations that round a cost, with room.
 fn terms(heads: usize) -> usize {
     6 * heads + 6
 }
 
-/// A contest of two answers in a class's lists. The winner wins where Σ over heads of ρ is above the threshold, ρ a head's
-/// average of the rows' values.
-pub(super) struct Contest {
-    /// Weight times value, `[place]` of each head.
-    sums: Vec<Numbers>,
-    threshold: Bounded,
+/// The difference of two answers' logits on a class's lists. The winner dominates where Σ over heads of ρ exceeds the
+/// threshold, ρ a head's attention average of the rows' values.
+pub(super) struct LogitDifference {
+    /// Weight times value, `[head][place]`.
+    sums: Vec<RowBalls>,
+    /// The threshold of Σ ρ.
+    threshold: Ball,
 }
 
-impl Contest {
-    /// What Σ ρ must be above.
-    pub fn threshold(&self) -> Bounded {
+impl LogitDifference {
+    /// The number that Σ ρ must exceed.
+    pub fn threshold(&self) -> Ball {
         self.threshold
     }
 }
 
-/// What a head's sums count in a cost: n · Σ (weight · value) + d · Σ weight.
+/// Coefficients of one head in a functional: n · Σ (weight · value) + d · Σ weight.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Factor {
     pub n: f64,

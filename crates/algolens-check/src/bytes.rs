@@ -1,39 +1,40 @@
-//! Evidence as text, as bytes, and as one string of bytes a class.
+//! Decoding of evidence: text to bytes, and bytes to one string a class.
 
 use algolens_core::{Error, Result};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::read::ZlibDecoder;
 use std::io::Read;
 
-/// The bytes of steps, and of a part's end.
+/// Tag bytes of moves, ends and cells.
 pub(super) mod tag {
-    /// End: nothing is left.
+    /// End: every list is decided.
     pub const DONE: u8 = 0;
-    /// The right answer against a rival.
+    /// Move: the target dominates a rival.
     pub const RIGHT: u8 = 1;
-    /// A rival against the right answer.
+    /// Move: a rival dominates the target.
     pub const WRONG: u8 = 2;
-    /// Options that no open rival needs are struck out.
+    /// Move: options that no open rival needs are removed.
     pub const KEEP: u8 = 3;
-    /// End: the lists left are not decided.
+    /// End: the node is left open.
     pub const OPEN: u8 = 4;
-    /// End: the two parts that options of a token make.
+    /// End: a split; two nodes follow.
     pub const SPLIT: u8 = 5;
-    /// End: one list is left; its logits decide.
+    /// End: a single list, decided by its logits.
     pub const SINGLE: u8 = 6;
     /// A leaf of cells.
     pub const LEAF: u8 = 0xff;
 }
 
-/// The multiplier that a leaf's byte means: 0, or 2^((byte − 128) / 8). Any number that is not negative would do.
+/// The Lagrange multiplier that a leaf's byte stands for: 0, or 2^((byte − 128) / 8). Any number that is not negative
+/// would do.
 pub(super) fn multiplier(byte: u8) -> f64 {
     if byte == 0 { 0.0 } else { libm::exp2((f64::from(byte) - 128.0) / 8.0) }
 }
 
-/// Evidence is at most as many bytes (1 GiB).
+/// Bytes that inflated evidence may have at most (1 GiB).
 pub(super) const MOST: u64 = 1 << 30;
 
-/// The bytes that a certificate's text means.
+/// The evidence bytes of a certificate's text: base 64, then zlib.
 ///
 /// # Errors
 /// Text that is not base 64 of a whole zlib stream, or one of more than `most` bytes.
@@ -52,23 +53,24 @@ pub(super) fn unpack(text: &str, most: u64) -> Result<Vec<u8>> {
     }
 }
 
-/// Reads a string of bytes.
+/// Cursor over evidence bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
 }
 
-/// What cannot be read: the evidence ends, or a number is too long.
+/// The error of evidence that cannot be read.
 fn ill_formed(found: &str) -> Error {
-    Error::invalid("evidence", "whole steps of a proof", found)
+    Error::invalid("evidence", "whole moves of a proof", found)
 }
 
 impl<'a> Reader<'a> {
+    /// A cursor at the first byte.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
     }
 
-    /// Whether nothing is left.
+    /// True at the end.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -80,14 +82,14 @@ impl<'a> Reader<'a> {
         Ok(*first)
     }
 
-    /// As many bytes.
+    /// The next `count` bytes.
     pub fn take(&mut self, count: usize) -> Result<&'a [u8]> {
         let (taken, rest) = self.bytes.split_at_checked(count).ok_or_else(|| ill_formed("its end"))?;
         self.bytes = rest;
         Ok(taken)
     }
 
-    /// LEB128.
+    /// The next unsigned number, in LEB128.
     pub fn number(&mut self) -> Result<u64> {
         let mut number = 0;
         for shift in (0..u64::BITS).step_by(7) {
@@ -104,18 +106,18 @@ impl<'a> Reader<'a> {
         Err(ill_formed("a number above 64 bits"))
     }
 
-    /// Zigzag LEB128.
+    /// The next signed number, in zigzag LEB128.
     pub fn signed(&mut self) -> Result<i64> {
         let number = self.number()?;
         Ok((number >> 1) as i64 ^ -((number & 1) as i64))
     }
 
-    /// 16 bits, the low byte first.
+    /// The next option bits: 16 bits, the low byte first.
     pub fn options(&mut self) -> Result<u16> {
         Ok(u16::from_le_bytes([self.byte()?, self.byte()?]))
     }
 
-    /// The bytes of one class, without regard to what they prove.
+    /// The bytes of the next class's proof, by the grammar alone.
     pub fn class(&mut self, heads: usize) -> Result<&'a [u8]> {
         let start = self.bytes;
         let mut nodes = 1_usize;
@@ -135,6 +137,7 @@ impl<'a> Reader<'a> {
         Ok(&start[..start.len() - self.bytes.len()])
     }
 
+    /// Passes over rival, floors and cells.
     fn skip_floors(&mut self, heads: usize) -> Result<()> {
         self.number()?;
         let flags = self.number()?;

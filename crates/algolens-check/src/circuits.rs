@@ -1,8 +1,9 @@
-//! What the model reads and writes: each row that attention may see, and what attending to it does to the logits.
+//! The model's circuits over rows, in ball arithmetic: queries and keys (QK), outputs and their logits (OV), the direct
+//! path.
 #![allow(non_snake_case, reason = "weights are called what the literature calls them")]
 
 use super::{
-    bounded::{Bounded, Bundle, Matrix, Near, Owned},
+    ball::{Ball, BallRef, BallVec, BallVecs, Matrix},
     class::Sizes,
 };
 use algolens_core::{
@@ -10,44 +11,47 @@ use algolens_core::{
     model::{Model, NormLayout, Normalization, Params, Positions, Slot},
 };
 
-/// A model's circuits over the rows of the task.
+/// A model's QK, OV and direct circuits over the rows of the task.
 ///
 /// A row is a token at a position: the unsorted values (position · values + token), then `SEP`, then the sorted values
 /// (slot · values + token, in the order of slots). The last two kinds are also where predictions are made.
 pub(super) struct Circuits {
+    /// The task's sizes.
     pub sizes: Sizes,
-    /// Heads.
+    /// Number of attention heads.
     pub heads: usize,
-    /// Output classes.
+    /// Number of output tokens.
     pub outputs: usize,
     /// 1 / √d_head.
-    scale: Bounded,
-    /// `[row]` of each head.
-    keys: Vec<Bundle>,
-    /// `[row − first]` of each head, for rows that predict.
-    queries: Vec<Bundle>,
-    /// What a head adds to the residual stream, centred where there is a final norm, `[row]` of each head.
-    outputs_of: Vec<Bundle>,
-    /// What that adds to the logits before the norm's scale, `[row]` of each head.
-    logits_of: Vec<Bundle>,
-    /// The residual stream without the heads, centred where there is a final norm, `[row − first]`.
-    residual: Bundle,
-    /// What that adds to the logits before the norm's scale, `[row − first]`.
-    direct: Bundle,
-    /// The constant part of the logits.
-    constant: Vec<Bounded>,
+    scale: Ball,
+    /// Keys `[head][row]`.
+    keys: Vec<BallVecs>,
+    /// Queries `[head][row − first]`, for rows that predict.
+    queries: Vec<BallVecs>,
+    /// OV outputs to the residual stream `[head][row]`, centred where there is a final norm.
+    head_outputs: Vec<BallVecs>,
+    /// Logits of the OV outputs before the norm's scale, `[head][row]`.
+    head_logits: Vec<BallVecs>,
+    /// The residual stream without the heads `[row − first]`, centred where there is a final norm.
+    residual: BallVecs,
+    /// The direct path: logits of that before the norm's scale, `[row − first]`.
+    direct: BallVecs,
+    /// The constant part of the logits `[output token]`.
+    constant: Vec<Ball>,
     /// The final norm, if there is one.
     pub norm: Option<FinalNorm>,
 }
 
-/// What the scale of the final norm is made of: √(|x|² / width + eps), x centred.
+/// Parameters of the final norm's scale √(|x|² / width + eps), x centred.
 pub(super) struct FinalNorm {
+    /// d_model.
     pub width: f64,
+    /// The config's eps.
     pub eps: f64,
 }
 
 impl Circuits {
-    /// The most numbers that tables may have (2 GiB).
+    /// Numbers that tables may have at most (2 GiB).
     const MOST: u128 = 1 << 28;
 
     /// The circuits of a model that reads the task's tokens.
@@ -67,34 +71,34 @@ impl Circuits {
         let W_U = Matrix::new(weights.numbers(layout.W_U.range()), config.d_vocab_out);
         let b_O = weights.numbers(block.b_O.range());
         let [W_E, W_pos] = [layout.W_E, layout.W_pos].map(|slot| weights.rows(slot));
-        let final_norm = |x: &Owned| if config.has_norms() { x.centred() } else { x.clone() };
-        let to_logits = |x: &Owned| match layout.ln_final {
+        let final_norm = |x: &BallVec| if config.has_norms() { x.centred() } else { x.clone() };
+        let to_logits = |x: &BallVec| match layout.ln_final {
             Some(NormLayout { w, .. }) => x.times(&weights.numbers(w.range())).product(&W_U),
             None => x.product(&W_U),
         };
 
-        let wide = |width: usize| vec![Bundle::new(width); heads];
+        let wide = |width: usize| vec![BallVecs::new(width); heads];
         let mut circuits = Self {
             sizes,
             heads,
             outputs: config.d_vocab_out,
-            scale: Bounded::exact(1.0) / Bounded::exact(config.d_head as f64).sqrt(),
+            scale: Ball::exact(1.0) / Ball::exact(config.d_head as f64).sqrt(),
             keys: wide(config.d_head),
             queries: wide(config.d_head),
-            outputs_of: wide(width),
-            logits_of: wide(config.d_vocab_out),
-            residual: Bundle::new(width),
-            direct: Bundle::new(config.d_vocab_out),
-            constant: weights.numbers(layout.b_U.range()).into_iter().map(Bounded::exact).collect(),
+            head_outputs: wide(width),
+            head_logits: wide(config.d_vocab_out),
+            residual: BallVecs::new(width),
+            direct: BallVecs::new(config.d_vocab_out),
+            constant: weights.numbers(layout.b_U.range()).into_iter().map(Ball::exact).collect(),
             norm: config.has_norms().then_some(FinalNorm { width: width as f64, eps: config.eps }),
         };
         if let Some(NormLayout { b, .. }) = layout.ln_final {
-            let bias = Owned::exact(weights.numbers(b.range())).product(&W_U);
+            let bias = BallVec::exact(weights.numbers(b.range())).product(&W_U);
             circuits.constant.iter_mut().enumerate().for_each(|(t, sum)| *sum = *sum + bias.number(t));
         }
         for row in 0..sizes.rows() {
             let (position, token) = sizes.position_and_token(row);
-            let mut resid = Owned::exact(W_E[token].clone());
+            let mut resid = BallVec::exact(W_E[token].clone());
             let shortformer = config.positional_embedding_type == Positions::Shortformer;
             if !shortformer {
                 resid = resid.plus_exact(&W_pos[position]);
@@ -108,8 +112,8 @@ impl Circuits {
                     circuits.queries[h].push(&scores_read.product(&W_Q[h]).plus_exact(&b_Q[h]));
                 }
                 let output = final_norm(&values_read.product(&W_V[h]).plus_exact(&b_V[h]).product(&W_O[h]));
-                circuits.logits_of[h].push(&to_logits(&output));
-                circuits.outputs_of[h].push(&output);
+                circuits.head_logits[h].push(&to_logits(&output));
+                circuits.head_outputs[h].push(&output);
             }
             if predicts {
                 let residual = final_norm(&resid.plus_exact(&b_O));
@@ -120,43 +124,43 @@ impl Circuits {
         Ok(circuits)
     }
 
-    /// Head `h`'s attention score of the prediction made at row `from`, with regard to row `to`.
-    pub fn score(&self, h: usize, from: usize, to: usize) -> Bounded {
+    /// The attention score of head `h`'s query at row `from` for its key at row `to`.
+    pub fn score(&self, h: usize, from: usize, to: usize) -> Ball {
         self.queries[h].get(from - self.sizes.sep_row()).dot(self.keys[h].get(to)) * self.scale
     }
 
-    /// What head `h` adds to the residual stream by attending to a row; centred where there is a final norm.
-    pub fn output(&self, h: usize, row: usize) -> Near<'_> {
-        self.outputs_of[h].get(row)
+    /// The OV output of head `h` at a row to the residual stream; centred where there is a final norm.
+    pub fn output(&self, h: usize, row: usize) -> BallRef<'_> {
+        self.head_outputs[h].get(row)
     }
 
-    /// What that adds to all logits, before the final norm's scale.
-    pub fn logits(&self, h: usize, row: usize) -> Near<'_> {
-        self.logits_of[h].get(row)
+    /// The logits of that output, before the final norm's scale.
+    pub fn logits(&self, h: usize, row: usize) -> BallRef<'_> {
+        self.head_logits[h].get(row)
     }
 
-    /// What attending to a row does for one output against another, before the final norm's scale.
-    pub fn advantage(&self, h: usize, row: usize, winner: usize, loser: usize) -> Bounded {
-        self.logits_of[h].number(row, winner) - self.logits_of[h].number(row, loser)
+    /// The winner's less the loser's logit of that output, before the final norm's scale.
+    pub fn advantage(&self, h: usize, row: usize, winner: usize, loser: usize) -> Ball {
+        self.head_logits[h].number(row, winner) - self.head_logits[h].number(row, loser)
     }
 
     /// The residual stream at a row that predicts, without the heads; centred where there is a final norm.
-    pub fn residual(&self, row: usize) -> Near<'_> {
+    pub fn residual(&self, row: usize) -> BallRef<'_> {
         self.residual.get(row - self.sizes.sep_row())
     }
 
-    /// What that adds to a logit, before the final norm's scale.
-    pub fn direct(&self, row: usize, output: usize) -> Bounded {
+    /// The direct path's logit at a row, before the final norm's scale.
+    pub fn direct(&self, row: usize, output: usize) -> Ball {
         self.direct.number(row - self.sizes.sep_row(), output)
     }
 
     /// The constant part of a logit.
-    pub fn constant(&self, output: usize) -> Bounded {
+    pub fn constant(&self, output: usize) -> Ball {
         self.constant[output]
     }
 }
 
-/// Whether the proof covers the model, and its tables fit.
+/// Checks that proofs cover the model's form and that its tables fit.
 fn check_size(model: &Model, sizes: Sizes) -> Result<()> {
     /// As many as fit the evidence's flags.
     const MOST_HEADS: usize = 62;
@@ -180,8 +184,8 @@ fn check_size(model: &Model, sizes: Sizes) -> Result<()> {
             return Err(Error::invalid(what, format!("at least {least} for the task"), found));
         }
     }
-    let of_row = 2 * config.d_head + 2 * config.d_model + config.d_vocab_out;
-    let numbers = of_row as u128 * (config.n_heads + 1) as u128 * sizes.rows() as u128;
+    let row_width = 2 * config.d_head + 2 * config.d_model + config.d_vocab_out;
+    let numbers = row_width as u128 * (config.n_heads + 1) as u128 * sizes.rows() as u128;
     if numbers > Circuits::MOST {
         return Err(Error::invalid("the model's tables", format!("at most {} numbers", Circuits::MOST), numbers));
     }
@@ -191,27 +195,28 @@ fn check_size(model: &Model, sizes: Sizes) -> Result<()> {
     }
 }
 
-/// The weights, in f64 (which holds every f32).
+/// A model's weights, read as f64 (which holds every f32).
 struct Weights<'a>(&'a Params<f32>);
 
 impl Weights<'_> {
+    /// A range of the flat parameters.
     fn numbers(&self, range: std::ops::Range<usize>) -> Vec<f64> {
         self.0.values()[range].iter().map(|x| f64::from(*x)).collect()
     }
 
-    /// The rows of a matrix.
+    /// A matrix's rows.
     fn rows(&self, slot: Slot<2>) -> Vec<Vec<f64>> {
         self.0.get(slot).rows().into_iter().map(|row| row.iter().map(|x| f64::from(*x)).collect()).collect()
     }
 
-    /// A matrix for each head.
+    /// Matrices `[head]`.
     fn heads(&self, slot: Slot<3>) -> Vec<Matrix> {
         let views = self.0.get(slot);
         views.outer_iter().map(|w| Matrix::new(w.iter().map(|x| f64::from(*x)).collect(), w.ncols())).collect()
     }
 
-    /// A norm before attention.
-    fn norm(&self, kind: Normalization, layout: Option<NormLayout>, x: &Owned, eps: f64) -> Owned {
+    /// The norm before attention, applied to x.
+    fn norm(&self, kind: Normalization, layout: Option<NormLayout>, x: &BallVec, eps: f64) -> BallVec {
         if kind == Normalization::None {
             return x.clone();
         }
@@ -226,8 +231,8 @@ impl Weights<'_> {
     }
 }
 
-/// A norm's scale √(|x|² / width + eps) of a centred vector.
-pub(super) fn scale_of(centred: &Owned, eps: f64) -> Bounded {
-    let x = centred.near();
-    (x.dot(x) / Bounded::exact(x.values.len() as f64) + Bounded::exact(eps)).sqrt()
+/// The scale √(|x|² / width + eps) of a norm at a centred vector.
+pub(super) fn scale_of(centred: &BallVec, eps: f64) -> Ball {
+    let x = centred.view();
+    (x.dot(x) / Ball::exact(x.values.len() as f64) + Ball::exact(eps)).sqrt()
 }

@@ -1,8 +1,8 @@
-//! Whether a certificate says no more than is proved.
+//! Comparison of a certificate's claims with what is proved.
 
 use super::{
     accuracy::{Bounds, Proved, share, tally},
-    bounded::Bounded,
+    ball::Ball,
     circuits::Circuits,
     class::{Class, Counts},
     logits::{logits, margin},
@@ -16,18 +16,18 @@ use algolens_core::{
 };
 use std::collections::HashSet;
 
-/// A class: its position, the token that predicts, the right answer.
+/// A class as position, token that predicts, target.
 type Key = (usize, Option<usize>, usize);
 
-/// What numbers may lose in print.
+/// Absolute tolerance for numbers printed as decimals.
 const IN_PRINT: f64 = 1e-9;
 
-/// An error unless something holds; no comparison with NaN does.
+/// An error unless a condition holds; comparisons with NaN do not.
 fn require(holds: bool, what: impl Into<String>, expected: impl Into<String>, found: impl ToString) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::invalid(what, expected, found)) }
 }
 
-/// Whether the certificate is of this version, about this model, and has sensible units; the task.
+/// Checks format, model, slack and floor unit; the task.
 pub(super) fn check_head(certificate: &Certificate, model: &Model) -> Result<SortedList> {
     certificate.check_model(model)?;
     if certificate.model.config != *model.config() {
@@ -43,7 +43,7 @@ pub(super) fn check_head(certificate: &Certificate, model: &Model) -> Result<Sor
     Ok(task)
 }
 
-/// Whether the certificate's classes are the task's, with their shares; the classes.
+/// Checks that the certificate's classes are the task's, with their shares; the classes.
 pub(super) fn check_classes(certificate: &Certificate, counts: &Counts) -> Result<Vec<Class>> {
     const RELATIVE: f64 = 1e-12;
     let predictions = counts.sizes.list_len;
@@ -70,7 +70,7 @@ pub(super) fn check_classes(certificate: &Certificate, counts: &Counts) -> Resul
     }
 }
 
-/// Whether what is said of a class is proved.
+/// Checks a class's claims against the lists proved of it.
 pub(super) fn check_class(claimed: &crate::certificate::ClassStatus, class: &Class, lists: Lists) -> Result<()> {
     let Lists { total, right, wrong, .. } = lists;
     if claimed.status == Status::Certified && right < total {
@@ -85,7 +85,7 @@ pub(super) fn check_class(claimed: &crate::certificate::ClassStatus, class: &Cla
     Ok(())
 }
 
-/// Whether what is said of all classes follows from what is proved, and from what is said of each.
+/// Checks the tallies against the classes' claims, and the accuracies against what is proved.
 pub(super) fn check_totals(certificate: &Certificate, proved: &Proved) -> Result<()> {
     let (classes, mass) = tally(certificate.class_status.iter().map(|class| (class.status, class.share)));
     if certificate.classes != classes {
@@ -100,6 +100,7 @@ pub(super) fn check_totals(certificate: &Certificate, proved: &Proved) -> Result
     check_bracket("list_accuracy", certificate.list_accuracy, proved.list_accuracy)
 }
 
+/// Checks that a claimed bracket contains the proved bounds.
 fn check_bracket(what: &str, claimed: Bracket, proved: Bounds) -> Result<()> {
     let is_proved = claimed.lower <= proved.lower + IN_PRINT;
     require(is_proved, format!("{what}'s lower bound"), at_most(proved.lower), claimed.lower)?;
@@ -108,12 +109,12 @@ fn check_bracket(what: &str, claimed: Bracket, proved: Bounds) -> Result<()> {
     require(is_proved, format!("{what}'s upper bound"), expected, claimed.upper)
 }
 
+/// The expected part of an error.
 fn at_most(proved: f64) -> String {
     format!("at most {proved}, which is proved")
 }
 
-/// Whether the certificate's lists are what it says; the classes, as position, token and target, that they show to be
-/// predicted wrong.
+/// Checks the certificate's lists; the classes that they refute.
 pub(super) fn check_lists(certificate: &Certificate, circuits: &Circuits, task: &SortedList) -> Result<HashSet<Key>> {
     let mut shown = HashSet::new();
     let counterexamples = certificate.counterexamples.iter().flatten();
@@ -130,14 +131,14 @@ pub(super) fn check_lists(certificate: &Certificate, circuits: &Circuits, task: 
     Ok(shown)
 }
 
-/// Whether a list is one of the task's and is predicted as is said, up to the slack; its class, and the margin.
+/// Checks that a list is the task's and is predicted as claimed, up to the slack; its class and margin.
 fn check_list(
     name: &str,
     example: &Counterexample,
     circuits: &Circuits,
     task: &SortedList,
     slack: f64,
-) -> Result<(Key, Bounded)> {
+) -> Result<(Key, Ball)> {
     task.check_list(&example.list).map_err(|error| Error::invalid(name, "one of the task's lists", error))?;
     let (position, list_len) = (example.position, task.list_len());
     require(position < list_len, format!("{name}'s position"), format!("below {list_len}"), position)?;
@@ -145,8 +146,8 @@ fn check_list(
     let mut ascending = list.clone();
     ascending.sort_unstable();
     let target = ascending[position];
-    let is_right = example.expected as usize == target;
-    require(is_right, format!("{name}'s right answer"), target.to_string(), example.expected)?;
+    let is_target = example.expected as usize == target;
+    require(is_target, format!("{name}'s right answer"), target.to_string(), example.expected)?;
     let logits = logits(circuits, &list, position);
     let margin = margin(&logits, target);
     let is_near = (margin.value - example.margin).abs() + margin.error <= slack;

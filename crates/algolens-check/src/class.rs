@@ -1,24 +1,24 @@
-//! Which classes there are, how many lists each has, and the options that a region leaves its tokens.
+//! Prediction classes, their exact counts, and the options of their tokens.
 
 use algolens_core::{Error, Result, task::SortedList};
 
-/// The most values that a list may have: states are sets of its positions, and options are bits.
+/// The longest list that can be checked: states are sets of its positions, and options are bits.
 const MOST_VALUES: usize = 12;
 
-/// The bit of a token that is not in the list.
+/// The option bit of a token that is absent from the list.
 pub(super) const ABSENT: u16 = 1 << 15;
 
-/// The task's sizes, and where its rows are.
+/// Sizes of the task, and the numbering of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sizes {
-    /// Values in a list.
+    /// Length of a list.
     pub list_len: usize,
-    /// Values there are; `SEP` is the token after them.
+    /// Number of values; `SEP` is the token after them.
     pub values: usize,
 }
 
 impl Sizes {
-    /// Those of a task.
+    /// The sizes of a task.
     ///
     /// # Errors
     /// Lists that are too long.
@@ -29,12 +29,12 @@ impl Sizes {
         Ok(Self { list_len: task.list_len(), values: task.max_value() as usize + 1 })
     }
 
-    /// Tokens of a whole example.
+    /// Tokens in a whole example.
     pub fn context(self) -> usize {
         2 * self.list_len + 1
     }
 
-    /// Rows that a prediction may see; the last value is never read.
+    /// Number of rows that a prediction may see; the last value is never read.
     pub fn rows(self) -> usize {
         self.sep_row() + 1 + (self.list_len - 1) * self.values
     }
@@ -54,7 +54,7 @@ impl Sizes {
         self.sep_row() + 1 + rank * self.values + token
     }
 
-    /// The position in the sequence and the token of a row.
+    /// The sequence position and the token of a row.
     pub fn position_and_token(self, row: usize) -> (usize, usize) {
         match row.checked_sub(self.sep_row()) {
             None => (row / self.values, row % self.values),
@@ -69,45 +69,46 @@ impl Sizes {
     }
 }
 
-/// All lists that have the right answer `target` at a rank and `token` at the rank before.
+/// A prediction class: the lists with `target` at a rank of their sorted values and `token` at the rank before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Class {
-    /// The rank of the right answer.
+    /// The rank of the target.
     pub position: usize,
     /// The token that predicts; none at position 0.
     pub token: Option<usize>,
-    /// The right answer.
+    /// The target: the correct answer.
     pub target: usize,
-    /// Sets of values.
+    /// Number of value sets.
     pub sets: u128,
 }
 
 impl Class {
-    /// What errors call it.
+    /// Its name in errors.
     pub fn name(&self) -> String {
         let token = self.token.map_or_else(|| "SEP".to_owned(), |token| token.to_string());
         format!("class ({}, {token} → {})", self.position, self.target)
     }
 
-    /// What is wrong with its proof.
+    /// The error of a proof of it.
     pub fn invalid_proof(&self, expected: impl Into<String>, found: impl ToString) -> Error {
         Error::invalid(format!("the proof of {}", self.name()), expected, found)
     }
 }
 
-/// How many lists there are.
+/// Exact numbers of lists and value sets of a task.
 pub(super) struct Counts {
+    /// The task's sizes.
     pub sizes: Sizes,
     /// Binomial coefficients `[n][k]`, n up to the number of values, k up to the list's length.
     binomials: Vec<Vec<u128>>,
-    /// Orders of a set.
+    /// Number of orders of a set.
     pub orders: u128,
-    /// Lists in all; times their length they fit, too.
+    /// Number of lists; it times their length fits, too.
     pub lists: u128,
 }
 
 impl Counts {
-    /// Those of a task.
+    /// The counts of a task.
     ///
     /// # Errors
     /// So many lists that 128 bits do not hold their number.
@@ -129,67 +130,69 @@ impl Counts {
         Ok(Self { sizes, binomials, orders, lists })
     }
 
-    /// Sets of values.
+    /// Number of value sets.
     pub fn sets(&self) -> u128 {
         self.binomials[self.sizes.values][self.sizes.list_len]
     }
 
-    /// Sets of values of a class.
-    fn sets_of(&self, position: usize, token: Option<usize>, target: usize) -> u128 {
+    /// Number of value sets of a class.
+    fn class_sets(&self, position: usize, token: Option<usize>, target: usize) -> u128 {
         let above = self.binomials[self.sizes.values - 1 - target][self.sizes.list_len - 1 - position];
         // At most all sets: no overflow.
         above * token.map_or(1, |token| self.binomials[token][position - 1])
     }
 
-    /// Every class that has lists: by position, then target, then token.
+    /// Every class with lists, by position, then target, then token.
     pub fn classes(&self) -> impl Iterator<Item = Class> + '_ {
-        let of_position = move |position: usize| {
+        let at_position = move |position: usize| {
             (0..self.sizes.values).flat_map(move |target| {
                 let tokens = if position == 0 { 0..1 } else { 0..target };
                 tokens.map(move |token| {
                     let token = (position > 0).then_some(token);
-                    Class { position, token, target, sets: self.sets_of(position, token, target) }
+                    Class { position, token, target, sets: self.class_sets(position, token, target) }
                 })
             })
         };
-        (0..self.sizes.list_len).flat_map(of_position).filter(|class| class.sets > 0)
+        (0..self.sizes.list_len).flat_map(at_position).filter(|class| class.sets > 0)
     }
 }
 
-/// The tokens of a class's lists, numbered: those up to the one that predicts, then the right answer and those above it.
+/// Numbering of the tokens of a class's lists: those up to the one that predicts, then the target and those above it.
 pub(super) struct Members {
+    /// The task's sizes.
     pub sizes: Sizes,
-    /// The rank of the right answer.
+    /// The rank of the target.
     pub position: usize,
-    /// Tokens up to the one that predicts, which is the last of them; the right answer is the token after these.
+    /// Number of tokens up to the one that predicts, which is the last of them; the target is the token after these.
     pub below: usize,
-    /// The token of each number.
+    /// The token `[number]`.
     pub tokens: Vec<usize>,
 }
 
 impl Members {
+    /// The numbering of a class's tokens.
     pub fn new(sizes: Sizes, class: &Class) -> Self {
         let below = class.token.map_or(0, |token| token + 1);
         Self { sizes, position: class.position, below, tokens: (0..below).chain(class.target..sizes.values).collect() }
     }
 
-    /// Values of a list above the right answer.
+    /// Number of a list's values above the target.
     pub fn above(&self) -> usize {
         self.sizes.list_len - 1 - self.position
     }
 
-    /// Whether the token is in every list: the one that predicts, or the right answer.
+    /// True if the token is in every list: the one that predicts, or the target.
     pub fn always(&self, number: usize) -> bool {
         number == self.below || number + 1 == self.below
     }
 
-    /// The ranks that a token up to the one that predicts may have, without regard to options.
+    /// The possible ranks of a token up to the one that predicts, without regard to options.
     pub fn ranks(&self, number: usize) -> std::ops::Range<usize> {
         let last = self.position - 1;
         if number + 1 == self.below { last..last + 1 } else { 0..last.min(number + 1) }
     }
 
-    /// What each token may do in the class: bit j: stand at position j of the unsorted list; [`ABSENT`]: be in no list.
+    /// The option bits `[token]` of the whole class: bit j for position j of the unsorted list, [`ABSENT`] for absence.
     pub fn root(&self) -> Vec<u16> {
         let anywhere = (1 << self.sizes.list_len) - 1;
         let options = |number: usize| {
@@ -204,12 +207,12 @@ impl Members {
         (0..self.tokens.len()).map(options).collect()
     }
 
-    /// The class's middle list, ascending: its values are spread evenly below and above the class's two.
+    /// The class's middle list, ascending: values spread evenly below the token that predicts and above the target.
     pub fn middle(&self) -> Vec<usize> {
         let predicting = self.below.checked_sub(1).map(|number| self.tokens[number]);
         let target = self.tokens[self.below];
         let spread =
-            |count: usize, from: usize, of: usize| (0..count).map(move |k| from + (2 * k + 1) * of / (2 * count));
+            |count: usize, from: usize, among: usize| (0..count).map(move |k| from + (2 * k + 1) * among / (2 * count));
         let under = predicting.map_or(0, |_| self.position - 1);
         let over = self.sizes.values - 1 - target;
         spread(under, 0, predicting.unwrap_or(0))

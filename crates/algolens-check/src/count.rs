@@ -1,4 +1,5 @@
-//! How many lists a region has, exactly, and which one if there is one.
+//! Exact counts of a region's lists, by sum-product subset dynamic programming, and the only list of a region that has
+//! one.
 
 use super::{
     class::{ABSENT, Members},
@@ -11,14 +12,16 @@ use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
 use std::ops::AddAssign;
 
-/// Counts a class's lists: in 64 bits where its task has fewer lists than 2⁶³, else in 128.
+/// Counter of the lists of a class's regions: in 64 bits where its task has fewer lists than 2⁶³, else in 128.
 pub(super) enum Counter {
+    /// In 64 bits.
     Narrow(Counting<u64>),
+    /// In 128 bits.
     Wide(Counting<u128>),
 }
 
 impl Counter {
-    /// For a class of a task that has this many lists.
+    /// The counter of a class of a task with this many lists.
     pub fn new(members: &Members, lists: u128, vectors: Vectors) -> Self {
         if lists < 1 << 63 {
             Self::Narrow(Counting::new(members, vectors))
@@ -27,7 +30,7 @@ impl Counter {
         }
     }
 
-    /// Lists of a region.
+    /// Number of lists of a region.
     pub fn count(&mut self, region: &[u16]) -> u128 {
         match self {
             Self::Narrow(counting) => counting.count(region).into(),
@@ -35,7 +38,7 @@ impl Counter {
         }
     }
 
-    /// The tokens' numbers by position, if the region has one list.
+    /// The only list of a region, as tokens' numbers `[position]`; none if it has more or none.
     pub fn only_list(&mut self, region: &[u16]) -> Option<Vec<usize>> {
         if self.count(region) != 1 {
             return None;
@@ -47,19 +50,21 @@ impl Counter {
     }
 }
 
-/// The recursion: a row a token, and one more, of the ways to reach each set of positions with the tokens before.
+/// The sum-product dynamic program: `[token, and one more][state]`, the number of ways to reach each set of positions
+/// with the tokens before.
 pub(super) struct Counting<N> {
     vectors: Vectors,
     list_len: usize,
     position: usize,
     below: usize,
-    /// Numbers of a row.
+    /// Numbers in a row.
     stride: usize,
     rows: Vec<N>,
     blocks: Blocks,
 }
 
 impl<N: Copy + AddAssign + PartialEq + From<u8>> Counting<N> {
+    /// The dynamic program of a class.
     fn new(members: &Members, vectors: Vectors) -> Self {
         let list_len = members.sizes.list_len;
         let high = list_len.saturating_sub(LOW);
@@ -70,12 +75,13 @@ impl<N: Copy + AddAssign + PartialEq + From<u8>> Counting<N> {
         Self { vectors, list_len, position: members.position, below: members.below, stride, rows, blocks }
     }
 
+    /// Number of lists of a region.
     fn count(&mut self, region: &[u16]) -> N {
         let row = dispatch!(self.vectors, simd => self.fill(simd, region));
         self.rows[row * self.stride + (1 << self.list_len) - 1]
     }
 
-    /// Fills a row for each token that may be in a list; the last row.
+    /// Forward pass: fills a row for each token that may be in a list; the last row's number.
     #[inline(always)]
     fn fill<S: Simd>(&mut self, simd: S, region: &[u16]) -> usize {
         let mut last = 0;
@@ -95,7 +101,7 @@ impl<N: Copy + AddAssign + PartialEq + From<u8>> Counting<N> {
         last
     }
 
-    /// A list of the region that was counted last, if it has one.
+    /// Traceback: a list of the region that was counted last, if it has one.
     fn some_list(&self, region: &[u16]) -> Option<Vec<usize>> {
         let mut list = vec![0; self.list_len];
         let mut state = (1 << self.list_len) - 1;
@@ -115,7 +121,7 @@ impl<N: Copy + AddAssign + PartialEq + From<u8>> Counting<N> {
     }
 }
 
-/// The ways to reach each state of the blocks once a token is placed.
+/// The number of ways to reach each state of the blocks once a token is placed.
 #[simd]
 fn add_token<S: Simd, N: Copy + AddAssign + From<u8>>(
     simd: S,
@@ -143,7 +149,7 @@ fn add_token<S: Simd, N: Copy + AddAssign + From<u8>>(
     }
 }
 
-/// The ways with the token at a low position, if it may stand there.
+/// Adds the ways with the token at a low position, if it may stand there.
 #[inline(always)]
 fn add_low<N: Copy + AddAssign, const PLACE: usize>(near: &[N; LANES], ways: &mut [N; LANES], options: u16) {
     if options >> PLACE & 1 != 0 {

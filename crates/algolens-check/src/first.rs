@@ -1,14 +1,14 @@
-//! Lists whose earlier predictions are all in certified classes: no two classes have such a list wrong.
+//! Counts of lists whose earlier predictions are all in certified classes: no two classes share such a list as wrong.
 
 use super::class::{ABSENT, Members};
 use crate::certificate::{ClassStatus, Status};
 use std::collections::HashSet;
 
-/// The classes that a certificate calls certified, as position, token and target. Each of them is checked.
+/// The set of classes that a certificate calls certified, as position, token and target. Each of them is checked.
 pub(super) struct Certified(HashSet<(usize, Option<usize>, usize)>);
 
 impl Certified {
-    /// Those of a certificate.
+    /// The certified classes of a certificate.
     pub fn of(classes: &[ClassStatus]) -> Self {
         let certified = classes.iter().filter(|class| class.status == Status::Certified);
         let key =
@@ -16,9 +16,9 @@ impl Certified {
         Self(certified.map(key).collect())
     }
 
-    /// Of a region's lists, those whose sorted values follow each other in certified steps up to the token that predicts.
-    ///
-    /// `ways[number][set]`: how often the values up to token `number`, which is the last, fill a set of positions.
+    /// Number of a region's lists whose sorted values, up to the token that predicts, are certified transitions; by
+    /// dynamic programming over `ways[number][set]`, the number of ways in which the values up to token `number`, which
+    /// is the last, fill a set of positions.
     pub fn count(&self, members: &Members, region: &[u16]) -> u128 {
         let states = 1_usize << members.sizes.list_len;
         let mut filled = vec![0_u128; states];
@@ -40,6 +40,7 @@ impl Certified {
         filled[states - 1]
     }
 
+    /// The row `ways[number]`, from the rows before it.
     fn ways_to(&self, members: &Members, region: &[u16], number: usize, ways: &[Vec<u128>]) -> Vec<u128> {
         let states = 1_usize << members.sizes.list_len;
         let mut before = vec![0_u128; states];
@@ -53,10 +54,11 @@ impl Certified {
             before[0] = 1;
         }
         for last in (0..number).filter(|last| passed(last + 1)) {
-            let step = |rank: usize| self.0.contains(&(rank, Some(members.tokens[last]), members.tokens[number]));
-            let steps: Vec<bool> = (0..=members.sizes.list_len).map(step).collect();
+            let is_certified =
+                |rank: usize| self.0.contains(&(rank, Some(members.tokens[last]), members.tokens[number]));
+            let certified: Vec<bool> = (0..=members.sizes.list_len).map(is_certified).collect();
             for (set, ways) in ways[last].iter().enumerate().filter(|(_, ways)| **ways > 0) {
-                if steps[set.count_ones() as usize] {
+                if certified[set.count_ones() as usize] {
                     before[set] += ways;
                 }
             }
@@ -66,7 +68,7 @@ impl Certified {
     }
 }
 
-/// Puts a token at each position that it may take and that is free.
+/// Adds to `to` the ways in which a token takes a free position among its options.
 fn put(options: u16, from: &[u128], to: &mut [u128]) {
     for (set, ways) in from.iter().enumerate().filter(|(_, ways)| **ways > 0) {
         let mut places = usize::from(options & !ABSENT) & !set;

@@ -1,34 +1,42 @@
-//! Checks a certificate: replays its proof with code of its own.
+//! An independent checker of certificates: it replays a branch-and-bound proof with code of its own.
 //!
-//! Nothing is taken over from the search that found the proof, nor from an engine. From the weights, tables with bounds of
-//! their rounding are computed (`circuits`, `bounded`); a class's rows get weights and values between bounds (`attention`);
-//! each claim of the evidence (`replay`, `contests`) is a sum over a list's rows, which is rounded down to whole units
-//! (`units`) and minimized exactly over all lists of a region (`recursion`, `passes`). What is struck out as wrong, or left
-//! open, is counted (`count`), and added up (`accuracy`). So whatever the evidence says, what [`check`] returns as proved is
-//! true of the model's weights in real numbers; [`Measured`] says how far an engine's logits are from those. At last the
-//! certificate's own words are held against what is proved (`claims`).
+//! Nothing is shared with the search that found the proof, nor with an engine. The methods, each in a sentence:
+//!
+//! - *Ball arithmetic* (`ball`, `circuits`, `attention`): every number computed from the weights carries a bound of its
+//!   rounding, so that what follows holds of the real numbers.
+//! - *Lagrangian relaxation* and *Dinkelbach's method for ratios* (`logit_difference`): the evidence gives the
+//!   multipliers and the floors, so that each of its claims is that one linear functional has no negative value on a
+//!   region.
+//! - *Subset dynamic programming* (`quantize`, `recursion`, `passes`, `count`): in the min-plus semiring, on costs
+//!   rounded down to whole units, it minimizes such a functional exactly over the lists of a region; in the sum-product
+//!   semiring it counts them.
+//! - *Branch and bound* (`replay`): the evidence's tree is walked, and what it decides of each class is counted.
+//!
+//! The counts add up to accuracies (`accuracy`), against which the certificate's own words are held (`claims`). So
+//! whatever the evidence says, what [`check`] returns as proved is true of the model's weights in real numbers;
+//! [`Measured`] says how far an engine's logits are from those.
 
 mod accuracy;
 mod attention;
-mod bounded;
+mod ball;
 mod bytes;
 pub mod certificate;
 mod circuits;
 mod claims;
 mod class;
-mod contests;
 mod count;
 mod first;
+mod logit_difference;
 mod logits;
 mod measured;
 mod passes;
+mod quantize;
 mod recursion;
 mod replay;
 #[cfg(test)]
 mod tests;
-mod units;
 
-pub use accuracy::{Bounds, OfPosition, Proved};
+pub use accuracy::{Bounds, PositionShares, Proved};
 pub use measured::Measured;
 
 use crate::certificate::{Certificate, ClassStatus};
@@ -42,33 +50,33 @@ use algolens_core::{
 use circuits::Circuits;
 use class::{Class, Counts, Sizes};
 use first::Certified;
-use replay::{Lists, Replay, Terms};
+use replay::{Context, Lists, Replay};
 use serde::Serialize;
 
-/// What a check comes to.
+/// Result of a check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Checked {
-    /// What the evidence proves.
+    /// The accuracies that the evidence proves.
     pub proved: Proved,
-    /// How far an engine's logits are from those that the proof is about.
+    /// The engine's largest deviation from the real logits that the proof is about.
     pub measured: Measured,
 }
 
-/// How far a check is.
+/// Progress of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Classes that are checked.
+    /// Classes checked.
     pub done: usize,
-    /// All of them.
+    /// Classes in all.
     pub of: usize,
 }
 
-/// Checks a certificate against a model, whose weights went through the steps that the certificate names.
+/// Verifies a certificate against a model, whose weights went through the processing that the certificate names.
 ///
-/// The certificate may be anything: it is refused unless it is about this model, its classes are the task's, every claim of
-/// its evidence is verified, and nothing it says is more than what is verified. A class that it calls refuted, but of
-/// which neither the evidence nor a list in the certificate shows a wrong prediction, counts as undecided in what is
-/// proved.
+/// The certificate may be anything: it is refused unless it is about this model, its classes are the task's, every
+/// claim of its evidence is verified, and nothing it says is more than what is verified. A class that it calls refuted,
+/// but of which neither the evidence nor a list in the certificate shows a wrong prediction, counts as undecided in
+/// what is proved.
 ///
 /// # Errors
 /// What the certificate says and what was found instead; models that no proof is about; an engine whose logits are not
@@ -85,16 +93,16 @@ pub fn check(
     let circuits = Circuits::new(model, counts.sizes)?;
     let shown = claims::check_lists(certificate, &circuits, &task)?;
     let certified = Certified::of(&certificate.class_status);
-    let terms = Terms {
+    let context = Context {
         certified: &certified,
         circuits: &circuits,
         counts: &counts,
         slack: certificate.slack,
-        step: certificate.step,
+        floor_unit: certificate.step,
         vectors: Vectors::best(),
     };
     let bytes = bytes::unpack(&certificate.evidence, bytes::MOST)?;
-    let lists = replay(terms, &classes, &certificate.class_status, &bytes, observer)?;
+    let lists = replay(context, &classes, &certificate.class_status, &bytes, observer)?;
     let statuses = classes.iter().zip(lists).map(|(class, lists)| {
         let shown = shown.contains(&(class.position, class.token, class.target));
         (*class, lists, accuracy::status(lists, shown))
@@ -105,9 +113,9 @@ pub fn check(
     Ok(Checked { proved, measured })
 }
 
-/// Replays the proof of every class, and holds what is said of it against that.
+/// The lists proved of every class, by replaying its proof; an error where the certificate claims more.
 fn replay(
-    terms: Terms,
+    context: Context,
     classes: &[Class],
     claimed: &[ClassStatus],
     bytes: &[u8],
@@ -116,7 +124,7 @@ fn replay(
     /// Classes between two calls of the observer.
     const BATCH: usize = 128;
     let mut reader = bytes::Reader::new(bytes);
-    let trees: Vec<_> = classes.iter().map(|_| reader.class(terms.circuits.heads)).collect::<Result<_>>()?;
+    let trees: Vec<_> = classes.iter().map(|_| reader.class(context.circuits.heads)).collect::<Result<_>>()?;
     if !reader.is_empty() {
         return Err(Error::invalid("evidence", format!("{} classes", classes.len()), "more bytes"));
     }
@@ -126,7 +134,7 @@ fn replay(
         let mut results: Vec<Option<Result<Lists>>> = batch.iter().map(|_| None).collect();
         let pieces = batch.iter().zip(&mut results).collect();
         parallel::for_each(pieces, |(((class, claimed), tree), result): (&((&Class, _), &[u8]), &mut Option<_>)| {
-            let lists = Replay::new(terms, **class).run(tree);
+            let lists = Replay::new(context, **class).run(tree);
             *result = Some(lists.and_then(|lists| claims::check_class(claimed, class, lists).map(|()| lists)));
         });
         for result in results {

@@ -1,12 +1,12 @@
-//! The logits of a single list, between bounds.
+//! The logits of a single list, in ball arithmetic.
 
 use super::{
-    bounded::{Bounded, Owned, above, rounding_of},
+    ball::{Ball, BallVec, above, rounding_of},
     circuits::Circuits,
 };
 
-/// The logits of prediction `position` of a list of distinct tokens, in the order it has.
-pub(super) fn logits(circuits: &Circuits, list: &[usize], position: usize) -> Vec<Bounded> {
+/// The logits `[output token]` of prediction `position` of a list of distinct tokens in unsorted order.
+pub(super) fn logits(circuits: &Circuits, list: &[usize], position: usize) -> Vec<Ball> {
     let sizes = circuits.sizes;
     let mut ascending = list.to_vec();
     ascending.sort_unstable();
@@ -24,8 +24,8 @@ pub(super) fn logits(circuits: &Circuits, list: &[usize], position: usize) -> Ve
     for h in 0..circuits.heads {
         let scores: Vec<_> = rows.iter().map(|row| circuits.score(h, predicting, *row)).collect();
         let largest = scores.iter().fold(f64::NEG_INFINITY, |largest, score| largest.max(score.value));
-        let powers: Vec<_> = scores.iter().map(|score| (*score - Bounded::exact(largest)).exp()).collect();
-        let total = powers.iter().fold(Bounded::default(), |sum, power| sum + *power);
+        let powers: Vec<_> = scores.iter().map(|score| (*score - Ball::exact(largest)).exp()).collect();
+        let total = powers.iter().fold(Ball::default(), |sum, power| sum + *power);
         for (row, power) in rows.iter().zip(powers) {
             let weight = power / total;
             stream.add(weight, circuits.output(h, *row));
@@ -34,14 +34,14 @@ pub(super) fn logits(circuits: &Circuits, list: &[usize], position: usize) -> Ve
     }
     let scale = match &circuits.norm {
         Some(norm) => super::circuits::scale_of(&stream.whole(), norm.eps),
-        None => Bounded::exact(1.0),
+        None => Ball::exact(1.0),
     };
     let sums = sums.whole();
     (0..circuits.outputs).map(|output| sums.number(output) / scale + circuits.constant(output)).collect()
 }
 
-/// The margin of an answer: its logit less the largest other.
-pub(super) fn margin(logits: &[Bounded], answer: usize) -> Bounded {
+/// The margin of an answer: its logit less the largest other; infinite radius if a logit is not finite.
+pub(super) fn margin(logits: &[Ball], answer: usize) -> Ball {
     let others = logits.iter().enumerate().filter(|(output, _)| *output != answer);
     let margins = others.map(|(_, other)| logits[answer] - *other);
     // The least is between the least of both bounds.
@@ -49,41 +49,44 @@ pub(super) fn margin(logits: &[Bounded], answer: usize) -> Bounded {
     for margin in margins {
         // NaN is no bound.
         if !margin.is_finite() {
-            return Bounded { value: f64::NAN, error: f64::INFINITY };
+            return Ball { value: f64::NAN, error: f64::INFINITY };
         }
         low = low.min(margin.low());
         high = high.min(margin.high());
     }
     let value = (low + high) / 2.0;
-    Bounded { value, error: above((value - low).max(high - value)) }
+    Ball { value, error: above((value - low).max(high - value)) }
 }
 
-/// A vector that weighted vectors are added to.
+/// Accumulator of a weighted sum of balls of vectors.
 struct Sum {
     values: Vec<f64>,
     error: f64,
-    /// What was added, in lengths, and how often: it bounds the rounding.
+    /// Sum of the norms of the terms, which bounds the rounding.
     added: f64,
     terms: usize,
 }
 
 impl Sum {
+    /// A sum with a first term.
     fn new(values: Vec<f64>, error: f64) -> Self {
-        let added = super::bounded::length_above(&values);
+        let added = super::ball::length_above(&values);
         Self { values, error, added, terms: 1 }
     }
 
-    fn add(&mut self, weight: Bounded, vector: super::bounded::Near<'_>) {
+    /// Adds a weighted vector.
+    fn add(&mut self, weight: Ball, vector: super::ball::BallRef<'_>) {
         self.values.iter_mut().zip(vector.values).for_each(|(sum, x)| *sum += weight.value * x);
         self.error += weight.value.abs() * vector.error + weight.error * (vector.length + vector.error);
         self.added += weight.value.abs() * vector.length;
         self.terms += 1;
     }
 
-    fn whole(self) -> Owned {
+    /// The sum as a ball.
+    fn whole(self) -> BallVec {
         let lost = (self.terms * self.values.len()) as f64 * f64::MIN_POSITIVE;
         let error = self.error + rounding_of(2 * self.terms) * self.added + lost;
         // The sum of the errors, of more terms than `above` covers.
-        Owned::new(self.values, error * (1.0 + rounding_of(4 * self.terms)))
+        BallVec::new(self.values, error * (1.0 + rounding_of(4 * self.terms)))
     }
 }

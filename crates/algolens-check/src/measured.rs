@@ -1,4 +1,4 @@
-//! How far an engine's logits are from the real ones.
+//! Measurement of an engine's deviation from the real logits.
 
 use super::{circuits::Circuits, logits::logits};
 use algolens_core::{
@@ -10,19 +10,19 @@ use algolens_core::{
 };
 use serde::Serialize;
 
-/// How far an engine's logits are from what the proof is about.
+/// Measured deviation of an engine's logits from those that the proof is about.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Measured {
-    /// Lists that were drawn.
+    /// Number of lists drawn.
     pub lists: usize,
-    /// The largest difference between the engine's margin of a right answer over another and the real one.
+    /// The largest difference (logits) between the engine's margin of a target over another answer and the real one.
     pub largest_difference: f64,
 }
 
-/// Lists that are drawn.
+/// Number of lists drawn.
 const LISTS: usize = 2048;
 
-/// Compares an engine with the circuits on random lists.
+/// The deviation of an engine from the circuits on random lists.
 ///
 /// # Errors
 /// A difference that is not below the slack, and whatever the engine says.
@@ -45,13 +45,13 @@ pub(super) fn measure(
             for position in 0..task.list_len() {
                 let real = logits(circuits, &tokens, position);
                 let target = *chunk.targets().get((list, position)).expect("a target a prediction") as usize;
-                let of_list = (0..circuits.outputs).map(|output| {
+                let offsets = (0..circuits.outputs).map(|output| {
                     let found = |output: usize| f64::from(found[[list, position, output]]);
                     let off = (found(target) - found(output)) - (real[target].value - real[output].value);
                     // NaN is no small difference.
                     if off.is_nan() { f64::INFINITY } else { off.abs() }
                 });
-                *difference = of_list.fold(*difference, f64::max);
+                *difference = offsets.fold(*difference, f64::max);
             }
         });
         largest = differences.into_iter().fold(largest, f64::max);

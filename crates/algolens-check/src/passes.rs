@@ -1,4 +1,4 @@
-//! The passes of the [`Recursion`](super::recursion::Recursion), over vectors.
+//! Vector kernels of the [`Recursion`](super::recursion::Recursion): its min-plus forward and backward passes.
 
 use super::{
     class::ABSENT,
@@ -7,41 +7,43 @@ use super::{
 use fearless_simd::{i32x16, prelude::*};
 use fearless_simd_macros::simd;
 
-/// What cannot be. Four of it fit 32 bits. A state that cannot be has at least this less twice the largest sum of a list's
-/// costs ([`MOST`]), however low they are: far above 0.
+/// +∞: the cost of an infeasible choice. Four of it fit 32 bits. An unreachable state costs at least this less twice
+/// the largest sum of a list's costs ([`MOST`]), however low they are: far above 0.
 pub(super) const NEVER: i32 = 7 << 26;
 
-/// The largest sum of the absolute costs of a list, but for a unit a row.
+/// The largest sum of a list's absolute costs, but for a unit a row.
 pub(super) const MOST: f64 = (1 << 27) as f64;
 
-/// States in a block.
+/// Number of states in a block.
 pub(super) const LANES: usize = 16;
-/// The positions whose sets are the states of a block.
+/// Number of positions whose sets are the states of a block.
 pub(super) const LOW: usize = 4;
-/// Numbers before and after the states of a row; never written.
+/// Numbers before and after the states of a row, which stay [`NEVER`].
 pub(super) const PAD: usize = LANES;
 
-/// What a pass reads.
+/// Inputs of a pass.
 pub(super) struct Pass<'a> {
-    /// Of each token.
+    /// Option bits `[token]`.
     pub options: &'a [u16],
+    /// Quantized costs.
     pub costs: &'a Costs,
-    /// Tokens up to the one that predicts.
+    /// Number of tokens up to the one that predicts.
     pub below: usize,
-    /// Numbers of a row.
+    /// Numbers in a row.
     pub stride: usize,
+    /// The blocks with reachable states.
     pub blocks: &'a Blocks,
 }
 
 impl<'a> Pass<'a> {
-    /// What a token up to the one that predicts costs at each rank.
+    /// Costs `[rank]` of a token up to the one that predicts.
     #[inline(always)]
     fn by_rank(&self, token: usize) -> Option<&'a [i32; LANES]> {
         self.costs.sorted.get(token)
     }
 }
 
-/// For each low position, the lanes that have it.
+/// Lane masks `[low position]`: all bits set in the lanes that have it.
 const WITH: [[i32; LANES]; LOW] = {
     let mut with = [[0; LANES]; LOW];
     let mut at = 0;
@@ -52,7 +54,7 @@ const WITH: [[i32; LANES]; LOW] = {
     with
 };
 
-/// The cost of a low position in the lanes that have it (or that lack it); elsewhere it cannot be.
+/// The cost of each low position in the lanes that have it (or that lack it); [`NEVER`] elsewhere.
 #[inline(always)]
 fn low_costs<S: Simd>(simd: S, options: u16, costs: &[i32; LANES], lacking: bool) -> [i32x16<S>; LOW] {
     let never = i32x16::splat(simd, NEVER);
@@ -68,7 +70,7 @@ fn low_costs<S: Simd>(simd: S, options: u16, costs: &[i32; LANES], lacking: bool
     low
 }
 
-/// The cost of the rank that a state's size is, less `less`, for blocks of 0, 1, … members.
+/// The cost of the rank `size of the state - less`, for blocks of 0, 1, … members.
 #[inline(always)]
 fn rank_costs<S: Simd>(simd: S, by_rank: &[i32; LANES], less: usize) -> [i32x16<S>; LANES - LOW] {
     let mut costs = [i32x16::splat(simd, NEVER); LANES - LOW];
@@ -85,7 +87,7 @@ fn rank_costs<S: Simd>(simd: S, by_rank: &[i32; LANES], less: usize) -> [i32x16<
     costs
 }
 
-/// Fills a row for each token that may be in the list; returns the last row.
+/// Forward pass: fills a row for each token that may be in the list; the last row's number.
 #[simd]
 pub(super) fn forward<S: Simd, const HIGH: usize>(simd: S, pass: &Pass<'_>, rows: &mut [i32]) -> usize {
     let mut last = 0;
@@ -147,8 +149,8 @@ fn place<S: Simd, const HIGH: usize>(
     }
 }
 
-/// Goes back from a forward pass that `reached` its rows, and adds to `kept` the options of lists that cost less than 1.
-/// There is such a list.
+/// Backward pass from the rows that a forward pass `reached`: adds to `kept` the options whose min-marginal is less
+/// than 1. There must be a list that costs less than 1.
 #[simd]
 pub(super) fn backward<S: Simd, const HIGH: usize>(
     simd: S,
@@ -175,8 +177,8 @@ pub(super) fn backward<S: Simd, const HIGH: usize>(
     }
 }
 
-/// The least cost of what follows each state with a token and those after it; the token's options of lists that cost less
-/// than 1.
+/// The least cost to complete each state with a token and those after it; the token's options whose min-marginal is
+/// less than 1.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "three rows and a token")]
 fn lift<S: Simd, const HIGH: usize>(

@@ -1,9 +1,10 @@
-//! Sums over the rows of a list, least over all lists of a region, in whole units: exact.
+//! Exact minimization of a functional over the lists of a region, by min-plus subset dynamic programming on whole
+//! units.
 //!
 //! The tokens of a class are taken in ascending order. A state is the set of positions of the unsorted list that tokens
-//! so far stand at; its size is the rank of the next token that is in the list. States are vectors of 16: those of positions
-//! 0 to 3 stand in a vector, so that a state without one of these is an unaligned load away, and one without another of
-//! the positions is in another vector (a *block*).
+//! so far stand at; its size is the rank of the next token that is in the list. States are vectors of 16: those of
+//! positions 0 to 3 stand in a vector, so that a state without one of these is an unaligned load away, and one without
+//! another of the positions is in another vector (a *block*).
 
 use super::{
     class::{ABSENT, Members},
@@ -13,25 +14,25 @@ use algolens_core::dispatch;
 use algolens_core::engine::Vectors;
 use aligned_vec::{AVec, ConstAlign, avec};
 
-/// What each row costs, in units.
+/// Quantized costs of the rows, in units.
 pub(super) struct Costs {
-    /// Of a token at a position of the unsorted list; only options that the region has are read.
+    /// Cost `[token][position]` in the unsorted list; only options that the region has are read.
     pub unsorted: Vec<[i32; LANES]>,
-    /// Of a token as the sorted value of a rank; only those up to the one that predicts.
+    /// Cost `[token][rank]` as a sorted value, of tokens up to the one that predicts.
     pub sorted: Vec<[i32; LANES]>,
-    /// Of `SEP`.
+    /// Cost of `SEP`.
     pub sep: i32,
 }
 
 impl Costs {
-    /// Costs of a class's rows: nothing can be yet.
+    /// Costs of a class's rows, all infeasible.
     pub fn new(members: &Members) -> Self {
         let never = |tokens| vec![[NEVER; LANES]; tokens];
         Self { unsorted: never(members.tokens.len()), sorted: never(members.below), sep: 0 }
     }
 }
 
-/// Runs a kernel that is compiled for this many positions beyond [`LOW`].
+/// Dispatches to a kernel that is compiled for this many positions beyond [`LOW`].
 macro_rules! with_high {
     ($high:expr, $vectors:expr, $HIGH:ident, $simd:ident => $call:expr) => {
         match $high {
@@ -53,41 +54,43 @@ macro_rules! with_high {
     }};
 }
 
-type Numbers = AVec<i32, ConstAlign<64>>;
+/// Rows of states, aligned for vector loads.
+type AlignedRows = AVec<i32, ConstAlign<64>>;
 
-/// The recursion over a class's tokens.
+/// The dynamic program over a class's tokens, with its buffers.
 pub(super) struct Recursion {
     vectors: Vectors,
-    /// Positions beyond [`LOW`].
+    /// Number of positions beyond [`LOW`].
     high: usize,
     below: usize,
     above: usize,
-    /// Numbers of a row.
+    /// AlignedRows of a row.
     stride: usize,
-    /// Where a row has the state in which the list is whole.
+    /// Index in a row of the state with every position filled.
     whole: usize,
-    /// A row a token, and one more: the least cost of reaching a state with the tokens before it.
-    forward: Numbers,
-    /// The least cost of what follows a state with the tokens from it on.
-    backward: Numbers,
+    /// Least costs `[token, and one more][state]` to reach a state with the tokens before it.
+    forward: AlignedRows,
+    /// Least costs `[token, and one more][state]` to complete a state with the tokens from it on.
+    backward: AlignedRows,
     blocks: Blocks,
-    /// Buffers.
+    /// Buffer of options `[token]`.
     options: Vec<u16>,
+    /// Buffer of costs and tokens.
     cheapest: Vec<(i32, usize)>,
 }
 
-/// Blocks that hold states that can be. A row only ever has numbers in the blocks of its token.
+/// The blocks with reachable states, by token; elsewhere rows are never written.
 pub(super) struct Blocks {
     /// Before the token that predicts, and before those below it.
     early: Vec<usize>,
-    /// Before the right answer.
+    /// Before the target.
     middle: Vec<usize>,
     /// Before the tokens above it.
     late: Vec<usize>,
 }
 
 impl Blocks {
-    /// For positions beyond [`LOW`], and the rank of the right answer.
+    /// The blocks for so many positions beyond [`LOW`] and the rank of the target.
     pub fn new(high: usize, position: usize) -> Self {
         let with_sizes = |least: usize, most: usize| {
             let holds_one = |block: &usize| {
@@ -103,7 +106,7 @@ impl Blocks {
         }
     }
 
-    /// Those of the row before a token.
+    /// The blocks of the row before a token.
     pub fn before(&self, token: usize, below: usize) -> &[usize] {
         match token.cmp(&below) {
             std::cmp::Ordering::Less => &self.early,
@@ -114,7 +117,7 @@ impl Blocks {
 }
 
 impl Recursion {
-    /// For the lists of a class.
+    /// The dynamic program of a class.
     pub fn new(members: &Members, vectors: Vectors) -> Self {
         let list_len = members.sizes.list_len;
         let high = list_len.saturating_sub(LOW);
@@ -138,19 +141,19 @@ impl Recursion {
         }
     }
 
-    /// The least cost of a list of the region; far above 0 if it has none.
+    /// The minimum over a region; far above 0 if it is empty.
     pub fn minimum(&mut self, region: &[u16], costs: &Costs) -> i32 {
         let mut options = std::mem::take(&mut self.options);
         options.clear();
         options.extend_from_slice(region);
-        self.leave_out_the_dear(&mut options, costs);
+        self.prune_dominated(&mut options, costs);
         let least = self.run_forward(&options, costs);
         self.options = options;
         least
     }
 
-    /// The least cost of a list of the region; far above 0 if it has none. If it is below 1, adds to `kept`, token by token,
-    /// the options of lists that cost less than 1.
+    /// The minimum over a region; far above 0 if it is empty. If it is below 1, adds to `kept` `[token]` the options
+    /// whose min-marginal is below 1.
     pub fn keep(&mut self, region: &[u16], costs: &Costs, kept: &mut [u16]) -> i32 {
         let least = self.run_forward(region, costs);
         if least < 1 {
@@ -161,10 +164,11 @@ impl Recursion {
         least
     }
 
-    /// Strikes options out that a list of least cost can do without. Tokens above the right answer cost nothing as sorted
-    /// values, and all that is of their order is that they are different. So if one that need not be in the list stands at
-    /// a position where as many others are cheaper as may be in the list, one of those is not in the list and can replace it.
-    fn leave_out_the_dear(&mut self, options: &mut [u16], costs: &Costs) {
+    /// Prunes dominated options, which some list of least cost does without. Tokens above the target cost nothing as
+    /// sorted values, and all that is of their order is that they are different. So if one that need not be in the list
+    /// stands at a position where as many others are cheaper as may be in the list, one of those is not in the list and
+    /// can replace it.
+    fn prune_dominated(&mut self, options: &mut [u16], costs: &Costs) {
         let first = self.below + 1;
         let free = |options: u16| options & ABSENT != 0;
         let needed = options[first..].iter().filter(|options| !free(**options)).count();
@@ -183,11 +187,12 @@ impl Recursion {
         }
     }
 
+    /// Length of a list.
     fn list_len(&self) -> usize {
         (self.whole - PAD + 1).trailing_zeros() as usize
     }
 
-    /// The least cost of a list with these options. Fills the rows of `forward`.
+    /// The minimum over the lists with these options, by a forward pass that fills the rows of `forward`.
     fn run_forward(&mut self, options: &[u16], costs: &Costs) -> i32 {
         self.forward[PAD] = costs.sep;
         let pass = Pass { options, costs, below: self.below, stride: self.stride, blocks: &self.blocks };

@@ -1,62 +1,66 @@
-//! Replays the proof of one class.
+//! The replay of one class's branch-and-bound proof.
 
 use super::{
     bytes::{Reader, tag},
     circuits::Circuits,
     class::{Class, Counts, Members},
-    contests::{Contests, Side},
     count::Counter,
     first::Certified,
+    logit_difference::{LogitDifferences, Side},
     logits::{logits, margin},
 };
 use algolens_core::{Error, Result, engine::Vectors};
 
-/// What is proved of a class, in lists.
+/// Numbers of a class's lists, by what is proved of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lists {
-    /// All.
+    /// All lists.
     pub total: u128,
-    /// The right answer is above every other by more than the slack.
+    /// The target exceeds every other answer by more than the slack.
     pub right: u128,
-    /// Another answer is above the right one by more than the slack.
+    /// Another answer exceeds the target by more than the slack.
     pub wrong: u128,
-    /// Of those, the ones whose earlier predictions are in certified classes.
+    /// The wrong ones whose earlier predictions are all in certified classes.
     pub first_wrong: u128,
 }
 
-/// What proofs are held against.
+/// The context of a proof: circuits, counts, certified classes and the certificate's parameters.
 #[derive(Clone, Copy)]
-pub(super) struct Terms<'a> {
+pub(super) struct Context<'a> {
+    /// The classes that the certificate calls certified.
     pub certified: &'a Certified,
+    /// The model's circuits.
     pub circuits: &'a Circuits,
+    /// Counts of the task's lists.
     pub counts: &'a Counts,
-    /// Logits by which an answer must be above another.
+    /// Logits by which an answer must exceed another.
     pub slack: f64,
-    /// The unit of floors.
-    pub step: f64,
+    /// Logits (times σ) that a floor of 1 stands for.
+    pub floor_unit: f64,
+    /// The vector instructions to use.
     pub vectors: Vectors,
 }
 
-/// A part of a class.
+/// A node of the proof's tree: a region of the class.
 #[derive(Clone, Debug)]
 struct Node {
-    /// What each token may do.
+    /// The option bits `[token]`.
     region: Vec<u16>,
-    /// Whether an output may still be above the right answer, or as good.
+    /// `[output token]`, true while the target is not proved to dominate it.
     open: Vec<bool>,
-    /// Floors in steps, `[output, head]`.
+    /// Floors `[output token, head]`, in floor units.
     floors: Vec<Option<i64>>,
 }
 
 /// The replay of a class's proof.
 pub(super) struct Replay<'a> {
-    terms: Terms<'a>,
+    context: Context<'a>,
     class: Class,
     members: Members,
-    contests: Contests<'a>,
+    differences: LogitDifferences<'a>,
     counter: Counter,
-    /// Options that an output needs to be above the right answer, found since options were last struck out,
-    /// `[output, token]`; `found` says for which outputs.
+    /// Option bits `[output token, token]` of lists on which an output token may reach the target, found since options
+    /// were last removed; `found` says for which output tokens.
     kept: Vec<u16>,
     found: Vec<bool>,
     wrong: u128,
@@ -65,31 +69,32 @@ pub(super) struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    pub fn new(terms: Terms<'a>, class: Class) -> Self {
-        let members = Members::new(terms.circuits.sizes, &class);
-        let outputs = terms.circuits.outputs;
+    /// The replay of a class, not begun.
+    pub fn new(context: Context<'a>, class: Class) -> Self {
+        let members = Members::new(context.circuits.sizes, &class);
+        let outputs = context.circuits.outputs;
         Self {
-            contests: Contests::new(terms, &class, Members::new(terms.circuits.sizes, &class)),
-            counter: Counter::new(&members, terms.counts.lists, terms.vectors),
+            differences: LogitDifferences::new(context, &class, Members::new(context.circuits.sizes, &class)),
+            counter: Counter::new(&members, context.counts.lists, context.vectors),
             kept: vec![0; outputs * members.tokens.len()],
             found: vec![false; outputs],
             wrong: 0,
             first_wrong: 0,
             unknown: 0,
-            terms,
+            context,
             class,
             members,
         }
     }
 
-    /// Replays the proof that `bytes` are.
+    /// Walks the proof that `bytes` hold; the lists that it decides.
     ///
     /// # Errors
-    /// The first claim that is not proved, or that is none.
+    /// The first claim that is not proved, or bytes that are none.
     pub fn run(mut self, bytes: &[u8]) -> Result<Lists> {
-        let outputs = self.terms.circuits.outputs;
+        let outputs = self.context.circuits.outputs;
         let root = self.members.root();
-        let total = self.class.sets * self.terms.counts.orders;
+        let total = self.class.sets * self.context.counts.orders;
         let counted = self.counter.count(&root);
         if counted != total {
             return Err(self.invalid(&format!("{total} lists"), format!("{counted}")));
@@ -98,12 +103,12 @@ impl<'a> Replay<'a> {
         let deepest: u32 = root.iter().map(|options| options.count_ones()).sum();
         let mut open = vec![true; outputs];
         open[self.class.target] = false;
-        let floors = vec![None; outputs * self.terms.circuits.heads];
+        let floors = vec![None; outputs * self.context.circuits.heads];
         let mut nodes = vec![Node { region: root, open, floors }];
         let mut reader = Reader::new(bytes);
         while let Some(node) = nodes.pop() {
-            if let Some((left, right)) = self.node(node, &mut reader)? {
-                nodes.extend([right, left]);
+            if let Some((first, second)) = self.node(node, &mut reader)? {
+                nodes.extend([second, first]);
                 if nodes.len() > deepest as usize {
                     return Err(self.invalid(&format!("at most {deepest} splits of a part"), "more".into()));
                 }
@@ -120,28 +125,29 @@ impl<'a> Replay<'a> {
         self.class.invalid_proof(expected, found)
     }
 
-    /// Replays a node's steps, and its end; the parts that it is split into.
+    /// Replays a node's moves and its end; the children that it is split into.
     fn node(&mut self, mut node: Node, reader: &mut Reader) -> Result<Option<(Node, Node)>> {
         self.found.fill(false);
         loop {
             match reader.byte()? {
-                tag::RIGHT => self.right(&mut node, reader)?,
-                tag::WRONG => self.wrong(&mut node, reader)?,
-                tag::KEEP => self.strike_out(&mut node),
+                tag::RIGHT => self.target_dominates(&mut node, reader)?,
+                tag::WRONG => self.rival_dominates(&mut node, reader)?,
+                tag::KEEP => self.remove_unneeded(&mut node),
                 tag::SPLIT => return self.split(node, reader).map(Some),
                 end => return self.end(&node, end).map(|()| None),
             }
         }
     }
 
+    /// Replays a node's end other than a split: counts the lists it leaves.
     fn end(&mut self, node: &Node, end: u8) -> Result<()> {
         match end {
             tag::DONE if !node.open.contains(&true) => {}
             tag::DONE => match self.counter.count(&node.region) {
                 0 => {}
-                left => {
+                lists => {
                     let rivals = node.open.iter().filter(|open| **open).count();
-                    let found = format!("{left} lists on which {rivals} answers are open");
+                    let found = format!("{lists} lists on which {rivals} answers are open");
                     return Err(self.invalid("nothing left of a part that is done", found));
                 }
             },
@@ -151,17 +157,17 @@ impl<'a> Replay<'a> {
                 1 => self.decide(&node.region),
                 lists => return Err(self.invalid("a part of one list", format!("{lists} lists"))),
             },
-            other => return Err(self.invalid("a step of a proof", format!("the tag {other}"))),
+            other => return Err(self.invalid("a move of a proof", format!("the tag {other}"))),
         }
         Ok(())
     }
 
-    /// Judges a region's only list by its logits.
+    /// Decides a region's only list by its logits.
     fn decide(&mut self, region: &[u16]) {
         let Some(numbers) = self.counter.only_list(region) else { return };
         let list: Vec<usize> = numbers.into_iter().map(|number| self.members.tokens[number]).collect();
-        let margin = margin(&logits(self.terms.circuits, &list, self.class.position), self.class.target);
-        let (right, wrong) = (margin.low() > self.terms.slack, margin.high() < -self.terms.slack);
+        let margin = margin(&logits(self.context.circuits, &list, self.class.position), self.class.target);
+        let (right, wrong) = (margin.low() > self.context.slack, margin.high() < -self.context.slack);
         if wrong {
             self.wrong += 1;
             self.first_wrong += self.count_first(region);
@@ -169,6 +175,7 @@ impl<'a> Replay<'a> {
         self.unknown += u128::from(!right && !wrong);
     }
 
+    /// Reads a split; the two children.
     fn split(&mut self, node: Node, reader: &mut Reader) -> Result<(Node, Node)> {
         let token = reader.number()?;
         let options = reader.options()?;
@@ -176,14 +183,15 @@ impl<'a> Replay<'a> {
         let Some(token) = usize::try_from(token).ok().filter(|token| *token < tokens) else {
             return Err(self.invalid(&format!("a split on one of {tokens} tokens"), format!("token {token}")));
         };
-        let (mut left, mut right) = (node.clone(), node);
-        left.region[token] &= options;
-        right.region[token] &= !options;
-        Ok((left, right))
+        let (mut first, mut second) = (node.clone(), node);
+        first.region[token] &= options;
+        second.region[token] &= !options;
+        Ok((first, second))
     }
 
-    /// The options that no open rival needs are of lists that are right, if what each needs was found.
-    fn strike_out(&mut self, node: &mut Node) {
+    /// Removes the options that no open rival needs, which are of lists proved correct, if the needs of each were
+    /// found.
+    fn remove_unneeded(&mut self, node: &mut Node) {
         let tokens = node.region.len();
         let mut open = (0..node.open.len()).filter(|output| node.open[*output]);
         if open.clone().all(|output| self.found[output]) {
@@ -197,13 +205,13 @@ impl<'a> Replay<'a> {
         self.found.fill(false);
     }
 
-    /// The right answer against a rival.
-    fn right(&mut self, node: &mut Node, reader: &mut Reader) -> Result<()> {
-        let heads = self.terms.circuits.heads;
+    /// Replays a claim that the target dominates a rival.
+    fn target_dominates(&mut self, node: &mut Node, reader: &mut Reader) -> Result<()> {
+        let heads = self.context.circuits.heads;
         let rival = self.rival(reader)?;
         let mut floors = node.floors[rival * heads..][..heads].to_vec();
         let mut kept = vec![0; node.region.len()];
-        if self.contests.replay(Side::Right(rival), &node.region, &mut floors, &mut kept, reader)? {
+        if self.differences.replay(Side::Target(rival), &node.region, &mut floors, &mut kept, reader)? {
             node.open[rival] = false;
         } else {
             let so_far = &mut self.kept[rival * kept.len()..][..kept.len()];
@@ -218,27 +226,29 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// A rival against the right answer: lists that are struck out are wrong.
-    fn wrong(&mut self, node: &mut Node, reader: &mut Reader) -> Result<()> {
+    /// Replays a claim that a rival dominates the target: lists that it removes are wrong.
+    fn rival_dominates(&mut self, node: &mut Node, reader: &mut Reader) -> Result<()> {
         let rival = self.rival(reader)?;
-        let mut floors = vec![None; self.terms.circuits.heads];
+        let mut floors = vec![None; self.context.circuits.heads];
         let mut kept = vec![0; node.region.len()];
         let before = self.counter.count(&node.region);
         let first_before = self.count_first(&node.region);
-        // Nothing is kept if the rival wins everywhere.
-        self.contests.replay(Side::Wrong(rival), &node.region, &mut floors, &mut kept, reader)?;
+        // Nothing is kept if the rival dominates everywhere.
+        self.differences.replay(Side::Rival(rival), &node.region, &mut floors, &mut kept, reader)?;
         node.region.iter_mut().zip(kept).for_each(|(options, kept)| *options &= kept);
         self.wrong += before - self.counter.count(&node.region);
         self.first_wrong += first_before - self.count_first(&node.region);
         Ok(())
     }
 
+    /// Number of a region's lists whose earlier predictions are all in certified classes.
     fn count_first(&self, region: &[u16]) -> u128 {
-        self.terms.certified.count(&self.members, region)
+        self.context.certified.count(&self.members, region)
     }
 
+    /// Reads a rival.
     fn rival(&self, reader: &mut Reader) -> Result<usize> {
-        let outputs = self.terms.circuits.outputs;
+        let outputs = self.context.circuits.outputs;
         let rival = reader.number()?;
         let is_one = |rival: &usize| *rival < outputs && *rival != self.class.target;
         usize::try_from(rival).ok().filter(is_one).ok_or_else(|| {

@@ -1,5 +1,5 @@
 use super::{
-    bounded::Bounded,
+    ball::Ball,
     bytes::{Reader, tag},
     circuits::Circuits,
     class::{ABSENT, Class, Counts, Members, Sizes},
@@ -7,7 +7,7 @@ use super::{
     first::Certified,
     logits::logits,
     recursion::{Costs, Recursion},
-    replay::{Replay, Terms},
+    replay::{Context, Replay},
 };
 use crate::certificate::{ClassStatus, Status};
 use algolens_core::{
@@ -81,18 +81,18 @@ fn class_of(list: &[usize], position: usize) -> (Option<usize>, usize) {
 
 /// The lists of a class, as the number of the token at each position.
 fn lists_of(class: &Class, members: &Members) -> Vec<Vec<usize>> {
-    let of_class = |list: &Vec<usize>| class_of(list, class.position) == (class.token, class.target);
+    let has = |list: &Vec<usize>| class_of(list, class.position) == (class.token, class.target);
     let number = |token: &usize| members.tokens.iter().position(|other| other == token).unwrap();
-    let lists = all_lists(members.sizes).into_iter().filter(of_class);
+    let lists = all_lists(members.sizes).into_iter().filter(has);
     lists.map(|list| list.iter().map(number).collect()).collect()
 }
 
-/// Whether a list takes options of a region only.
+/// True if a list is in a region.
 fn is_in(region: &[u16], list: &[usize]) -> bool {
     region.iter().enumerate().all(|(token, options)| options & option_of(list, token) != 0)
 }
 
-/// What a token does in a list.
+/// The option bit of a token in a list.
 fn option_of(list: &[usize], token: usize) -> u16 {
     list.iter().position(|other| *other == token).map_or(ABSENT, |position| 1 << position)
 }
@@ -189,7 +189,7 @@ fn minima_options_and_counts_are_those_of_all_lists() {
 }
 
 #[test]
-fn lists_with_certified_steps_are_counted() {
+fn lists_with_certified_transitions_are_counted() {
     let mut rng = random::stream(4, "test/first");
     let sizes = sizes(4, 8);
     let counts = Counts::new(sizes).unwrap();
@@ -322,7 +322,7 @@ fn bounds_hold_what_rounding_loses() {
     let mut draw = || f64::from(random::uniform24(&mut rng)) - 0.5;
     for _ in 0..200 {
         let (a, b) = (draw() * 1e3, draw());
-        let [x, y] = [Bounded { value: a, error: 1e-6 }, Bounded { value: b, error: 1e-7 }];
+        let [x, y] = [Ball { value: a, error: 1e-6 }, Ball { value: b, error: 1e-7 }];
         let [real_x, real_y] = [a + 9e-7, b - 9e-8];
         for (found, real) in [
             (x + y, real_x + real_y),

@@ -1,6 +1,6 @@
-//! `algolens ablate`: what breaks without a part of the model.
+//! `algolens ablate`: the loss without a part of the model.
 
-use crate::{data, data::DataArgs, engine_flags::EngineFlags, lists, load::ModelArgs, output};
+use crate::{backend_flags::BackendFlags, data, data::DataArgs, lists, load::ModelArgs, output};
 use algolens::{
     Result,
     interpret::{Ablated, Ablation, Head, Method, Part, Subject, ablate},
@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    engine: EngineFlags,
+    backend: BackendFlags,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -74,10 +74,10 @@ impl Args {
     }
 }
 
-/// The increase of the loss, the accuracy that is left, and what became of the chosen lists.
+/// Ablates, and shows the increase of the loss, the accuracy that is left, and the predictions on the chosen lists.
 pub fn run(args: &Args) -> Result<String> {
     let opened = args.model.processed(!args.raw)?;
-    let engine = args.engine.engine(opened.model.config())?;
+    let engine = args.backend.engine(opened.model.config())?;
     let task = opened.sorted_list()?;
     let chosen = if args.list.is_empty() { None } else { Some(lists::read(&args.list, &task)?) };
     let data = args.data.lists(&task)?;
@@ -94,7 +94,7 @@ fn text(ablated: &Ablated, labels: &[String]) -> String {
     text += &format!("list accuracy  {:.4}\n", evaluation.list_accuracy);
     for prediction in chosen {
         let list = &prediction.tokens[..prediction.tokens.len() / 2];
-        text += &format!("\n{}  {}\n", output::spaced(list), if prediction.right { "right" } else { "WRONG" });
+        text += &format!("\n{}  {}\n", output::spaced(list), if prediction.correct { "right" } else { "WRONG" });
         text += &output::prediction(prediction, labels);
     }
     text

@@ -1,7 +1,7 @@
 //! `algolens attack`: the lists that a model sorts worst.
 
 use crate::{
-    engine_flags::EngineFlags,
+    backend_flags::BackendFlags,
     lists,
     load::{ModelArgs, Opened},
     output,
@@ -24,7 +24,7 @@ use std::ops::ControlFlow;
 /// Find the lists that a model sorts worst
 ///
 /// For one-layer attention-only models it proves that no list is worse, or by how little one might be. Other models are searched by
-/// going from list to list. Every list found is run through the plain engine.
+/// going from list to list. Every list found is run by the plain backend.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  algolens attack models/sorted_list.safetensors\n  \
                         algolens attack models/sorted_list.safetensors --position 3 --min-gap 12 --count 3\n  \
@@ -71,20 +71,20 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    engine: EngineFlags,
+    backend: BackendFlags,
 }
 
-/// Lists drawn for the rates of families.
+/// The number of lists drawn for the rates of families.
 const SAMPLED: usize = 20_000;
-/// Starts of the search from list to list.
+/// The number of starts of the search from list to list.
 const STARTS: usize = 40;
-/// Changes of a list that are tried.
+/// The most changes of a list that are tried.
 const MOST_CHANGES: usize = 2;
 
-/// Attacks, and shows what was found.
+/// Searches for the worst lists, and shows them.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     let opened = args.model.processed(false)?;
-    let engine = args.engine.engine(opened.model.config())?;
+    let engine = args.backend.engine(opened.model.config())?;
     let task = opened.sorted_list()?;
     let sorter = Sorter { model: &opened.model, task: &task, engine: &*engine };
     if let Some(list) = &args.near {
@@ -156,7 +156,7 @@ impl Args {
     }
 }
 
-/// Values and ranges parted by commas.
+/// The values of a text of values and ranges, parted by commas.
 fn values(text: &str, task: &SortedList) -> Result<Vec<Token>> {
     let refused = |found: &str| {
         let expected = format!("values up to {} and ranges such as 30..50, parted by commas", task.max_value());
@@ -189,7 +189,7 @@ fn watched<R>(terminal: &Terminal, work: impl FnOnce(&mut dyn Observer<AttackPro
     result
 }
 
-/// The worst lists, with what the plain engine says of them.
+/// The worst lists, with the plain backend's predictions.
 fn confirmed(opened: &Opened, task: &SortedList, attack: Attack, count: usize) -> Result<Attack> {
     let found: Vec<Counterexample> = attack.found.into_iter().take(count).collect();
     let data = Dataset::from_inputs(task, &found.iter().map(|found| found.list.as_slice()).collect::<Vec<_>>())?;
@@ -226,7 +226,7 @@ fn text(opened: &Opened, task: &SortedList, attack: &Attack) -> Result<String> {
     Ok(text)
 }
 
-/// The worst lists in short.
+/// The worst lists in a table, a line each.
 pub fn worst_table(found: &[Counterexample]) -> String {
     let rows = found.iter().map(|found| {
         let answer = format!("{} for {}", found.predicted, found.expected);

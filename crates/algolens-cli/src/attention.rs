@@ -4,7 +4,7 @@ use crate::{data::DataArgs, load::ModelArgs, output};
 use algolens::{
     Result,
     engine::Plain,
-    interpret::{AttentionStatistics, Serving, Subject, attention_statistics, circuits, serving},
+    interpret::{AttentionStatistics, CopyHeads, Subject, attention_statistics, circuits, copy_heads},
 };
 use serde::Serialize;
 
@@ -33,24 +33,25 @@ pub struct Args {
 struct Attention {
     #[serde(flatten)]
     statistics: AttentionStatistics,
-    serving: Serving,
+    #[serde(rename = "serving")]
+    copy_heads: CopyHeads,
 }
 
-/// Shares by head, and who serves what.
+/// Counts by head, and shows which head serves which tokens.
 pub fn run(args: &Args) -> Result<String> {
     let opened = args.model.processed(!args.raw)?;
     let task = opened.sorted_list()?;
     let lists = args.data.lists(&task)?;
     let subject = Subject { model: &opened.model, engine: &Plain::new() };
     let statistics = attention_statistics(subject, &task, args.layer, &lists)?;
-    let serving = serving(&circuits(&opened.model, args.layer)?, task.max_value() as usize + 1)?;
+    let copy_heads = copy_heads(&circuits(&opened.model, args.layer)?, task.max_value() as usize + 1)?;
     if args.json {
-        return output::json(&Attention { statistics, serving });
+        return output::json(&Attention { statistics, copy_heads });
     }
-    Ok(table(&statistics) + "\n" + &served(&serving))
+    Ok(table(&statistics) + "\n" + &served(&copy_heads))
 }
 
-/// One row a head, and one for "some head".
+/// The statistics in a table: a row a head, and one for "some head".
 pub fn table(statistics: &AttentionStatistics) -> String {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let row = |name: String, shares: [f64; 3]| [name].into_iter().chain(shares.map(percent)).collect();
@@ -62,13 +63,13 @@ pub fn table(statistics: &AttentionStatistics) -> String {
     output::table(&["attends most", "SEP to smallest", "d to next larger", "d to itself"], heads.chain([any]))
 }
 
-/// Which head serves which tokens.
-pub fn served(serving: &Serving) -> String {
+/// The tokens that each head serves, in words.
+pub fn served(copy_heads: &CopyHeads) -> String {
     let ranges: Vec<String> =
-        serving.ranges.iter().map(|range| format!("{}–{} by {}", range.from, range.to, range.head)).collect();
+        copy_heads.ranges.iter().map(|range| format!("{}–{} by {}", range.from, range.to, range.head)).collect();
     format!(
         "tokens are served {}\n{:.1} % of them are copied: their OV row peaks on themselves\n",
         ranges.join(", "),
-        100.0 * serving.copied
+        100.0 * copy_heads.copied
     )
 }

@@ -1,4 +1,4 @@
-//! `algolens attribute`: which part of the model said what.
+//! `algolens attribute`: the logits by component and by source token.
 
 use crate::{lists, load::ModelArgs, output};
 use algolens::{
@@ -54,7 +54,7 @@ struct Everything {
 #[serde(transparent)]
 struct Sources(#[serde(serialize_with = "nested")] Array5<f64>);
 
-/// One row a component or source token, one column a class.
+/// Attributes the logits, and shows them: a row a component or source token, a column a class.
 pub fn run(args: &Args) -> Result<String> {
     let opened = args.model.processed(!args.raw)?;
     let task = opened.sorted_list()?;
@@ -86,14 +86,14 @@ pub fn run(args: &Args) -> Result<String> {
     let (first, mut rows): (&str, Vec<Vec<String>>) = match (&sources, args.sources) {
         (Some(sources), Some(head)) => {
             let position = data.positions()[slot];
-            let of = |source: usize| sources.slice(s![0, head.head, slot, source, ..]);
+            let logits = |source: usize| sources.slice(s![0, head.head, slot, source, ..]);
             let name = |source: usize| format!("{} ({source})", data.labels(0)[source]);
-            ("source", (0..=position).map(|source| cells(name(source), of(source))).collect())
+            ("source", (0..=position).map(|source| cells(name(source), logits(source))).collect())
         }
         _ => {
-            let of = |at: usize| attribution.contributions.slice(s![at, 0, slot, ..]);
+            let logits = |at: usize| attribution.contributions.slice(s![at, 0, slot, ..]);
             let components = attribution.components.iter().enumerate();
-            ("component", components.map(|(at, name)| cells(name.clone(), of(at))).collect())
+            ("component", components.map(|(at, name)| cells(name.clone(), logits(at))).collect())
         }
     };
     if args.sources.is_none() {

@@ -1,10 +1,10 @@
-//! `algolens bench`: how fast each form of a model is.
+//! `algolens bench`: how fast each backend runs a model.
 
 mod figures;
 mod workload;
 
 use crate::{
-    engine_flags::{Suggested, vectors},
+    backend_flags::{Suggested, vectors},
     load::HintArgs,
     output,
 };
@@ -20,14 +20,14 @@ use std::{
 };
 use workload::Workload;
 
-/// Time the forms of a model: training steps, forward passes, memory
+/// Time the backends that run a model: training steps, forward passes, memory
 ///
-/// Without MODEL: the post's model, untrained, on its task. Each form runs in a process of its own, one after another.
+/// Without MODEL: the post's model, untrained, on its task. Each backend runs in a process of its own, one after another.
 /// A training step is the loss, its gradients and the step of Adam; a forward pass judges every prediction. Figures are
 /// medians, for an otherwise idle machine.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  algolens bench\n  algolens bench --engine circuit --threads 1 --json\n  \
+    after_help = "Examples:\n  algolens bench\n  algolens bench --backend circuit --threads 1 --json\n  \
                   algolens bench models/sorted_list.safetensors --positions all",
     // Bench has another --positions.
     mut_arg("positions", |hint| hint.long("positional-embedding"))
@@ -36,11 +36,12 @@ pub struct Args {
     /// The model: safetensors, or a PyTorch state dict (.pt) [default: the post's, untrained]
     #[arg(value_name = "MODEL")]
     model: Option<PathBuf>,
-    /// The form to time [default: each that the model has]
-    #[arg(long, value_name = "FORM", value_parser = Suggested(Backend::ALL.map(Backend::name).to_vec()))]
-    engine: Option<String>,
-    /// Vector instructions, as scalar, avx2 or neon; the plain form chooses its own [default: the best that this machine
-    /// has]
+    /// The backend to time [default: each that runs the model]
+    #[arg(long, alias = "engine", value_name = "BACKEND",
+          value_parser = Suggested(Backend::ALL.map(Backend::name).to_vec()))]
+    backend: Option<String>,
+    /// Vector instructions, as scalar, avx2 or neon; the plain backend chooses its own [default: the best that this
+    /// machine has]
     #[arg(long, value_name = "LEVEL")]
     vectors: Option<String>,
     /// Lists a training step
@@ -55,8 +56,8 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Time this form in this process.
-    #[arg(long, hide = true, value_name = "FORM")]
+    /// Time this backend in this process.
+    #[arg(long, hide = true, value_name = "BACKEND")]
     measure: Option<Backend>,
     #[command(flatten)]
     hints: HintArgs,
@@ -65,12 +66,12 @@ pub struct Args {
 #[derive(Serialize)]
 struct Report {
     #[serde(flatten)]
-    forms: BTreeMap<&'static str, Figures>,
+    backends: BTreeMap<&'static str, Figures>,
     machine: Machine,
     batch: usize,
 }
 
-/// What ran the forms.
+/// The machine on which backends were timed.
 #[derive(Serialize)]
 struct Machine {
     cores: usize,
@@ -78,7 +79,7 @@ struct Machine {
     vectors: &'static str,
 }
 
-/// The figures of every form.
+/// Times the backends that are asked for, and shows their figures.
 pub fn run(args: &Args) -> Result<String> {
     const LONGEST: f64 = 3600.0;
     if !(args.seconds > 0.0 && args.seconds <= LONGEST) {
@@ -86,46 +87,47 @@ pub fn run(args: &Args) -> Result<String> {
     }
     let vectors = vectors(args.vectors.as_deref())?;
     let work = Workload::of(args)?;
-    if let Some(form) = args.measure {
-        form.check(work.model.config())?;
-        return output::json(&Figures::measure(&*form.engine(vectors), &work, args.seconds)?);
+    if let Some(backend) = args.measure {
+        backend.check(work.model.config())?;
+        return output::json(&Figures::measure(&*backend.engine(vectors), &work, args.seconds)?);
     }
-    let forms = forms(args.engine.as_deref(), &work)?;
+    let backends = backends(args.backend.as_deref(), &work)?;
     drop(work);
-    let forms = forms.into_iter().map(|form| Ok((form.name(), in_process_of_its_own(form)?))).collect::<Result<_>>()?;
+    let figures = |backend: Backend| Ok((backend.name(), in_process_of_its_own(backend)?));
+    let backends = backends.into_iter().map(figures).collect::<Result<_>>()?;
     let machine = Machine {
         cores: std::thread::available_parallelism().map_or(1, Into::into),
         threads: rayon::current_num_threads(),
         vectors: vectors.name(),
     };
-    let report = Report { forms, machine, batch: args.batch };
+    let report = Report { backends, machine, batch: args.batch };
     if args.json { output::json(&report) } else { Ok(text(&report)) }
 }
 
-/// The form that is asked for, or all that the model has.
-fn forms(name: Option<&str>, work: &Workload) -> Result<Vec<Backend>> {
+/// The backend that is asked for, or all that run the model.
+fn backends(name: Option<&str>, work: &Workload) -> Result<Vec<Backend>> {
     let config = work.model.config();
     match name {
-        None => Ok(Backend::ALL.into_iter().filter(|form| form.check(config).is_ok()).collect()),
+        None => Ok(Backend::ALL.into_iter().filter(|backend| backend.check(config).is_ok()).collect()),
         Some(name) => {
-            let form: Backend = name.parse()?;
-            form.check(config)?;
-            Ok(vec![form])
+            let backend: Backend = name.parse()?;
+            backend.check(config)?;
+            Ok(vec![backend])
         }
     }
 }
 
-/// Runs this very command for one form, in a process whose memory is that form's alone.
-fn in_process_of_its_own(form: Backend) -> Result<Figures> {
+/// Runs this very command for one backend, in a process whose memory is that backend's alone.
+fn in_process_of_its_own(backend: Backend) -> Result<Figures> {
     let program = env::current_exe().map_err(|error| Error::invalid("this program", "its file", error))?;
     let output = Command::new(&program)
-        .args(arguments_with(env::args_os().skip(1).collect(), ["--measure", form.name()]))
+        .args(arguments_with(env::args_os().skip(1).collect(), ["--measure", backend.name()]))
         .output()
         .map_err(|source| Error::File { path: program, source })?;
     read_figures(&output).ok_or_else(|| {
         let said = String::from_utf8_lossy(&output.stderr);
         let found = if said.trim().is_empty() { output.status.to_string() } else { said.into_owned() };
-        Error::invalid(format!("the process of the {form} form"), "figures", found)
+        Error::invalid(format!("the process of the {backend} backend"), "figures", found)
     })
 }
 
@@ -133,7 +135,7 @@ fn read_figures(output: &Output) -> Option<Figures> {
     output.status.success().then(|| serde_json::from_slice(&output.stdout).ok()).flatten()
 }
 
-/// Flags stand before `--`: what follows it is none.
+/// The arguments with one flag more, which stands before `--`: what follows it is none.
 fn arguments_with(mut arguments: Vec<OsString>, flag: [&str; 2]) -> Vec<OsString> {
     let end = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
     arguments.splice(end..end, flag.map(OsString::from));
@@ -141,7 +143,7 @@ fn arguments_with(mut arguments: Vec<OsString>, flag: [&str; 2]) -> Vec<OsString
 }
 
 fn text(report: &Report) -> String {
-    let Report { forms, machine, batch } = report;
+    let Report { backends, machine, batch } = report;
     let header = [
         &format!("{batch} lists a step"),
         "train ms",
@@ -150,9 +152,9 @@ fn text(report: &Report) -> String {
         &format!("of {MANY} at once"),
         "peak MB",
     ];
-    let rows = forms.iter().map(|(form, figures)| {
+    let rows = backends.iter().map(|(backend, figures)| {
         vec![
-            form.to_string(),
+            backend.to_string(),
             format!("{:.3}", figures.train_ms),
             format!("{:.3}", figures.train_ms_min),
             format!("{:.0}", figures.forward_lists_per_s),

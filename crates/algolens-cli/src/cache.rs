@@ -36,7 +36,7 @@ pub struct Args {
     processed: bool,
 }
 
-/// Says what was written.
+/// Runs the model, writes the activations, and tells how many there are.
 pub fn run(args: &Args) -> Result<String> {
     let opened = args.model.processed(args.processed)?;
     let tokens = read_tokens(&args.tokens)?;
@@ -78,7 +78,7 @@ fn read_tokens(path: &Path) -> Result<Array2<Token>> {
     }
 }
 
-/// Whether the file is at least as long as its header says, at a byte a number; says what is wrong.
+/// Whether a `.npy` file is at least as long as its header says, at a byte a number; the error tells what is wrong.
 fn check_size(mut bytes: &[u8]) -> std::result::Result<(), String> {
     let header = Header::from_reader(&mut bytes).map_err(|error| error.to_string())?;
     let numbers = header.shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
@@ -88,7 +88,7 @@ fn check_size(mut bytes: &[u8]) -> std::result::Result<(), String> {
     Err(format!("shape {:?} in {} bytes", header.shape, bytes.len()))
 }
 
-/// The array, if it is one of this type.
+/// The array of a `.npy` file, if its numbers are of this type.
 fn integers<I>(bytes: &[u8]) -> Option<ArrayD<i128>>
 where
     I: ReadableElement + Copy + Into<i128>,

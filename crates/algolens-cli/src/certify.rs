@@ -1,4 +1,4 @@
-//! `algolens certify`: what share of all lists a model sorts right, proved.
+//! `algolens certify`: the share of all lists that a model sorts right, proved.
 
 use crate::{
     load::{ModelArgs, Opened},
@@ -47,10 +47,10 @@ pub struct Args {
     processed: bool,
 }
 
-/// Logits that separate f32 from exact arithmetic, with room.
+/// The logits that separate f32 from exact arithmetic, with room.
 const SLACK: f64 = 1e-4;
 
-/// How long to search.
+/// The flags of a search: how long it goes on, and what counts as right.
 #[derive(clap::Args)]
 pub struct SearchFlags {
     /// How long to search, such as 90s, 12m or 1h [default: 12m]
@@ -65,13 +65,13 @@ pub struct SearchFlags {
 }
 
 impl SearchFlags {
-    /// A search of this length.
-    pub fn of(budget: Duration) -> Self {
+    /// The flags of a search of this length.
+    pub fn lasting(budget: Duration) -> Self {
         Self { budget: Some(budget), work: None, slack: SLACK }
     }
 
     const BUDGET: Duration = Duration::from_secs(12 * 60);
-    /// More evidence would not fit in a certificate.
+    /// The most bytes of evidence that fit in a certificate.
     const MOST_EVIDENCE: usize = 54 << 20;
 
     fn is_spent(&self, search: &Search, begun: f64, clock: &Instant) -> bool {
@@ -106,7 +106,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     }
     found?;
     files.save(&search, &opened)?;
-    let certificate = of_search(&search, &opened, &task, args.lists)?;
+    let certificate = search_certificate(&search, &opened, &task, args.lists)?;
     write(&args.out, &certificate)?;
     Ok(summary(&certificate, search.classes()) + &format!("\n{}\n", args.out.display()))
 }
@@ -114,13 +114,19 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
 /// The certificate of a model after a search of some length, with a counterexample for every refuted class.
 pub fn certificate(opened: &Opened, task: &SortedList, budget: Duration, terminal: &Terminal) -> Result<Certificate> {
     let tables = Tables::of(&opened.model, task)?;
-    let flags = SearchFlags::of(budget);
+    let flags = SearchFlags::lasting(budget);
     let mut search = Search::new(&tables, Classes::of(task)?, flags.slack)?;
     advance(&mut search, &flags, terminal, |_| Ok(()))?;
-    of_search(&search, opened, task, true)
+    search_certificate(&search, opened, task, true)
 }
 
-fn of_search(search: &Search, opened: &Opened, task: &SortedList, counterexamples: bool) -> Result<Certificate> {
+/// The certificate of a search, as it stands.
+fn search_certificate(
+    search: &Search,
+    opened: &Opened,
+    task: &SortedList,
+    counterexamples: bool,
+) -> Result<Certificate> {
     let (model, processing) = (&opened.model, opened.processing.as_slice());
     prove::certificate(search, &Origin { model, processing, task, sampled_lists: SAMPLED, counterexamples })
 }
@@ -131,7 +137,7 @@ pub fn write(path: &Path, certificate: &Certificate) -> Result<()> {
     write_whole(path, &text)
 }
 
-/// Lists drawn to compare with.
+/// The number of lists drawn to compare bounds with.
 const SAMPLED: usize = 100_000;
 
 /// Advances a search until its budget is spent; saves it now and then.
@@ -180,7 +186,7 @@ fn progress(search: &Search, seconds: f64) -> String {
     )
 }
 
-/// What a certificate says, in a table and in words.
+/// A certificate in tables and in words.
 pub fn summary(certificate: &Certificate, classes: &Classes) -> String {
     let names = ["certified: right on every list", "refuted: wrong on some list", "undecided"];
     let mut text = classes_table("classes", names, certificate.classes, certificate.mass);
@@ -211,7 +217,7 @@ pub fn classes_table(title: &str, names: [&str; 3], counts: Tally<usize>, mass: 
     output::table(&[title, "", "of predictions"], names.into_iter().zip(rows).map(row))
 }
 
-/// Which inputs are safe.
+/// The safe inputs in words.
 fn words(safe: &SafeInputs) -> String {
     let percent = |share: f64| format!("{:.2} %", 100.0 * share);
     let mut text = String::from("safe inputs (a gap is the step from a sorted value to the next)\n");

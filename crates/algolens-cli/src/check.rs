@@ -1,8 +1,8 @@
-//! `algolens check`: verifies a certificate with code of its own.
+//! `algolens check`: a certificate verified by code of its own.
 
 use crate::{
+    backend_flags::BackendFlags,
     certify::classes_table,
-    engine_flags::EngineFlags,
     load::{HintArgs, Opened},
     output,
     terminal::Terminal,
@@ -38,14 +38,14 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    engine: EngineFlags,
+    backend: BackendFlags,
 }
 
-/// Checks, and says what holds.
+/// Checks the certificate, and shows what is proved and what is measured.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     let certificate = read_certificate(&args.certificate)?;
     let opened = Opened::read(&args.model, &args.hints.hints())?.processed(!certificate.model.processing.is_empty());
-    let engine = args.engine.engine(opened.model.config())?;
+    let engine = args.backend.engine(opened.model.config())?;
     let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
     bar.set_style(
         ProgressStyle::with_template("{bar:24} {pos} of {len} classes · {eta} left")

@@ -1,10 +1,10 @@
-//! `algolens circuits` and `algolens qk`: what heads copy and attend to, read off the weights.
+//! `algolens circuits` and `algolens qk`: what heads copy and attend to, by the weights.
 
 use crate::{data, load::ModelArgs, output};
 use algolens::{
     Error, Result,
     engine::Plain,
-    interpret::{Circuits, Head, Subject, circuits, direct_path, effective_qk, nested, serving},
+    interpret::{Circuits, Head, Subject, circuits, copy_heads, direct_path, effective_qk, nested},
     task::{Task, Token, labels_of},
 };
 use ndarray::{Array2, ArrayViewD, Axis, s};
@@ -55,7 +55,7 @@ impl All<'_> {
     }
 }
 
-/// The circuits.
+/// Computes the circuits, writes them where asked, and shows their norms.
 pub fn run(args: &Args) -> Result<String> {
     let opened = args.model.processed(!args.raw)?;
     let circuits = circuits(&opened.model, args.layer)?;
@@ -81,8 +81,8 @@ pub fn run(args: &Args) -> Result<String> {
         text += &format!("{name:<15} {:<13} norm {}\n", format!("{:?}", array.shape()), heads.join("  "));
     }
     if let Ok(task) = opened.sorted_list() {
-        let serving = serving(&circuits, task.max_value() as usize + 1)?;
-        text += &format!("\n{}", crate::attention::served(&serving));
+        let copy_heads = copy_heads(&circuits, task.max_value() as usize + 1)?;
+        text += &format!("\n{}", crate::attention::served(&copy_heads));
     }
     Ok(text)
 }
@@ -131,7 +131,7 @@ struct QkRow {
     scores: Vec<f32>,
 }
 
-/// The scores of one destination token.
+/// Ranks the source tokens of one destination token by QK score, head by head.
 pub fn run_qk(args: &QkArgs) -> Result<String> {
     let opened = args.model.processed(!args.raw)?;
     let d_vocab = opened.model.config().d_vocab;

@@ -1,4 +1,4 @@
-//! `algolens completions`: for the shell.
+//! `algolens completions`: the script that completes commands in a shell.
 
 use algolens::Result;
 use clap_complete::Shell;

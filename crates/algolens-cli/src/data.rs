@@ -1,11 +1,11 @@
-//! The evaluation data of a verb.
+//! The random lists that a verb works on.
 
 use algolens::{
     Error, Result,
     task::{Dataset, SortedList, Task},
 };
 
-/// Which random lists a verb works on.
+/// The flags of random lists: how many, from which seed.
 #[derive(clap::Args)]
 pub struct DataArgs {
     /// Random lists
@@ -16,7 +16,7 @@ pub struct DataArgs {
     pub seed: u32,
 }
 
-/// The most tokens of random lists that a verb takes: what fits in the memory of a small machine.
+/// The most tokens of random lists that a verb takes: as many as fit in the memory of a small machine.
 const MOST_TOKENS: usize = 1 << 28;
 
 /// Random lists of a task.
@@ -30,7 +30,7 @@ pub fn check(task: &dyn Task, size: usize) -> Result<()> {
     check_lists(task.n_ctx(), size)
 }
 
-/// The same of lists of so many tokens.
+/// Whether a verb can take so many lists of so many tokens each.
 pub fn check_lists(tokens: usize, size: usize) -> Result<()> {
     let most = MOST_TOKENS / tokens;
     if (1..=most).contains(&size) {
@@ -40,7 +40,7 @@ pub fn check_lists(tokens: usize, size: usize) -> Result<()> {
 }
 
 impl DataArgs {
-    /// The lists.
+    /// The random lists that the flags ask for.
     pub fn lists(&self, task: &SortedList) -> Result<Dataset> {
         lists(task, self.size, self.seed)
     }

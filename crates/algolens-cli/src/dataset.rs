@@ -34,7 +34,7 @@ struct Rows {
     str_toks: Vec<Vec<String>>,
 }
 
-/// The rows, each followed by its string tokens.
+/// Draws the lists, and shows each followed by its string tokens.
 pub fn run(args: &Args) -> Result<String> {
     let data = crate::data::lists(&SortedList::new(args.list_len, args.max_value)?, args.size, args.seed)?;
     let tokens: Vec<Vec<u32>> = data.tokens().outer_iter().map(|row| row.to_vec()).collect();

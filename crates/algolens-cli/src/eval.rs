@@ -1,6 +1,6 @@
-//! `algolens eval`: how well a model does.
+//! `algolens eval`: the loss and accuracy of a model.
 
-use crate::{data::DataArgs, engine_flags::EngineFlags, load::ModelArgs, output, pattern, terminal::Terminal};
+use crate::{backend_flags::BackendFlags, data::DataArgs, load::ModelArgs, output, pattern, terminal::Terminal};
 use algolens::{
     Result,
     interpret::{Evaluation, Subject, evaluate},
@@ -22,20 +22,20 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    engine: EngineFlags,
+    backend: BackendFlags,
 }
 
-/// The evaluation.
+/// Evaluates the model, and shows the figures and a first list's attention.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     let opened = args.model.processed(args.processed)?;
-    let engine = args.engine.engine(opened.model.config())?;
+    let engine = args.backend.engine(opened.model.config())?;
     let lists = args.data.lists(&opened.sorted_list()?)?;
     let subject = Subject { model: &opened.model, engine: &*engine };
     let evaluation = evaluate(subject, &lists)?;
     if args.json {
         return output::json(&evaluation);
     }
-    Ok(table(&evaluation) + "\n" + &pattern::of_first(subject, &lists, terminal.colour)?)
+    Ok(table(&evaluation) + "\n" + &pattern::draw_first(subject, &lists, terminal.colour)?)
 }
 
 /// The evaluation as the post prints it, and its accuracies.

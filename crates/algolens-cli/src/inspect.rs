@@ -1,4 +1,4 @@
-//! `algolens inspect`: what a checkpoint holds.
+//! `algolens inspect`: the config and the tensors of a checkpoint.
 
 use crate::{load::ModelArgs, output};
 use algolens::{
@@ -37,7 +37,7 @@ struct Tensor<'a> {
     norm: f64,
 }
 
-/// The config, the tensors, and the notes.
+/// Shows the config, the tensors, and what was inferred.
 pub fn run(args: &Args) -> Result<String> {
     let Loaded { checkpoint, notes, passed_over } = args.model.open()?;
     let config = checkpoint.model.config();

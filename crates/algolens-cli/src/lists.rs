@@ -1,4 +1,4 @@
-//! Lists that a user gives.
+//! The lists that a user gives.
 
 use algolens::{
     Error, Result,
@@ -6,10 +6,10 @@ use algolens::{
 };
 use std::io::{BufRead, Read};
 
-/// No line of lists is longer, in bytes.
+/// The longest line of lists, in bytes.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// Lists as arguments, or lines of the standard input for `-`.
+/// The lists of arguments, each a list or `-` for the lines of the standard input.
 pub fn read(arguments: &[String], task: &SortedList) -> Result<Dataset> {
     let mut lists = Vec::new();
     for argument in arguments {
@@ -60,7 +60,7 @@ fn from_stdin() -> Result<Vec<Vec<Token>>> {
     Ok(lists)
 }
 
-/// Numbers parted by commas or blanks.
+/// The numbers of a text, parted by commas or blanks.
 fn parse(text: &str, what: &str) -> Result<Vec<Token>> {
     text.split(|c: char| c == ',' || c.is_whitespace())
         .filter(|part| !part.is_empty())

@@ -13,7 +13,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
-/// A model's file.
+/// The arguments of a model: its file, and what the file does not say.
 #[derive(clap::Args)]
 pub struct ModelArgs {
     /// The model: safetensors, or a PyTorch state dict (.pt)
@@ -23,7 +23,7 @@ pub struct ModelArgs {
     pub hints: HintArgs,
 }
 
-/// What a PyTorch file does not say of its model.
+/// The flags for what a PyTorch file does not say of its model.
 #[derive(clap::Args)]
 #[command(next_help_heading = "What a PyTorch file does not say")]
 pub struct HintArgs {
@@ -53,7 +53,7 @@ where
 }
 
 impl ModelArgs {
-    /// Reads the file.
+    /// The checkpoint in the file.
     pub fn open(&self) -> Result<Loaded> {
         Checkpoint::open(&self.path, &self.hints.hints())
     }
@@ -65,7 +65,7 @@ impl ModelArgs {
 }
 
 impl HintArgs {
-    /// The same as the library wants it.
+    /// The hints that the flags give.
     pub fn hints(&self) -> Hints {
         Hints {
             normalization_type: self.normalization,

@@ -4,6 +4,7 @@ mod ablate;
 mod attack;
 mod attention;
 mod attribute;
+mod backend_flags;
 mod bench;
 mod cache;
 mod certify;
@@ -12,7 +13,6 @@ mod circuits;
 mod completions;
 mod data;
 mod dataset;
-mod engine_flags;
 mod eval;
 mod inspect;
 mod lists;
@@ -81,9 +81,9 @@ enum Verb {
     Completions(completions::Args),
 }
 
-/// Bad input.
+/// The exit code of bad input.
 const REFUSED: u8 = 2;
-/// Stopped by the user.
+/// The exit code of an interrupt.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! What verbs print, and the files they write.
+//! The text that verbs print, and the files they write.
 
 use algolens::{Error, Result, interpret::Prediction, task::Token};
 use comfy_table::{CellAlignment, Table, presets};
@@ -20,7 +20,7 @@ pub fn print(text: &str) -> std::io::Result<()> {
     }
 }
 
-/// Indented JSON and a newline.
+/// A value as indented JSON and a newline.
 pub fn json<V: Serialize>(value: &V) -> Result<String> {
     serde_json::to_string_pretty(value)
         .map(|text| text + "\n")
@@ -56,12 +56,12 @@ pub fn npz<'a>(arrays: impl IntoIterator<Item = (&'a str, ArrayViewD<'a, f32>)>)
     archive.finish().map(Cursor::into_inner).map_err(failed)
 }
 
-/// Values parted by blanks.
+/// The values of a list, parted by blanks.
 pub fn spaced(values: &[Token]) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
-/// What a model says of a list, in three lines; wrong predictions are marked.
+/// The predictions on a list in three lines, wrong ones marked.
 pub fn prediction(prediction: &Prediction, labels: &[String]) -> String {
     let label = |token: &Token| labels.get(*token as usize).cloned().unwrap_or_else(|| token.to_string());
     let mut lines = [String::from("  expected "), String::from("  predicted"), String::from("  p(right) ")];

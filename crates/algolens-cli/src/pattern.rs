@@ -5,7 +5,7 @@ use anstyle::{RgbColor, Style};
 use ndarray::{ArrayView2, ArrayView3, Axis, Ix4, s};
 
 /// The first block's patterns on the first list of some data.
-pub fn of_first(subject: Subject, lists: &Dataset, colour: bool) -> Result<String> {
+pub fn draw_first(subject: Subject, lists: &Dataset, colour: bool) -> Result<String> {
     const NAME: &str = "blocks.0.attn.hook_pattern";
     let first = lists.select(&[0]);
     let (_, cache) = subject.engine.run_with_cache(subject.model, first.tokens(), Filter::Names(&[NAME]))?;

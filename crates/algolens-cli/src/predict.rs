@@ -1,6 +1,6 @@
-//! `algolens predict`: what a model says of lists.
+//! `algolens predict`: the predictions on lists that a user gives.
 
-use crate::{engine_flags::EngineFlags, lists, load::ModelArgs, output};
+use crate::{backend_flags::BackendFlags, lists, load::ModelArgs, output};
 use algolens::{
     Result,
     interpret::{Prediction, Subject, greedy, predict},
@@ -33,22 +33,22 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    engine: EngineFlags,
+    backend: BackendFlags,
 }
 
 #[derive(Serialize)]
 struct Answer {
     #[serde(flatten)]
     prediction: Prediction,
-    /// What the model wrote by itself.
+    /// The sorted half as the model wrote it by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     greedy: Option<Vec<Token>>,
 }
 
-/// The predictions, list by list, and how many lists are right.
+/// Predicts, and shows the predictions list by list and how many lists are right.
 pub fn run(args: &Args) -> Result<String> {
     let opened = args.model.processed(args.processed)?;
-    let engine = args.engine.engine(opened.model.config())?;
+    let engine = args.backend.engine(opened.model.config())?;
     let task = opened.sorted_list()?;
     let data = lists::read(&args.lists, &task)?;
     let subject = Subject { model: &opened.model, engine: &*engine };
@@ -65,7 +65,7 @@ fn text(answers: &[Answer], task: &algolens::task::SortedList) -> String {
     let labels = task.token_labels();
     let mut text = String::new();
     for Answer { prediction, greedy } in answers {
-        let verdict = if prediction.right { "right" } else { "WRONG" };
+        let verdict = if prediction.correct { "right" } else { "WRONG" };
         text += &format!("{}  {verdict}\n", output::spaced(&prediction.tokens[..task.list_len()]));
         text += &output::prediction(prediction, &labels);
         if let Some(greedy) = greedy {
@@ -73,7 +73,7 @@ fn text(answers: &[Answer], task: &algolens::task::SortedList) -> String {
             text += &format!("  written by itself: {}  {verdict}\n", output::spaced(greedy));
         }
     }
-    let right = answers.iter().filter(|answer| answer.prediction.right).count();
+    let right = answers.iter().filter(|answer| answer.prediction.correct).count();
     text += &format!("{right} of {} lists right", answers.len());
     if answers.iter().any(|answer| answer.greedy.is_some()) {
         let alone = answers.iter().filter(|answer| answer.greedy.as_ref() == Some(&answer.prediction.expected)).count();

@@ -1,4 +1,4 @@
-//! What a certificate of `algolens certify` proves, for the page.
+//! A certificate of `algolens certify` as the page shows it.
 
 use crate::{check::read_certificate, load::Opened};
 use algolens::{
@@ -12,14 +12,14 @@ use algolens::{
 use algolens_report::Proof;
 use std::path::Path;
 
-/// Reads a certificate of a model, and looks up what its heads do on the counterexamples.
+/// The certificate in a file, with the attention of the model's heads on its counterexamples.
 pub fn read(path: &Path, opened: &Opened) -> Result<Proof> {
     let certificate = read_certificate(path)?;
-    of(certificate, opened).map_err(|error| Error::InFile { path: path.into(), error: Box::new(error) })
+    on_page(certificate, opened).map_err(|error| Error::InFile { path: path.into(), error: Box::new(error) })
 }
 
-/// What a certificate proves of the model it is about.
-pub fn of(certificate: Certificate, opened: &Opened) -> Result<Proof> {
+/// A certificate of a model, with the attention of the model's heads on its counterexamples.
+pub fn on_page(certificate: Certificate, opened: &Opened) -> Result<Proof> {
     let processed;
     let model = if certificate.model.processing.is_empty() {
         &opened.model

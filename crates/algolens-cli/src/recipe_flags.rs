@@ -9,7 +9,7 @@ use algolens::{
 };
 use std::path::{Path, PathBuf};
 
-/// What a user says of a training recipe: flags go before the TOML file, the file before the post's recipe.
+/// The flags of a training recipe: flags go before the TOML file, the file before the post's recipe.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Recipe")]
 pub struct RecipeFlags {
@@ -115,7 +115,7 @@ struct ModelFlags {
 }
 
 impl RecipeFlags {
-    /// What the flags say of a model that is there already; several have the same names.
+    /// The hints that the flags give for a model that is there already.
     pub fn hints(&self) -> Hints {
         let model = &self.model;
         Hints {
@@ -162,7 +162,7 @@ impl RecipeFlags {
         }
     }
 
-    /// The whole recipe.
+    /// The recipe that the flags and the file give.
     ///
     /// # Errors
     /// A file that cannot be read or is no recipe, flags that contradict each other.

@@ -1,7 +1,7 @@
 //! `algolens report`: one interactive page about a model.
 
 use crate::{
-    engine_flags::EngineFlags,
+    backend_flags::BackendFlags,
     load::{HintArgs, Opened},
     studied::StudyFlags,
     terminal::Terminal,
@@ -36,7 +36,7 @@ pub struct Args {
     #[command(flatten)]
     hints: HintArgs,
     #[command(flatten)]
-    engine: EngineFlags,
+    backend: BackendFlags,
 }
 
 /// Studies the model, and writes the page.
@@ -45,7 +45,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
         check_out(&args.out, [Some(&args.model), args.log.as_ref()].into_iter().flatten().chain(args.study.others()))?;
     }
     let opened = Opened::read(&args.model, &args.hints.hints())?;
-    let engine = args.engine.engine(opened.model.config())?;
+    let engine = args.backend.engine(opened.model.config())?;
     let options = args.study.options(&opened.sorted_list()?, &*engine)?;
     let proof = args.study.proof(&opened)?;
     let mut studied = args.study.study(&args.model, opened, &options, args.log.as_deref(), &*engine, terminal)?;
@@ -57,7 +57,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     Ok(format!("{}\n", args.out.display()))
 }
 
-/// Fails now rather than after the work.
+/// Whether the page can be written, so that a place where it cannot is found before the work.
 fn check_out<'a>(out: &Path, mut inputs: impl Iterator<Item = &'a PathBuf>) -> Result<()> {
     let same = |input: &PathBuf| matches!((input.canonicalize(), out.canonicalize()), (Ok(a), Ok(b)) if a == b);
     if let Some(input) = inputs.find(|input| same(input)) {

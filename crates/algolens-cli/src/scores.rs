@@ -1,4 +1,4 @@
-//! `algolens scores`: what the attention scores of one list are made of.
+//! `algolens scores`: the attention scores of one list, term by term.
 
 use crate::{lists, load::ModelArgs, output};
 use algolens::{
@@ -44,7 +44,7 @@ struct Terms<'a> {
     terms: &'a ScoreTerms,
 }
 
-/// One row a key, one column a term.
+/// Splits the scores, and shows them: a row a key, a column a term.
 pub fn run(args: &Args) -> Result<String> {
     let opened = args.model.processed(!args.raw)?;
     let task = opened.sorted_list()?;

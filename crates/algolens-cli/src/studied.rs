@@ -1,4 +1,4 @@
-//! What `study` and `report` share: the flags of a study, the study itself, and its page.
+//! A study as `study` and `report` make it: its flags, its results, its page.
 
 use crate::{
     data,
@@ -25,7 +25,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What a study is made on.
+/// The flags of a study: on which lists, beside which models.
 #[derive(clap::Args)]
 pub struct StudyFlags {
     /// Lists of the evaluation
@@ -52,15 +52,15 @@ pub struct StudyFlags {
 pub struct Studied {
     /// The file's name.
     pub title: String,
-    /// What was found.
+    /// The results of the study.
     pub results: StudyResults,
-    /// The arrays of it.
+    /// The arrays of the study, by name.
     pub arrays: Arrays,
-    /// How it was trained, if files beside it tell.
+    /// The training that the model comes from, if files beside it tell.
     training: Option<Training>,
-    /// The lists that it sorts worst.
+    /// The lists that the model sorts worst.
     pub worst: Vec<Counterexample>,
-    /// What is proved of it.
+    /// The certificate of the model, for the page.
     pub proof: Option<Proof>,
 }
 
@@ -70,7 +70,8 @@ impl StudyFlags {
         self.others.iter()
     }
 
-    /// Reads what the flags name, before the work: all that can be refused of a study of a model of this shape.
+    /// The options of the study. Reads what the flags name, before the work: all that can be refused of a study of a model
+    /// of this shape.
     pub fn options(&self, task: &SortedList, engine: &dyn Engine) -> Result<StudyOptions> {
         data::check(task, self.study_size)?;
         Ok(StudyOptions {
@@ -81,7 +82,7 @@ impl StudyFlags {
         })
     }
 
-    /// What a certificate proves of a model, if one is named.
+    /// The certificate of a model, if one is named.
     pub fn proof(&self, opened: &Opened) -> Result<Option<Proof>> {
         self.proof.as_deref().map(|path| proof::read(path, opened)).transpose()
     }
@@ -102,7 +103,7 @@ impl StudyFlags {
         let subject = Subject { model: &opened.model, engine };
         let bar = terminal.spinner();
         let mut watch = |stage: Stage| {
-            bar.set_message(format!("{} ({} of {})", stage.what, stage.done + 1, stage.of));
+            bar.set_message(format!("{} ({} of {})", stage.what, stage.done + 1, stage.total));
             bar.tick();
             if terminal.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
@@ -127,10 +128,10 @@ impl StudyFlags {
     fn read_others(&self, task: &SortedList, engine: &dyn Engine) -> Result<Vec<Model>> {
         let open = |path: &PathBuf| {
             let opened = Opened::read(path, &Hints::default())?.processed(!self.raw);
-            let of_task = check_task(&task.spec(), opened.model.config());
+            let fits = check_task(&task.spec(), opened.model.config());
             // The engine is the first model's: it says whether it runs this one too.
             let no_lists = ndarray::Array2::zeros((0, task.n_ctx()));
-            let runs = of_task.and_then(|()| engine.logits(&opened.model, no_lists.view(), &[]).map(drop));
+            let runs = fits.and_then(|()| engine.logits(&opened.model, no_lists.view(), &[]).map(drop));
             runs.map_err(|error| Error::InFile { path: path.clone(), error: Box::new(error) })?;
             Ok(opened.model)
         };
@@ -155,7 +156,7 @@ impl Studied {
         }
     }
 
-    /// The page.
+    /// The page, in HTML.
     pub fn page(&self) -> Result<String> {
         algolens_report::page(&self.report())
             .map_err(|error| Error::invalid("report", "results that it can show", error))
@@ -168,7 +169,7 @@ impl Studied {
     }
 }
 
-/// How a model was trained: by the log that a user names, else by what stands beside the model.
+/// The training that a model comes from: by the log that a user names, else by what stands beside the model.
 fn training(path: &Path, model: &Model, log: Option<&Path>) -> Result<Option<Training>> {
     if let Some(log) = log {
         let history = Files::read_log(log)?;

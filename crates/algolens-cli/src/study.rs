@@ -1,9 +1,9 @@
 //! `algolens study`: the main job, everything about one model.
 
 use crate::{
-    attack, attention, certify,
-    engine_flags::EngineFlags,
-    eval,
+    attack, attention,
+    backend_flags::BackendFlags,
+    certify, eval,
     load::Opened,
     output, pattern, proof,
     recipe_flags::RecipeFlags,
@@ -40,7 +40,7 @@ pub struct Args {
     /// The folder for results
     #[arg(long, value_name = "DIR", default_value = "algolens-study")]
     out: PathBuf,
-    /// Go on with an interrupted training (with another --engine or --vectors to other bits)
+    /// Go on with an interrupted training (with another --backend or --vectors to other bits)
     #[arg(long, conflicts_with = "model")]
     resume: bool,
     /// Prove what share of all lists is sorted right, for so long [default: 2m]; DIR gets certificate.json
@@ -55,7 +55,7 @@ pub struct Args {
     #[command(flatten)]
     recipe: RecipeFlags,
     #[command(flatten)]
-    engine: EngineFlags,
+    backend: BackendFlags,
 }
 
 /// Trains if there is no model, studies, writes, and prints a summary.
@@ -64,7 +64,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
         Some(model) => {
             args.recipe.check_for_hints_only()?;
             let opened = Opened::read(model, &args.recipe.hints())?;
-            let engine = args.engine.engine(opened.model.config())?;
+            let engine = args.backend.engine(opened.model.config())?;
             let options = args.study.options(&opened.sorted_list()?, &*engine)?;
             let proof = args.study.proof(&opened)?;
             make_folder(&args.out)?;
@@ -72,7 +72,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
         }
         None => {
             let recipe = args.recipe.recipe()?;
-            let engine = args.engine.engine(&recipe.config()?)?;
+            let engine = args.backend.engine(&recipe.config()?)?;
             let TaskSpec::SortedList { list_len, max_value } = recipe.task else {
                 return Err(Error::invalid("task", "sorting lists", format!("{:?}", recipe.task)));
             };
@@ -98,10 +98,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
 fn certify_into(out: &Path, opened: &Opened, budget: Duration, terminal: &Terminal) -> Result<Proof> {
     let certificate = certify::certificate(opened, &opened.sorted_list()?, budget, terminal)?;
     certify::write(&out.join("certificate.json"), &certificate)?;
-    proof::of(certificate, opened)
+    proof::on_page(certificate, opened)
 }
 
-/// Fails now rather than after the work.
+/// Makes the folder for results, so that a place that cannot be written is found before the work.
 fn make_folder(out: &Path) -> Result<()> {
     std::fs::create_dir_all(out).map_err(|source| Error::File { path: out.into(), source })?;
     algolens::files::check_writable(out)
@@ -116,19 +116,19 @@ fn write(studied: &Studied, out: &Path) -> Result<()> {
     ])
 }
 
-/// What a person wants to know first.
+/// The study in short, for the terminal.
 fn summary(studied: &Studied, out: &Path, terminal: &Terminal) -> String {
     let results = &studied.results;
     let mut text = eval::table(&results.evaluation);
     if let Some(share) = results.greedy_list_accuracy {
         text += &format!("lists sorted when the model writes the sorted half itself: {share:.4}\n");
     }
-    text += &format!("run by the {} engine\n\n", results.engine);
+    text += &format!("run by the {} backend\n\n", results.engine);
     let rows = results.ablation.rows().into_iter().map(|(part, costs)| {
         [part].into_iter().chain([costs.mean, costs.zero, costs.resample].map(|cost| format!("{cost:.3}"))).collect()
     });
     text += &output::table(&["loss gained without", "mean", "zero", "resampled"], rows);
-    text += &format!("\n{}\n{}", attention::table(&results.attention), attention::served(&results.serving));
+    text += &format!("\n{}\n{}", attention::table(&results.attention), attention::served(&results.copy_heads));
     if !results.triples.is_empty() {
         let rows = results.triples.iter().map(|triple| {
             let [y, z] = triple.dla.map(|row| format!("{:+.2} {:+.2}", row[0], row[1]));
@@ -138,7 +138,7 @@ fn summary(studied: &Studied, out: &Path, terminal: &Terminal) -> String {
     }
     for prediction in &results.adversarial {
         let list = &prediction.tokens[..prediction.tokens.len() / 2];
-        let verdict = if prediction.right { "right" } else { "WRONG" };
+        let verdict = if prediction.correct { "right" } else { "WRONG" };
         text += &format!(
             "\n{}  {verdict}\n{}",
             output::spaced(list),
@@ -164,7 +164,7 @@ fn summary(studied: &Studied, out: &Path, terminal: &Terminal) -> String {
     )
 }
 
-/// The claims and what became of them.
+/// The post's claims with their verdicts, in a table.
 fn findings(results: &StudyResults) -> String {
     let rows = results.findings.iter().map(|finding| {
         let verdict = match finding.verdict {

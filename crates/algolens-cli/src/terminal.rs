@@ -1,4 +1,4 @@
-//! Whom a command talks to: a person who may not want to hear everything, and may interrupt.
+//! The terminal: what is said on standard error, and interrupts from there.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-/// The terminal, or what stands for it.
+/// The terminal that a command runs in, or a pipe in its place.
 pub struct Terminal {
     /// Whether to print results and errors only.
     pub quiet: bool,
@@ -21,7 +21,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Listens for Ctrl-C, SIGTERM and SIGHUP. The first asks the command to stop where it can be taken up again; the
+    /// The terminal of this process. Listens for Ctrl-C, SIGTERM and SIGHUP. The first asks the command to stop where it can be taken up again; the
     /// second ends the process at once.
     pub fn new(quiet: bool, no_color: bool) -> Self {
         let interrupted = Arc::new(AtomicBool::new(false));
@@ -42,14 +42,14 @@ impl Terminal {
         self.interrupted.load(Ordering::Relaxed)
     }
 
-    /// What shows that work goes on whose length is not known.
+    /// A spinner: shows that work goes on whose length is not known.
     pub fn spinner(&self) -> ProgressBar {
         let bar = if self.quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
         let style = ProgressStyle::with_template("{spinner} {msg}");
         bar.with_style(style.expect("a constant template is well-formed"))
     }
 
-    /// A line about how things go, on standard error.
+    /// Writes a line about how things go on standard error, unless it is to be quiet.
     pub fn say(&self, line: impl Display) {
         if !self.quiet {
             warn(line);
@@ -57,7 +57,7 @@ impl Terminal {
     }
 }
 
-/// A line on standard error that even the quiet want to read.
+/// Writes a line on standard error, even where it is to be quiet.
 pub fn warn(line: impl Display) {
     // Nobody may be listening any more.
     let _ = writeln!(std::io::stderr(), "{line}");

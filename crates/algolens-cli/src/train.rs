@@ -1,10 +1,10 @@
-//! `algolens train`: a model from a recipe.
+//! `algolens train`: a model trained by a recipe.
 
 pub mod files;
 mod progress;
 
 use crate::{
-    engine_flags::EngineFlags,
+    backend_flags::BackendFlags,
     recipe_flags::RecipeFlags,
     terminal::{Terminal, warn},
 };
@@ -34,13 +34,13 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Go on from the last finished epoch of an interrupted training, to the same bits as without the interruption (with
-    /// another --engine or --vectors to others)
+    /// another --backend or --vectors to others)
     #[arg(long)]
     resume: bool,
     #[command(flatten)]
     recipe: RecipeFlags,
     #[command(flatten)]
-    engine: EngineFlags,
+    backend: BackendFlags,
 }
 
 const EXAMPLES: &str = "\
@@ -71,14 +71,14 @@ recipe.toml, in which every key may be left out:
   d_head = 32
   mlp = { d_mlp = 128, act_fn = \"gelu\" }";
 
-/// Trains, or goes on training; says which weights were kept.
+/// Trains, or goes on training, and tells which weights were kept.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
     let recipe = args.recipe.recipe()?;
-    let engine = args.engine.engine(&recipe.config()?)?;
+    let engine = args.backend.engine(&recipe.config()?)?;
     run_into(&args.out, args.resume, recipe, &*engine, terminal)
 }
 
-/// The same for another verb.
+/// Trains into a file, or goes on training; tells which weights were kept.
 pub fn run_into(out: &Path, resume: bool, recipe: Recipe, engine: &dyn Engine, terminal: &Terminal) -> Result<String> {
     let mut run = Run::new(recipe)?;
     let files = Files::beside(out)?;
@@ -125,7 +125,7 @@ fn train(run: &mut Run, engine: &dyn Engine, files: &Files, terminal: &Terminal)
     }
 }
 
-/// Shows and saves what a run comes to, and stops it when the user or a full disk wants it.
+/// The observer of a run: shows and saves where it stands, and stops it on an interrupt or where saving fails.
 struct Watcher<'a> {
     files: &'a Files,
     terminal: &'a Terminal,

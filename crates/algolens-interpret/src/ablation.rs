@@ -1,4 +1,4 @@
-//! What breaks when a part of the model is replaced by its mean, by zero, or by what it does on other data.
+//! Ablation of a part of the model: its activation replaced by its mean, by zero, or resampled from other data.
 
 use super::{
     Head, Subject, evaluate,
@@ -18,11 +18,11 @@ use ndarray::{Array3, ArrayView2, ArrayViewMutD, Axis, Ix3, Ix4, s};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A part of the model.
+/// A part of the model that an ablation replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// What a head adds to the residual stream (`hook_result`).
+    /// A head's output, which it adds to the residual stream (`hook_result`).
     Head(Head),
     /// The token embedding on its way straight to the unembedding; attention and MLPs still read it.
     DirectPath,
@@ -41,47 +41,48 @@ impl fmt::Display for Part {
     }
 }
 
-/// What a part is replaced by.
+/// Ablation method: what a part's activation is replaced by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
-    /// Its mean over the data, position by position.
+    /// Mean ablation: the mean over the data, position by position.
     #[default]
     Mean,
-    /// Zero.
+    /// Zero ablation.
     Zero,
-    /// What it is on other data, list by list.
+    /// Resample ablation: the activation on other data, list by list.
     Resample,
 }
 
-/// An ablation. The default replaces nothing yet, by means, everywhere.
+/// An ablation: which parts are replaced by what, and where. The default has no parts, and would replace them by their means
+/// at every position.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ablation {
-    /// What is replaced, all at once.
+    /// The parts, all replaced in the same run.
     pub parts: Vec<Part>,
-    /// By what.
+    /// What each is replaced by.
     pub method: Method,
-    /// The positions at which it is replaced; all if none is given.
+    /// The positions at which they are replaced; all if none is given.
     pub positions: Option<Vec<usize>>,
-    /// Whether the final norm keeps the scale of the unablated run, instead of computing it again.
+    /// True if the final norm keeps the scale of the unablated run instead of computing it again.
     pub frozen_scale: bool,
 }
 
-/// What an ablation did.
+/// The result of an ablation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ablated {
     /// The ablation.
     pub ablation: Ablation,
-    /// The model's evaluation without what was ablated.
+    /// The evaluation of the ablated model.
     pub evaluation: Evaluation,
-    /// Mean cross-entropy after less before, in nats.
+    /// Mean cross-entropy of the ablated model less that of the whole one, in nats.
     pub loss_increase: f64,
-    /// What became of the chosen lists.
+    /// The ablated model's predictions for the chosen lists.
     pub chosen: Vec<Prediction>,
 }
 
-/// Ablates parts of a model and evaluates what is left on `data`. Means are taken over `data`; `other` is what parts are
-/// resampled from; `chosen` lists are run with the same replacements.
+/// Ablates parts of a model and evaluates it on `data`. Means are taken over `data`; parts are resampled from `other`;
+/// `chosen` lists are run with the same replacements.
 ///
 /// # Errors
 /// Parts or positions that the model does not have, a frozen scale in a model without norms, or empty data.
@@ -100,7 +101,7 @@ pub fn ablate(
     ablate_from(subject, before.loss, ablation, data, other, chosen)
 }
 
-/// [`ablate`], where the unablated model's loss on `data` is known and everything is in order.
+/// [`ablate`] without its checks, for a known loss of the unablated model on `data`.
 pub(super) fn ablate_from(
     subject: Subject,
     loss_before: f64,
@@ -113,7 +114,7 @@ pub(super) fn ablate_from(
         ablation.parts.iter().map(|part| mean(subject, *part, ablation.method, data)).collect::<Result<Vec<_>>>()?;
     let replacements = |other: &Dataset| -> Result<Vec<Replacement>> {
         let parts = ablation.parts.iter().zip(&means);
-        parts.map(|(part, mean)| Replacement::of(subject, *part, ablation, mean.as_ref(), other)).collect()
+        parts.map(|(part, mean)| Replacement::new(subject, *part, ablation, mean.as_ref(), other)).collect()
     };
     let mut after = Tally::default();
     for (at, lists) in data.chunks(CHUNK).enumerate() {
@@ -135,9 +136,10 @@ pub(super) fn ablate_from(
     Ok(Ablated { ablation: ablation.clone(), evaluation, loss_increase, chosen })
 }
 
-/// Lists that are run at once, so that memory does not grow with the data.
+/// Lists a run, so that memory does not grow with the data.
 const CHUNK: usize = 512;
 
+/// Checks that an ablation fits the model and the data.
 fn check(
     subject: Subject,
     ablation: &Ablation,
@@ -180,7 +182,7 @@ fn check(
     Ok(())
 }
 
-/// Logits at the predicted positions, with replacements.
+/// Logits of the ablated model `[list, predicted position, class]`.
 fn run(subject: Subject, ablation: &Ablation, replacements: &[Replacement], data: &Dataset) -> Result<Array3<f32>> {
     let (model, tokens) = (subject.model, data.tokens());
     let mut hooks = Hooks::new(model.config());
@@ -200,7 +202,7 @@ fn run(subject: Subject, ablation: &Ablation, replacements: &[Replacement], data
     Ok(logits.select(Axis(1), data.positions()))
 }
 
-/// What a part is replaced by: `values [list, pos, d_model]`; list i of a batch gets list i modulo their number.
+/// The replacement of one part: `values [list, pos, d_model]`, of which list i of a batch gets list i modulo their number.
 struct Replacement<'a> {
     subject: Subject<'a>,
     part: Part,
@@ -209,7 +211,7 @@ struct Replacement<'a> {
 }
 
 impl<'a> Replacement<'a> {
-    fn of(
+    fn new(
         subject: Subject<'a>,
         part: Part,
         ablation: &Ablation,
@@ -231,6 +233,7 @@ impl<'a> Replacement<'a> {
         Ok(Self { subject, part, positions, values })
     }
 
+    /// Adds the hook that replaces the part.
     fn hook(&'a self, hooks: &mut Hooks<'a, f32>, tokens: ArrayView2<'a, Token>) {
         match self.part {
             Part::Head(Head { layer, head }) => {
@@ -260,23 +263,23 @@ impl<'a> Replacement<'a> {
         }
     }
 
-    /// Calls `replace(activation[list, position], list, position, value)` wherever something is replaced.
+    /// Calls `replace(activation[list, position], list, position, value)` for every list and replaced position.
     fn each(
         &self,
         activation: &mut ArrayViewMutD<f32>,
         mut replace: impl FnMut(ArrayViewMutD<f32>, usize, usize, ndarray::ArrayView1<f32>),
     ) {
-        for (list, mut of_list) in activation.outer_iter_mut().enumerate() {
+        for (list, mut activation) in activation.outer_iter_mut().enumerate() {
             for &position in &self.positions {
                 let value = self.values.slice(s![list % self.values.dim().0, position, ..]);
-                replace(of_list.index_axis_mut(Axis(0), position), list, position, value);
+                replace(activation.index_axis_mut(Axis(0), position), list, position, value);
             }
         }
     }
 }
 
-/// The mean of a part over data, `[1, pos, d_model]`, if that is what it is replaced by: over lists, or over positions for
-/// the positional embedding.
+/// The mean activation of a part over data, `[1, pos, d_model]`, for mean ablation only: over lists, or over positions for the
+/// positional embedding.
 fn mean(subject: Subject, part: Part, method: Method, data: &Dataset) -> Result<Option<Array3<f32>>> {
     if method != Method::Mean {
         return Ok(None);
@@ -295,7 +298,7 @@ fn mean(subject: Subject, part: Part, method: Method, data: &Dataset) -> Result<
     Ok(Some(sum.mapv(|value| (value / data.len() as f64) as f32)))
 }
 
-/// What a part adds to the residual stream on data, `[list, pos, d_model]`.
+/// A part's activation on data, as it is added to the residual stream, `[list, pos, d_model]`.
 fn values_on(subject: Subject, part: Part, data: &Dataset) -> Result<Array3<f32>> {
     let point = match part {
         Part::Head(Head { layer, .. }) => HookPoint::Block(layer, BlockPoint::Result),

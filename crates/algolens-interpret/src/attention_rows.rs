@@ -1,4 +1,4 @@
-//! Whom single predictions of single lists attend to.
+//! Rows of the attention pattern behind single predictions.
 
 use super::Subject;
 use algolens_core::{
@@ -9,7 +9,7 @@ use algolens_core::{
 use ndarray::{Ix4, s};
 use serde::{Deserialize, Serialize};
 
-/// What the first block attends to where one prediction is made.
+/// One row of the first block's attention pattern: the query of one prediction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttentionRow {
     /// The tokens at the keys that are seen, the predicting token last if attention is causal.
@@ -18,8 +18,8 @@ pub struct AttentionRow {
     pub attention: Vec<Vec<f32>>,
 }
 
-/// The attention behind one prediction of each of some lists: the unsorted list, and which of its predictions, from 0 (the
-/// one at SEP).
+/// The attention rows of `predictions`: pairs of an unsorted list and the number of one of its predictions, from 0 (the one at
+/// SEP).
 ///
 /// # Errors
 /// A list or a prediction that the task does not have, or a task that the model does not fit.
@@ -44,7 +44,11 @@ pub fn attention_rows(
             let keys = subject.model.config().keys_seen(query, tokens.len());
             rows.push(AttentionRow {
                 keys: tokens.slice(s![..keys]).to_vec(),
-                attention: pattern.slice(s![list, .., query, ..keys]).outer_iter().map(|row| row.to_vec()).collect(),
+                attention: pattern
+                    .slice(s![list, .., query, ..keys])
+                    .outer_iter()
+                    .map(|weights| weights.to_vec())
+                    .collect(),
             });
         }
     }

@@ -1,4 +1,4 @@
-//! Direct logit attribution: which part of the residual stream said what.
+//! Direct logit attribution: what each component of the residual stream adds to the logits.
 
 use super::{Head, Subject, circuits::check_layer, nested};
 use algolens_core::{
@@ -10,7 +10,7 @@ use algolens_core::{
 use ndarray::{Array2, Array4, Array5, ArrayView1, ArrayView2, Axis, Ix3, Ix4, s};
 use serde::Serialize;
 
-/// The logits as a sum over components of the residual stream, with the final norm's scale applied.
+/// Direct logit attribution: the logits as a sum over components of the residual stream, with the final norm's scale applied.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Attribution {
     /// `embed`, `pos_embed`, each head (`0.1`), `b_O` and `mlp` of each block, `ln_final.b`, `b_U`.
@@ -20,10 +20,10 @@ pub struct Attribution {
     pub contributions: Array4<f64>,
 }
 
-/// Splits the logits at some positions into what each component of the residual stream adds directly.
+/// The direct logit attribution of every component of the residual stream, at some positions.
 ///
 /// A component x adds ((x − mean x) / scale · w) W_U, scale being the final norm's of the whole stream and w its weight:
-/// right on raw weights too.
+/// exact for raw weights too.
 ///
 /// # Errors
 /// Sequences that do not fit the model.
@@ -50,8 +50,8 @@ pub fn attribution(subject: Subject, tokens: ArrayView2<Token>, positions: &[usi
     Ok(Attribution { components: names.collect(), contributions })
 }
 
-/// What each *source token* adds to the logits through each head of a block, `[batch, head, position, source, class]`:
-/// the pattern times the source's value through W_O, read out as in [`attribution`]. Over sources it sums to the head's
+/// The direct logit attribution of every *source position* through each head of a block, `[batch, head, position, source,
+/// class]`: the pattern times the source's value through W_O, read out as in [`attribution`]. Over sources it sums to the head's
 /// own contribution.
 ///
 /// # Errors
@@ -67,8 +67,8 @@ pub fn source_attribution(
     let cache = record(subject, tokens, positions)?;
     let readout = Readout::new(subject.model, &cache, positions)?;
     let w_o = subject.model.params.get(subject.model.params.layout().blocks[layer].W_O);
-    let values = cache.get::<Ix4>(&at(layer, BlockPoint::V))?;
-    let pattern = cache.get::<Ix4>(&at(layer, BlockPoint::Pattern))?;
+    let values = cache.get::<Ix4>(&name_at(layer, BlockPoint::V))?;
+    let pattern = cache.get::<Ix4>(&name_at(layer, BlockPoint::Pattern))?;
     let (lists, seq) = tokens.dim();
     let mut all = Array5::zeros((lists, config.n_heads, positions.len(), seq, config.d_vocab_out));
     for list in 0..lists {
@@ -86,11 +86,12 @@ pub fn source_attribution(
     Ok(all)
 }
 
-fn at(layer: usize, point: BlockPoint) -> String {
+/// The name of a hook point of a block.
+fn name_at(layer: usize, point: BlockPoint) -> String {
     HookPoint::Block(layer, point).to_string()
 }
 
-/// Runs the model and keeps what attribution reads.
+/// Runs the model and caches the activations that attribution reads.
 fn record(subject: Subject, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Cache<f32>> {
     algolens_core::engine::check_tokens(subject.model, tokens, positions)?;
     const READ: [&str; 7] = [
@@ -110,11 +111,12 @@ fn record(subject: Subject, tokens: ArrayView2<Token>, positions: &[usize]) -> R
 enum Stream<'a> {
     /// `[batch, pos, d_model]`.
     Everywhere(ndarray::ArrayView3<'a, f32>),
-    /// The same at every position.
+    /// `[d_model]`, the same at every position.
     Constant(ArrayView1<'a, f32>),
 }
 
 impl Stream<'_> {
+    /// The component at a position of a list, `[d_model]`.
     fn at(&self, list: usize, position: usize) -> ndarray::Array1<f64> {
         match self {
             Self::Everywhere(stream) => stream.slice(s![list, position, ..]).mapv(f64::from),
@@ -123,7 +125,7 @@ impl Stream<'_> {
     }
 }
 
-/// The components of the residual stream at its end.
+/// The components of the final residual stream, by name.
 fn components<'a>(model: &'a Model, cache: &'a Cache<f32>) -> Result<Vec<(String, Stream<'a>)>> {
     let config = model.config();
     let mut components = vec![("embed".to_owned(), Stream::Everywhere(cache.get::<Ix3>("hook_embed")?))];
@@ -131,32 +133,36 @@ fn components<'a>(model: &'a Model, cache: &'a Cache<f32>) -> Result<Vec<(String
         components.push(("pos_embed".to_owned(), Stream::Everywhere(cache.get::<Ix3>("hook_pos_embed")?)));
     }
     for (layer, block) in model.params.layout().blocks.iter().enumerate() {
-        let result = cache.get::<Ix4>(&at(layer, BlockPoint::Result))?;
+        let result = cache.get::<Ix4>(&name_at(layer, BlockPoint::Result))?;
         for head in 0..config.n_heads {
             let stream = Stream::Everywhere(result.slice_move(s![.., .., head, ..]));
             components.push((Head { layer, head }.to_string(), stream));
         }
         components.push((format!("{layer}.b_O"), Stream::Constant(model.params.get(block.b_O))));
         if !config.attn_only() {
-            components
-                .push((format!("{layer}.mlp"), Stream::Everywhere(cache.get::<Ix3>(&at(layer, BlockPoint::MlpOut))?)));
+            components.push((
+                format!("{layer}.mlp"),
+                Stream::Everywhere(cache.get::<Ix3>(&name_at(layer, BlockPoint::MlpOut))?),
+            ));
         }
     }
     Ok(components)
 }
 
-/// How a vector in the residual stream becomes logits.
+/// The final norm, with its scale fixed, and the unembedding: a linear map from the residual stream to logits.
 struct Readout {
+    /// True if the final norm subtracts the mean.
     centred: bool,
     /// ln_final.w · W_U, `[d_model, class]`.
     w_u: Array2<f64>,
     /// The final norm's scale, `[batch, position]`.
     scale: Array2<f64>,
-    /// What is added whatever the input, by name.
+    /// What biases add to the logits, `[class]`, by name.
     constants: Vec<(String, ndarray::Array1<f64>)>,
 }
 
 impl Readout {
+    /// The readout of a cached run at `positions`.
     fn new(model: &Model, cache: &Cache<f32>, positions: &[usize]) -> Result<Self> {
         let layout = model.params.layout();
         let mut w_u = model.params.get(layout.W_U).mapv(f64::from);
@@ -177,7 +183,7 @@ impl Readout {
         Ok(Self { centred, w_u, scale, constants })
     }
 
-    /// What `vector` adds to the logits of a list at the position in a slot.
+    /// What `vector` adds to the logits of a list at the position with index `slot`.
     fn logits(&self, vector: ArrayView1<f64>, list: usize, slot: usize) -> ndarray::Array1<f64> {
         let mean = if self.centred { vector.sum() / vector.len() as f64 } else { 0.0 };
         (&vector - mean).dot(&self.w_u) / self.scale[[list, slot]]

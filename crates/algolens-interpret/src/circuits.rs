@@ -1,4 +1,4 @@
-//! The circuits of a block: what its heads copy and attend to, as products of weights alone.
+//! The full OV and QK circuits of a block, and the direct path: products of weights alone.
 #![allow(non_snake_case, reason = "matrices are called what the literature calls them")]
 
 use super::nested;
@@ -9,27 +9,27 @@ use algolens_core::{
 use ndarray::{Array2, Array3, ArrayView2, Axis, stack};
 use serde::Serialize;
 
-/// The full circuits of one block's heads (Elhage et al., *A Mathematical Framework for Transformer Circuits*, 2021),
+/// The full OV and QK circuits of one block's heads (Elhage et al., *A Mathematical Framework for Transformer Circuits*, 2021),
 /// without layer-norm scales, √d_head and biases, as the post draws them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Circuits {
-    /// The block.
+    /// Index of the block.
     pub layer: usize,
     /// `W_E W_V W_O W_U [head, source, prediction]`: what attending to a token adds to the logits.
     #[serde(serialize_with = "nested")]
     pub W_OV_full: Array3<f32>,
-    /// `W_E W_Q W_Kᵀ W_Eᵀ [head, destination, source]`.
+    /// `W_E W_Q W_Kᵀ W_Eᵀ [head, destination, source]`: the score of a source token for a destination token.
     #[serde(serialize_with = "nested")]
     pub W_QK_full: Array3<f32>,
-    /// `W_pos W_Q W_Kᵀ W_Eᵀ [head, query position, source]`.
+    /// `W_pos W_Q W_Kᵀ W_Eᵀ [head, query position, source]`: the score of a source token for a query position.
     #[serde(serialize_with = "nested")]
     pub W_QK_pos_query: Array3<f32>,
-    /// `W_E W_Q W_Kᵀ W_posᵀ [head, destination, key position]`.
+    /// `W_E W_Q W_Kᵀ W_posᵀ [head, destination, key position]`: the score of a key position for a destination token.
     #[serde(serialize_with = "nested")]
     pub W_QK_pos_key: Array3<f32>,
 }
 
-/// The circuits of block `layer`, computed in f64.
+/// The full circuits of block `layer`, computed in f64.
 ///
 /// # Errors
 /// A block that the model does not have.
@@ -47,13 +47,13 @@ pub fn circuits(model: &Model, layer: usize) -> Result<Circuits> {
         let views: Vec<ArrayView2<f32>> = heads.iter().map(|head| head.view()).collect();
         stack(Axis(0), &views).expect("every head has the same shape")
     };
-    let of = |W: ndarray::ArrayView3<'_, f64>, head| W.index_axis(Axis(0), head).to_owned();
+    let head_weights = |W: ndarray::ArrayView3<'_, f64>, head| W.index_axis(Axis(0), head).to_owned();
     let QK = |queries: ArrayView2<f64>, keys: ArrayView2<f64>, head| {
-        queries.dot(&of(W_Q, head)).dot(&keys.dot(&of(W_K, head)).t())
+        queries.dot(&head_weights(W_Q, head)).dot(&keys.dot(&head_weights(W_K, head)).t())
     };
     Ok(Circuits {
         layer,
-        W_OV_full: per_head(&|head| W_E.dot(&of(W_V, head)).dot(&of(W_O, head).dot(&W_U))),
+        W_OV_full: per_head(&|head| W_E.dot(&head_weights(W_V, head)).dot(&head_weights(W_O, head).dot(&W_U))),
         W_QK_full: per_head(&|head| QK(W_E, W_E, head)),
         W_QK_pos_query: per_head(&|head| QK(W_pos, W_E, head)),
         W_QK_pos_key: per_head(&|head| QK(W_E, W_pos, head)),
@@ -67,6 +67,7 @@ pub fn direct_path(model: &Model) -> Array2<f32> {
     model.params.get(layout.W_E).dot(&model.params.get(layout.W_U)).mapv(|value| value as f32)
 }
 
+/// Checks that the model has a block.
 pub(super) fn check_layer(config: &Config, layer: usize) -> Result<()> {
     if layer < config.n_layers {
         return Ok(());

@@ -1,4 +1,4 @@
-//! How well a model does its task.
+//! Loss, probabilities and accuracy of a model on a dataset.
 
 use super::Subject;
 use algolens_core::{
@@ -8,31 +8,31 @@ use algolens_core::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The post's evaluation.
+/// Loss, probabilities and accuracy over a dataset, as the post reports them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Examples.
+    /// Number of examples.
     pub size: usize,
     /// Mean cross-entropy, in nats.
     pub loss: f64,
-    /// Mean probability on the right class.
+    /// Mean probability on the target class.
     pub mean_prob: f64,
-    /// Median probability on the right class; the lower one of an even number, as PyTorch takes it.
+    /// Median probability on the target class; the lower one of an even number, as PyTorch takes it.
     pub median_prob: f64,
-    /// Smallest probability on the right class.
+    /// Smallest probability on the target class.
     pub min_prob: f64,
-    /// Share of predictions whose most probable class is the right one.
+    /// Share of predictions whose most probable class is the target.
     pub token_accuracy: f64,
-    /// Share of examples all of whose predictions are right.
+    /// Share of examples all of whose predictions are correct.
     pub list_accuracy: f64,
 }
 
-/// Evaluates a model on a dataset.
+/// The evaluation of a model on a dataset.
 ///
 /// # Errors
 /// An empty dataset, or one that does not fit the model.
 pub fn evaluate(subject: Subject, data: &Dataset) -> Result<Evaluation> {
-    /// Lists whose outcomes are there at once.
+    /// Lists whose outcomes are in memory at once.
     const PIECE: usize = 1 << 16;
     let batch = Batch::from(data);
     check_batch(subject.model, batch)?;
@@ -44,26 +44,31 @@ pub fn evaluate(subject: Subject, data: &Dataset) -> Result<Evaluation> {
     tally.evaluation()
 }
 
-/// Log-probabilities on the right classes, prediction by prediction.
+/// Running totals of outcomes, from which an evaluation is made.
 #[derive(Default)]
 pub(super) struct Tally {
+    /// Log-probabilities on the targets, prediction by prediction.
     log_probs: Vec<f64>,
-    right: usize,
-    lists_right: usize,
+    correct: usize,
+    correct_lists: usize,
     lists: usize,
 }
 
 impl Tally {
-    /// Adds the outcomes of whole lists, so many a list.
+    /// Adds the outcomes of whole lists, `per_list` a list.
     pub fn add(&mut self, outcomes: &[Outcome], per_list: usize) {
         self.log_probs.extend(outcomes.iter().map(|outcome| outcome.log_prob));
-        self.right += outcomes.iter().filter(|outcome| outcome.right).count();
+        self.correct += outcomes.iter().filter(|outcome| outcome.right).count();
         for list in outcomes.chunks(per_list.max(1)) {
-            self.lists_right += usize::from(list.iter().all(|outcome| outcome.right));
+            self.correct_lists += usize::from(list.iter().all(|outcome| outcome.right));
             self.lists += 1;
         }
     }
 
+    /// The evaluation of all outcomes so far.
+    ///
+    /// # Errors
+    /// No outcome at all.
     pub fn evaluation(&self) -> Result<Evaluation> {
         if self.log_probs.is_empty() {
             return Err(Error::invalid("dataset", "at least one example", 0));
@@ -77,8 +82,8 @@ impl Tally {
             mean_prob: probs.iter().sum::<f64>() / predictions,
             median_prob: probs[(probs.len() - 1) / 2],
             min_prob: probs[0],
-            token_accuracy: self.right as f64 / predictions,
-            list_accuracy: self.lists_right as f64 / self.lists as f64,
+            token_accuracy: self.correct as f64 / predictions,
+            list_accuracy: self.correct_lists as f64 / self.lists as f64,
         })
     }
 }

@@ -1,34 +1,34 @@
-//! A head's name.
+//! Attention heads by block and index.
 
 use algolens_core::{Error, Result, model::Config};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
-/// Head `head` of block `layer`, written `layer.head`.
+/// An attention head: its block and its index there, written `layer.head` (`0.1`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Head {
-    /// The block.
+    /// Index of the block.
     pub layer: usize,
-    /// The head in it.
+    /// Index of the head in the block.
     pub head: usize,
 }
 
 impl Head {
-    /// Every head of a model.
+    /// All heads of a model, block by block.
     pub fn all(config: &Config) -> Vec<Self> {
         (0..config.n_layers).flat_map(|layer| Self::of_layer(config, layer)).collect()
     }
 
-    /// The heads of one block.
+    /// All heads of one block.
     pub fn of_layer(config: &Config, layer: usize) -> Vec<Self> {
         (0..config.n_heads).map(|head| Self { layer, head }).collect()
     }
 
-    /// Whether a model has the head.
+    /// Checks that a model has the head.
     ///
     /// # Errors
-    /// Names the head and those there are.
+    /// A head that the model does not have.
     pub fn check(self, config: &Config) -> Result<()> {
         if self.layer < config.n_layers && self.head < config.n_heads {
             return Ok(());

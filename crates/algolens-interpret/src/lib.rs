@@ -1,6 +1,6 @@
-//! From a model and data to numbers and arrays: evaluation, ablation, circuits, attribution, attention.
+//! Interpretability analyses of small transformers: evaluation, ablation, circuits, direct logit attribution, attention.
 //!
-//! Every analysis takes a [`Subject`] and returns a serde type. Axes and names follow TransformerLens.
+//! An analysis takes a [`Subject`] and returns a serde type. Axes and names follow TransformerLens.
 
 mod ablation;
 mod attention;
@@ -14,23 +14,23 @@ mod head;
 mod nested;
 mod prediction;
 mod scores;
-mod steps;
+mod sites;
 mod study;
 mod triples;
 
 pub use ablation::{Ablated, Ablation, Method, Part, ablate};
-pub use attention::{AttentionStatistics, HeadShares, Serving, ServingRange, attention_statistics, serving};
+pub use attention::{AttentionStatistics, CopyHeadRange, CopyHeads, HeadShares, attention_statistics, copy_heads};
 pub use attention_rows::{AttentionRow, attention_rows};
 pub use attribution::{Attribution, attribution, source_attribution};
 pub use circuits::{Circuits, circuits, direct_path};
 pub use evaluation::{Evaluation, evaluate};
-pub use families::{GapPoint, SmallestPoint, gap_points, gap_steps, smallest_points};
-pub use findings::{Evidence, Finding, Options as EvidenceOptions, ToZero, Unit, Verdict, WithoutDirectPath, findings};
+pub use families::{GapPoint, SmallestPoint, gap_points, gap_sites, smallest_points};
+pub use findings::{Evidence, EvidenceOptions, Finding, ToZero, Unit, Verdict, WithoutDirectPath, findings};
 pub use head::Head;
 pub use nested::nested;
 pub use prediction::{Prediction, greedy, predict, probabilities};
 pub use scores::{EffectiveQk, KEY_TERMS, QUERY_TERMS, ScoreTerms, effective_qk, score_terms};
-pub use steps::{Step, steps};
+pub use sites::{PredictionSite, prediction_sites};
 pub use study::{
     AblationTable, Arrays, Costs, Group, POST_ADVERSARIAL, ShownList, Stage, StudyOptions, StudyResults, study,
 };
@@ -40,7 +40,7 @@ pub use triples::{
 
 use algolens_core::{engine::Engine, model::Model};
 
-/// What is studied: a model, and the engine that runs it.
+/// A model and the engine that runs it: what every analysis takes.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The model.

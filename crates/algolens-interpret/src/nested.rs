@@ -1,4 +1,4 @@
-//! Arrays in JSON: lists of lists, as NumPy reads them.
+//! Serialization of arrays as nested lists, as NumPy reads them.
 
 use ndarray::{ArrayBase, ArrayViewD, Data, Dimension};
 use serde::{Serialize, Serializer};
@@ -17,6 +17,7 @@ where
     Nested(array.view().into_dyn()).serialize(serializer)
 }
 
+/// An array that serializes as nested lists.
 struct Nested<'a, A>(ArrayViewD<'a, A>);
 
 impl<A: Serialize> Serialize for Nested<'_, A> {
@@ -36,8 +37,8 @@ mod tests {
     #[test]
     fn arrays_become_lists_of_lists() {
         #[derive(Serialize)]
-        struct Of<T: Serialize>(#[serde(serialize_with = "nested")] Array2<T>);
-        let json = |array| serde_json::to_string(&Of(array)).unwrap();
+        struct Wrapper<T: Serialize>(#[serde(serialize_with = "nested")] Array2<T>);
+        let json = |array| serde_json::to_string(&Wrapper(array)).unwrap();
         assert_eq!(json(array![[1.0, f64::NAN], [2.5, 3.0]]), "[[1.0,null],[2.5,3.0]]");
         assert_eq!(json(Array2::zeros((2, 0))), "[[],[]]");
     }

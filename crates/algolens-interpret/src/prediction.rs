@@ -1,4 +1,4 @@
-//! What a model says of single lists.
+//! Predictions of a model for single examples: most probable classes, probabilities, greedy decoding.
 
 use super::Subject;
 use algolens_core::{
@@ -14,24 +14,25 @@ use algolens_core::{
 use ndarray::{Array2, Array3, ArrayView3, s};
 use serde::{Deserialize, Serialize};
 
-/// A model's predictions for one example.
+/// The predictions of a model for one example, one a predicted position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// The whole example.
+    /// The whole sequence.
     pub tokens: Vec<Token>,
-    /// The right classes.
+    /// The target classes.
     pub expected: Vec<Token>,
     /// The most probable classes.
     pub predicted: Vec<Token>,
-    /// Probabilities of the right classes.
+    /// Probabilities of the target classes.
     pub prob_expected: Vec<f64>,
     /// Probabilities of the most probable classes.
     pub prob_predicted: Vec<f64>,
-    /// Whether every prediction is right.
-    pub right: bool,
+    /// True if every prediction is correct.
+    #[serde(rename = "right")]
+    pub correct: bool,
 }
 
-/// Predictions for every example of a dataset.
+/// The predictions for every example of a dataset.
 ///
 /// # Errors
 /// A dataset that does not fit the model.
@@ -46,7 +47,7 @@ pub fn predict(subject: Subject, data: &Dataset) -> Result<Vec<Prediction>> {
     Ok(all)
 }
 
-/// Predictions from logits `[example, predicted position, class]`.
+/// The predictions from logits `[example, predicted position, class]`.
 pub(super) fn predictions(logits: ArrayView3<f32>, data: &Dataset) -> Vec<Prediction> {
     let (tokens, targets) = (data.tokens(), data.targets());
     let examples = logits.outer_iter().zip(tokens.outer_iter()).zip(targets.outer_iter());
@@ -56,12 +57,13 @@ pub(super) fn predictions(logits: ArrayView3<f32>, data: &Dataset) -> Vec<Predic
                 logits.outer_iter().map(|row| log_softmax(row).into_iter().map(f64::exp).collect()).collect();
             let expected = targets.to_vec();
             let predicted: Vec<Token> = logits.outer_iter().map(|row| argmax(row) as Token).collect();
-            let prob_of = |classes: &[Token]| classes.iter().zip(&probs).map(|(c, probs)| probs[*c as usize]).collect();
+            let class_probs =
+                |classes: &[Token]| classes.iter().zip(&probs).map(|(c, probs)| probs[*c as usize]).collect();
             Prediction {
                 tokens: tokens.to_vec(),
-                prob_expected: prob_of(&expected),
-                prob_predicted: prob_of(&predicted),
-                right: predicted == expected,
+                prob_expected: class_probs(&expected),
+                prob_predicted: class_probs(&predicted),
+                correct: predicted == expected,
                 expected,
                 predicted,
             }
@@ -69,7 +71,7 @@ pub(super) fn predictions(logits: ArrayView3<f32>, data: &Dataset) -> Vec<Predic
         .collect()
 }
 
-/// The probability of every class, `[example, class, predicted position]`: what the post's `show` draws.
+/// The softmax of the logits, `[example, class, predicted position]`: what the post's `show` draws.
 ///
 /// # Errors
 /// A dataset that does not fit the model.
@@ -87,11 +89,11 @@ pub fn probabilities(subject: Subject, data: &Dataset) -> Result<Array3<f32>> {
     Ok(probs)
 }
 
-/// What a model writes when its own predictions are fed back to it: the classes at the predicted positions,
-/// `[example, predicted position]`.
+/// Greedy decoding, each prediction fed back as the next token: the classes at the predicted positions, `[example, predicted
+/// position]`.
 ///
-/// For a list sorted right this is the sorted list, and only then: up to the first wrong prediction the model reads the
-/// right tokens. So the share of lists it sorts this way is the list accuracy of [`evaluate`](super::evaluate).
+/// It writes the sorted list just where every prediction is correct: up to the first wrong one the model reads the same
+/// tokens as in the dataset. So the share of lists it sorts this way is the list accuracy of [`evaluate`](super::evaluate).
 ///
 /// # Errors
 /// A model whose attention is not causal (it reads the answers from later tokens), a task whose predictions are not the
@@ -110,13 +112,13 @@ pub fn greedy(subject: Subject, task: &dyn Task, data: &Dataset) -> Result<Array
     }
     let mut tokens = data.tokens().to_owned();
     let mut written = Array2::zeros((data.len(), positions.len()));
-    for (step, &position) in positions.iter().enumerate() {
+    for (slot, &position) in positions.iter().enumerate() {
         let seen = tokens.slice(s![.., ..=position]);
         let logits = subject.engine.logits(subject.model, seen, &[position])?;
         for (example, logits) in logits.outer_iter().enumerate() {
             let class = argmax(logits.row(0)) as Token;
             tokens[[example, position + 1]] = class;
-            written[[example, step]] = class;
+            written[[example, slot]] = class;
         }
     }
     Ok(written)

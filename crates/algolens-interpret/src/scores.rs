@@ -1,4 +1,4 @@
-//! What attention scores are made of.
+//! Attention scores of the first block, split into token, position and bias terms.
 
 use super::{Subject, nested};
 use algolens_core::{
@@ -10,12 +10,12 @@ use algolens_core::{
 use ndarray::{Array1, Array2, Array3, Array5, ArrayView1, ArrayView2, Axis, Ix3, s};
 use serde::Serialize;
 
-/// What a query is made of: its token, its position, and the biases (`b_Q`, and the norm's bias through `W_Q`).
+/// The terms of a query: its token, its position, and the biases (`b_Q`, and the norm's bias through `W_Q`).
 pub const QUERY_TERMS: [&str; 3] = ["token", "position", "bias"];
-/// What a key is made of. Its biases add the same to every score of a query, which the softmax ignores.
+/// The terms of a key: its token and its position. Its biases add the same to every score of a query, which the softmax ignores.
 pub const KEY_TERMS: [&str; 2] = ["token", "position"];
 
-/// The attention scores of the first block for one sequence, split into what they are made of.
+/// The attention scores of the first block for one sequence, as a sum over query terms and key terms.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScoreTerms {
     /// `[head, query term, key term, query, key]`, with both layer-norm scales and 1/√d_head; over the query and key
@@ -31,7 +31,7 @@ impl ScoreTerms {
     }
 }
 
-/// The scores of the *first* block, whose inputs are a token and a position, split exactly.
+/// The score terms of one sequence in the *first* block, whose inputs are a token and a position; the split is exact.
 ///
 /// # Errors
 /// A sequence that does not fit the model.
@@ -42,9 +42,10 @@ pub fn score_terms(subject: Subject, tokens: &[Token]) -> Result<ScoreTerms> {
     Ok(split(&subject.model.cast(), tokens.row(0), scales.row(0)))
 }
 
+/// The score terms of one sequence, from the norm scales `[pos]`.
 fn split(model: &Model<f64>, tokens: ArrayView1<Token>, scales: ArrayView1<f32>) -> ScoreTerms {
     let config = model.config();
-    let parts = Parts::of(model, tokens, scales);
+    let inputs = InputTerms::new(model, tokens, scales);
     let block = &model.params.layout().blocks[0];
     let [w_q, w_k, _] = block.W_QKV.map(|slot| model.params.get(slot));
     let b_q = model.params.get(block.b_QKV[0]);
@@ -52,10 +53,10 @@ fn split(model: &Model<f64>, tokens: ArrayView1<Token>, scales: ArrayView1<f32>)
     let mut terms = Array5::zeros((config.n_heads, QUERY_TERMS.len(), KEY_TERMS.len(), seq, seq));
     for (head, mut terms) in terms.outer_iter_mut().enumerate() {
         let (w_q, w_k) = (w_q.index_axis(Axis(0), head), w_k.index_axis(Axis(0), head));
-        let bias = &parts.bias.dot(&w_q) + &b_q.row(head);
+        let bias = &inputs.bias.dot(&w_q) + &b_q.row(head);
         let bias = bias.broadcast((seq, config.d_head)).expect("a row for every position").to_owned();
-        let queries = [parts.token.dot(&w_q), parts.position.dot(&w_q), bias];
-        let keys = [parts.token.dot(&w_k), parts.position.dot(&w_k)];
+        let queries = [inputs.token.dot(&w_q), inputs.position.dot(&w_q), bias];
+        let keys = [inputs.token.dot(&w_k), inputs.position.dot(&w_k)];
         for (i, query) in queries.iter().enumerate() {
             for (j, key) in keys.iter().enumerate() {
                 terms.slice_mut(s![i, j, .., ..]).assign(&(query.dot(&key.t()) * config.attn_scale()));
@@ -76,8 +77,8 @@ fn ln1_scales(subject: Subject, tokens: ArrayView2<Token>) -> Result<Array2<f32>
     Ok(cache.get::<Ix3>(NAME)?.index_axis(Axis(2), 0).to_owned())
 }
 
-/// What the first block's queries and keys are computed from, split: row = token + position + bias.
-struct Parts {
+/// The input of the first block's queries and keys as a sum: token + position + bias.
+struct InputTerms {
     /// `[pos, d_model]`.
     token: Array2<f64>,
     /// `[pos, d_model]`.
@@ -86,8 +87,9 @@ struct Parts {
     bias: Array1<f64>,
 }
 
-impl Parts {
-    fn of(model: &Model<f64>, tokens: ArrayView1<Token>, scales: ArrayView1<f32>) -> Self {
+impl InputTerms {
+    /// The terms for a sequence with the norm scales `[pos]`.
+    fn new(model: &Model<f64>, tokens: ArrayView1<Token>, scales: ArrayView1<f32>) -> Self {
         let config = model.config();
         let layout = model.params.layout();
         let (w_e, w_pos) = (model.params.get(layout.W_E), model.params.get(layout.W_pos));
@@ -105,7 +107,7 @@ impl Parts {
     }
 }
 
-/// The linear part of the norm: rows centred, divided by their scale, times the weight.
+/// The norm with its scale fixed and without its bias: rows centred, divided by `scales [row]`, times `weight`.
 fn normalize(rows: &mut Array2<f64>, config: &Config, weight: Option<ArrayView1<f64>>, scales: ArrayView1<f32>) {
     if !config.has_norms() {
         return;
@@ -119,7 +121,7 @@ fn normalize(rows: &mut Array2<f64>, config: &Config, weight: Option<ArrayView1<
     }
 }
 
-/// The scores that tokens really give each other, averaged over data.
+/// The effective QK map of the first block: its scores by destination and source token, averaged over data.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EffectiveQk {
     /// `[head, destination, source]`: the mean score of the first block, without the terms that are constant for a

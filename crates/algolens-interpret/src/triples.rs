@@ -1,6 +1,7 @@
-//! The post's last question: why does a model that attends to d+2 as much as to d+1 still predict d+1?
+//! Direct logit attribution in lists with three close values, x < y < z: why a model that attends to z as much as to y still
+//! predicts y after x (the post's last question).
 
-use super::{Head, Serving, Subject, attention::share, families::list_with, source_attribution};
+use super::{CopyHeads, Head, Subject, attention::share, families::list_with, source_attribution};
 use algolens_core::{
     Error, Result,
     model::checkpoint::check_task,
@@ -10,39 +11,39 @@ use algolens_core::{
 use ndarray::{Array2, Array3, Axis};
 use serde::{Deserialize, Serialize};
 
-/// Three values x < y < z of a list, close together: x should be followed by y.
+/// Three close values x < y < z of a list, of which y follows x: what [`triple_attribution`] takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Triple<'a> {
     /// The unsorted list.
     pub list: &'a [Token],
-    /// The head that is looked at.
+    /// The head that is attributed to.
     pub head: Head,
-    /// The token whose successor is predicted.
+    /// The value that predicts, in the sorted half.
     pub x: Token,
-    /// The right answer.
+    /// The target, which is the next value.
     pub y: Token,
-    /// The token after it.
+    /// The value after y.
     pub z: Token,
 }
 
-/// What the sources y and z add to the logits of y and z where x stands in the sorted half.
+/// Direct logit attribution, at x in the sorted half, from the sources y and z through one head to the predictions y and z.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TripleAttribution {
     /// The unsorted list.
     pub list: Vec<Token>,
     /// The index of the head in its block.
     pub head: usize,
-    /// The token whose successor is predicted.
+    /// The value that predicts, in the sorted half.
     pub x: Token,
-    /// The right answer.
+    /// The target, which is the next value.
     pub y: Token,
-    /// The token after it.
+    /// The value after y.
     pub z: Token,
     /// `[prediction y or z][source y or z]`, in logits.
     pub dla: [[f64; 2]; 2],
 }
 
-/// The post's four lists, each with its `[x, y, z]`.
+/// The post's four lists with close values, each with its `[x, y, z]`.
 pub const POST_TRIPLES: [([Token; 10], [Token; 3]); 4] = [
     ([0, 5, 14, 15, 17, 25, 30, 35, 40, 45], [14, 15, 17]),
     ([0, 5, 10, 15, 20, 25, 26, 27, 40, 45], [25, 26, 27]),
@@ -67,17 +68,16 @@ pub fn triple_attribution(subject: Subject, task: &SortedList, triple: Triple) -
     find(x)?;
     let sources = [find(y)?, find(z)?];
     let position = task.list_len() + 1 + rank;
-    let all = source_attribution(subject, head.layer, data.tokens(), &[position])?;
-    let of_head = all.index_axis(Axis(0), 0).index_axis_move(Axis(0), head.head).index_axis_move(Axis(0), 0).to_owned();
-    let dla = [y, z].map(|prediction| sources.map(|source| of_head[[source, prediction as usize]]));
+    let contributions = source_attribution(subject, head.layer, data.tokens(), &[position])?;
+    let dla = [y, z].map(|class| sources.map(|source| contributions[[0, head.head, 0, source, class as usize]]));
     Ok(TripleAttribution { list: list.to_vec(), head: head.head, x, y, z, dla })
 }
 
-/// How far apart the outer values of a close triple are, at most: as far as in the widest of the post's.
+/// The largest z − x of a close triple: that of the post's widest.
 pub const CLOSE: u32 = 4;
 
-/// The direct logit attributions of every close triple x < y < z ≤ x + [`CLOSE`] of the vocabulary, each the mean over
-/// random lists in which y follows x and z follows y, through the head that serves y.
+/// The direct logit attributions of every close triple x < y < z ≤ x + [`CLOSE`] of the vocabulary, each through the copying
+/// head of y, as means over random lists in which y follows x and z follows y.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CloseTriples {
     /// `[triple; x, y, z]`.
@@ -86,33 +86,33 @@ pub struct CloseTriples {
     pub dla: Array3<f64>,
 }
 
-/// [`CloseTriples`] in a few numbers.
+/// Means and signs of the direct logit attributions of all close triples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TripleStatistics {
-    /// Triples.
+    /// Number of triples.
     pub count: usize,
-    /// The mean, `[prediction y or z][source y or z]`, in logits.
+    /// Mean attribution, `[prediction y or z][source y or z]`, in logits.
     pub mean: [[f64; 2]; 2],
-    /// The share of triples in which it has the sign the post expects: `[[+, +], [−, +]]`.
+    /// Share of triples whose attribution has the sign that the post expects: `[[+, +], [−, +]]`.
     pub expected_sign: [[f64; 2]; 2],
-    /// The share in which all four have.
+    /// Share of triples all four of whose attributions have it.
     pub all_signs: f64,
-    /// The share in which y gains more than z, both sources together.
+    /// Share of triples in which y gains more than z from both sources together.
     pub y_ahead: f64,
 }
 
-/// The signs that the post expects, `[prediction y or z][source y or z]`: whoever is attended to says itself; z boosts y a
+/// The signs that the post expects, `[prediction y or z][source y or z]`: each source boosts itself; z boosts y a
 /// little, y suppresses z a little.
 const SIGNS: [[f64; 2]; 2] = [[1.0, 1.0], [-1.0, 1.0]];
 
-/// All close triples of the vocabulary, each in so many random lists.
+/// The attributions of all close triples of the vocabulary, each over so many random `lists`.
 ///
 /// # Errors
-/// A model that is not of the task, or a serving that does not cover its values.
+/// A model that is not of the task, or copying heads that do not cover its values.
 pub fn close_triples(
     subject: Subject,
     task: &SortedList,
-    serving: &Serving,
+    copy_heads: &CopyHeads,
     lists: usize,
     seed: u32,
 ) -> Result<CloseTriples> {
@@ -125,7 +125,7 @@ pub fn close_triples(
     let mut dla = Array3::zeros((triples.len(), 2, 2));
     for ([x, y, z], mut mean) in triples.iter().zip(dla.outer_iter_mut()) {
         let mut rng = random::stream(seed.into(), &format!("lists with {x}, {y}, {z}"));
-        let head = serving.head_of(*y)?;
+        let head = copy_heads.copying_head(*y)?;
         for _ in 0..lists {
             let list = list_with(&[*x, *y, *z], (0..=max).filter(|v| v < x || v > z), task, &mut rng);
             let triple = Triple { list: &list, head, x: *x, y: *y, z: *z };
@@ -138,13 +138,13 @@ pub fn close_triples(
 }
 
 impl CloseTriples {
-    /// The statistics; none where there is no close triple.
+    /// The statistics over all triples; none where there is no close triple.
     pub fn statistics(&self) -> Option<TripleStatistics> {
         let mean = self.dla.mean_axis(Axis(0))?;
         let all: Vec<[[f64; 2]; 2]> =
             self.dla.outer_iter().map(|dla| [[dla[[0, 0]], dla[[0, 1]]], [dla[[1, 0]], dla[[1, 1]]]]).collect();
         let fits = |dla: &[[f64; 2]; 2], p: usize, s: usize| dla[p][s] * SIGNS[p][s] > 0.0;
-        let each = |of: &dyn Fn(usize, usize) -> f64| [0, 1].map(|p| [0, 1].map(|s| of(p, s)));
+        let each = |number: &dyn Fn(usize, usize) -> f64| [0, 1].map(|p| [0, 1].map(|s| number(p, s)));
         Some(TripleStatistics {
             count: all.len(),
             mean: each(&|p, s| mean[[p, s]]),

@@ -1,11 +1,11 @@
-//! From what is known of classes to bounds of accuracies over all lists.
+//! Accuracy bounds over all lists, from the proved shares of the classes.
 
 use super::{Classes, Decided};
 use algolens_check::certificate::{Status, Tally};
 use algolens_core::task::Token;
 use std::collections::HashMap;
 
-/// Bounds of the share of predictions, and of lists, that are right.
+/// Bounds of token and list accuracy over all lists.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
     /// Lower and upper bound of the share of predictions.
@@ -14,12 +14,12 @@ pub struct Bounds {
     pub list: [f64; 2],
 }
 
-/// The bounds that follow from what is known of every class.
+/// The accuracy bounds that the proved shares of every class imply.
 ///
-/// A list is right unless one of its predictions is not known to be right (a union over positions), and is right when all
-/// of its classes are certified (counted exactly): the better of the two. It is wrong if some prediction is wrong: as often
-/// as at the position where that is known most often, or as often as some class knows it to be wrong for the first time (of
-/// which no list is counted twice), whichever is more.
+/// A list is correct unless one of its predictions is not proved correct (a union bound over positions), and is correct
+/// when all of its classes are certified (counted exactly): the better of the two. It is wrong if some prediction is
+/// wrong: as often as at the position where that is known most often, or as often as some class knows it to be wrong
+/// for the first time (of which no list is counted twice), whichever is more.
 pub fn bounds(classes: &Classes, decided: &[Decided]) -> Bounds {
     let positions = classes.list_len();
     let (mut not_right, mut wrong, mut first_wrong) = (vec![0.0; positions], vec![0.0; positions], 0.0);
@@ -41,13 +41,14 @@ pub fn bounds(classes: &Classes, decided: &[Decided]) -> Bounds {
     }
 }
 
+/// The share of lists all of whose classes are certified.
 fn certified_lists(classes: &Classes, decided: &[Decided]) -> f64 {
     let certified = decided.iter().map(|decided| decided.status == Status::Certified);
     share_of_lists(classes, certified)
 }
 
-/// The share of lists all of whose classes are marked: by position, the number of ways to choose the values so far that
-/// end with each token.
+/// The share of lists all of whose classes are marked, by dynamic programming: for each position and last token, the
+/// number of ways to choose the values so far.
 pub fn share_of_lists(classes: &Classes, marked: impl IntoIterator<Item = bool>) -> f64 {
     let mut ways: HashMap<(usize, Option<Token>), u128> = HashMap::from([((0, None), 1)]);
     for (class, marked) in classes.all().iter().zip(marked) {
@@ -60,7 +61,7 @@ pub fn share_of_lists(classes: &Classes, marked: impl IntoIterator<Item = bool>)
     sets as f64 / classes.all_sets() as f64
 }
 
-/// The classes by status, and their shares of all predictions.
+/// Tallies of the classes by status: their number, and their share of all predictions.
 pub fn tally(classes: &Classes, decided: &[Decided]) -> (Tally<usize>, Tally<f64>) {
     let (mut counts, mut mass) = (Tally::default(), Tally::default());
     for (class, decided) in classes.all().iter().zip(decided) {

@@ -1,48 +1,48 @@
-//! Lists on which the right answer does worst.
+//! Attacks: lists with the least margin of their target, by sequential linearization and by branch and bound.
 
 use super::{
     ClassRows, Classes, List, Order, Search, Tables,
-    contest::Contest,
+    logit_difference::LogitDifference,
+    minimizer::Minimizer,
     node::Node,
     oracle::{ABSENT, Region},
-    prover::Prover,
-    search::Aim,
+    search::Objective,
 };
 use algolens_check::certificate::{Class, Counterexample};
 use algolens_core::{Error, Result, observer::Observer, task::Token};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 
-/// A list and how its prediction comes out.
+/// The worst case of a class: a list with the least margin known.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Found {
+pub(super) struct WorstCase {
     /// The list.
     pub list: List,
-    /// The right answer's logit less that of the best wrong one.
+    /// The target's logit less that of the best wrong answer.
     pub margin: f64,
     /// The best wrong answer.
     pub rival: Token,
 }
 
-impl Found {
-    /// The worst of the lists that a prover knows.
-    pub fn worst_of(prover: &Prover) -> Option<Self> {
-        let found = prover.points.iter().map(|point| {
-            let (margin, rival) = prover.rows.margin(&point.rows);
+impl WorstCase {
+    /// The worst case among a minimizer's points.
+    pub fn among_points(minimizer: &Minimizer) -> Option<Self> {
+        let cases = minimizer.points.iter().map(|point| {
+            let (margin, rival) = minimizer.rows.margin(&point.rows);
             Self { list: point.list, margin, rival }
         });
-        found.fold(None, |worst, found| Self::worse(worst, Some(found)))
+        cases.fold(None, |worst, case| Self::worse(worst, Some(case)))
     }
 
-    /// The worst of some lists of a class.
-    pub fn worst_among(rows: &ClassRows, lists: &[List]) -> Option<Self> {
+    /// The worst case among some lists of a class.
+    pub fn among(rows: &ClassRows, lists: &[List]) -> Option<Self> {
         lists.iter().fold(None, |worst, &list| {
-            let (margin, rival) = rows.margin(&rows.of_list(&list));
+            let (margin, rival) = rows.margin(&rows.attended(&list));
             Self::worse(worst, Some(Self { list, margin, rival }))
         })
     }
 
-    /// The worse of two.
+    /// The worse of two cases: the one with the smaller margin.
     pub fn worse(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(a), Some(b)) => Some(if b.margin < a.margin { b } else { a }),
@@ -50,24 +50,25 @@ impl Found {
         }
     }
 
-    /// As a counterexample of its class.
-    pub fn of_class(&self, class: Class, list_len: usize) -> Counterexample {
+    /// The case as a certificate writes it.
+    pub fn counterexample(&self, class: Class, list_len: usize) -> Counterexample {
         let list = self.list[..list_len].iter().map(|token| Token::from(*token)).collect();
         Counterexample::new(list, class, self.margin, self.rival)
     }
 }
 
-/// Goes down from the known list on which the winner does worst: replaces Σ ρ_h by its linear part at a list, minimises
-/// that exactly, and starts again from the list found. Every list on the way is remembered.
-pub(super) fn descend(prover: &mut Prover, contest: &Contest, region: &Region) {
-    const MOST_STEPS: usize = 20;
-    let value = |prover: &Prover, point: usize| contest.sums(&prover.points[point].rows).sum_of_ratios();
-    let values = (0..prover.points.len()).map(|point| (value(prover, point), point));
+/// Sequential linearization (Frank–Wolfe with full moves) from the known list with the least Σ ρ_h: replaces Σ ρ_h by
+/// its linear part at a list, minimizes that exactly, and starts again from the list found. Every list on the way joins
+/// the minimizer's points.
+pub(super) fn descend(minimizer: &mut Minimizer, difference: &LogitDifference, region: &Region) {
+    const MOST_MOVES: usize = 20;
+    let value = |minimizer: &Minimizer, point: usize| difference.sums(&minimizer.points[point].rows).sum_of_ratios();
+    let values = (0..minimizer.points.len()).map(|point| (value(minimizer, point), point));
     let Some((mut least, mut at)) = values.min_by(|a, b| a.0.total_cmp(&b.0)) else { return };
-    for _ in 0..MOST_STEPS {
-        let (a, b) = contest.sums(&prover.points[at].rows).linear_part();
-        let Some((_, next)) = prover.minimise(contest, region, &a, &b) else { return };
-        let found = value(prover, next);
+    for _ in 0..MOST_MOVES {
+        let (a, b) = difference.sums(&minimizer.points[at].rows).linear_part();
+        let Some((_, next)) = minimizer.minimize(difference, region, &a, &b) else { return };
+        let found = value(minimizer, next);
         if found >= least {
             return;
         }
@@ -75,14 +76,16 @@ pub(super) fn descend(prover: &mut Prover, contest: &Contest, region: &Region) {
     }
 }
 
-/// Descends against every rival in turn, hardest first by the margin of the worst list so far, until no list is worse.
-pub(super) fn descend_from_worst(prover: &mut Prover, node: &Node) -> Option<Found> {
+/// The worst case that descents from a minimizer's points reach: against the rival of the worst case so far, until none
+/// is worse.
+pub(super) fn descend_from_worst(minimizer: &mut Minimizer, node: &Node) -> Option<WorstCase> {
     const MOST_ROUNDS: usize = 8;
-    let mut worst = Found::worst_of(prover)?;
+    let mut worst = WorstCase::among_points(minimizer)?;
     for _ in 0..MOST_ROUNDS {
-        let contest = Contest::new(prover.rows, prover.rows.class.target as usize, worst.rival as usize, 0.0);
-        descend(prover, &contest, &node.region);
-        let found = Found::worst_of(prover)?;
+        let difference =
+            LogitDifference::new(minimizer.rows, minimizer.rows.class.target as usize, worst.rival as usize, 0.0);
+        descend(minimizer, &difference, &node.region);
+        let found = WorstCase::among_points(minimizer)?;
         if found.margin >= worst.margin {
             break;
         }
@@ -91,16 +94,16 @@ pub(super) fn descend_from_worst(prover: &mut Prover, node: &Node) -> Option<Fou
     Some(worst)
 }
 
-/// Which lists and predictions an attack may use.
+/// Constraints on the lists and predictions that an attack searches.
 #[derive(Clone, Debug, Default)]
 pub struct Restrictions {
     /// Only this prediction.
     pub position: Option<usize>,
     /// Only predictions made at this token.
     pub token: Option<Token>,
-    /// Only predictions whose right answer is this.
+    /// Only predictions whose target is this.
     pub target: Option<Token>,
-    /// The least gap between the token that predicts and the right answer; predictions at SEP have none.
+    /// The least gap between the token that predicts and the target; predictions at SEP have none.
     pub min_gap: Option<Token>,
     /// The largest such gap.
     pub max_gap: Option<Token>,
@@ -111,7 +114,7 @@ pub struct Restrictions {
 }
 
 impl Restrictions {
-    /// Whether predictions of a class may be used.
+    /// True if predictions of a class are allowed.
     pub fn allow(&self, class: &Class) -> bool {
         let is = |wanted: Option<Token>, token: Option<Token>| wanted.is_none_or(|wanted| token == Some(wanted));
         let has = |token: Token| self.values.as_ref().is_none_or(|values| values.contains(&token));
@@ -124,7 +127,7 @@ impl Restrictions {
             && class.token.is_none_or(has)
     }
 
-    /// Takes other values than the allowed ones out of a region of a class.
+    /// Removes forbidden values from a region of a class, whose `tokens` are given.
     pub(super) fn restrict(&self, tokens: &[u16], region: &mut Region) {
         if let Some(values) = &self.values {
             for (token, options) in tokens.iter().zip(region.options_mut()) {
@@ -136,31 +139,31 @@ impl Restrictions {
     }
 }
 
-/// What an attack found.
+/// Result of an attack: counterexample candidates and a proved lower bound.
 #[derive(Clone, Debug, Serialize)]
 pub struct Attack {
     /// The worst list of each class, the worst first.
     pub found: Vec<Counterexample>,
-    /// Every list and prediction that the attack may use has at least this margin; none where nothing was proved.
+    /// A proved lower bound of the margin over every allowed list and prediction; none where nothing was proved.
     pub proved: Option<f64>,
-    /// Passes of the oracle that were made.
+    /// Oracle passes made.
     pub work: u64,
 }
 
-/// How an attack comes on.
+/// Progress of an attack.
 #[derive(Clone, Copy, Debug)]
 pub struct AttackProgress {
     /// The least margin so far.
     pub least: f64,
-    /// Classes looked at in this pass.
+    /// Classes begun in this search.
     pub done: usize,
     /// Classes in all.
     pub of: usize,
 }
 
-/// Searches the worst lists by the margin of the right answer: every class once, and then, within `work` passes of the
-/// oracle, for a proof that none is worse than the worst, taking in lists that are: by more than 1e-6 logits where that
-/// can be proved, else by as little as can.
+/// Complete attack: the lists with the least margin of their target, by descent in every class once, then by branch and
+/// bound, within `work` oracle passes, down to a proof that no list is worse than the worst found by more than a gap:
+/// 1e-6 logits where that can be proved, else as little as can.
 ///
 /// # Errors
 /// Restrictions that no list meets, or [`Error::Cancelled`] when the observer asks to stop.
@@ -175,46 +178,46 @@ pub fn attack(
     const FINEST: f64 = 1e-6;
     const COARSER: [f64; 12] = [16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.03, 0.01, 1e-3, 1e-4];
     let classes = classes.only(|class| restrictions.allow(class));
-    let mut hunt = Hunt { tables, restrictions, work: 0, found: BTreeMap::new(), least: f64::INFINITY, observer };
-    hunt.run(&classes, Aim::Attacks, u64::MAX)?;
-    if hunt.least == f64::INFINITY {
+    let mut run = AttackRun { tables, restrictions, work: 0, found: BTreeMap::new(), least: f64::INFINITY, observer };
+    run.search(&classes, Objective::Attacks, u64::MAX)?;
+    if run.least == f64::INFINITY {
         return Err(Error::invalid("restrictions", "some list that meets them", "none"));
     }
-    let unclosed = hunt.run(&classes, Aim::Worst(FINEST), work.saturating_sub(hunt.work) / 2)?;
-    let mut proved = unclosed.is_empty().then_some(hunt.least - FINEST);
+    let unclosed = run.search(&classes, Objective::Worst(FINEST), work.saturating_sub(run.work) / 2)?;
+    let mut proved = unclosed.is_empty().then_some(run.least - FINEST);
     if !unclosed.is_empty() {
         let classes = classes.only(|class| unclosed.contains(class));
         for gap in COARSER {
-            if !hunt.run(&classes, Aim::Worst(gap), work.saturating_sub(hunt.work) / 4)?.is_empty() {
+            if !run.search(&classes, Objective::Worst(gap), work.saturating_sub(run.work) / 4)?.is_empty() {
                 break;
             }
-            proved = Some(hunt.least - gap);
+            proved = Some(run.least - gap);
         }
     }
-    let work = hunt.work;
-    let mut found: Vec<Counterexample> = hunt.found.into_values().collect();
+    let work = run.work;
+    let mut found: Vec<Counterexample> = run.found.into_values().collect();
     found.sort_by(|a, b| a.margin.total_cmp(&b.margin));
     Ok(Attack { found, proved, work })
 }
 
-/// What several searches find together.
-struct Hunt<'a, 'o> {
+/// Accumulated results of the several searches of one attack.
+struct AttackRun<'a, 'o> {
     tables: &'a Tables,
     restrictions: &'a Restrictions,
-    /// Passes of the oracle that were made.
+    /// Oracle passes made.
     work: u64,
-    /// The worst list of each class.
+    /// The worst case of each class.
     found: BTreeMap<Class, Counterexample>,
     /// The least margin of those.
     least: f64,
     observer: &'o mut dyn Observer<AttackProgress>,
 }
 
-impl Hunt<'_, '_> {
-    /// One search, for at most so many passes; the classes that are not closed after it.
-    fn run(&mut self, classes: &Classes, aim: Aim, work: u64) -> Result<HashSet<Class>> {
-        let slack = if let Aim::Worst(gap) = aim { self.least - gap } else { 0.0 };
-        let mut search = Search::aimed(self.tables, classes.clone(), slack, self.restrictions, aim);
+impl AttackRun<'_, '_> {
+    /// Runs one branch-and-bound search for at most `work` oracle passes; the classes that it leaves open.
+    fn search(&mut self, classes: &Classes, objective: Objective, work: u64) -> Result<HashSet<Class>> {
+        let slack = if let Objective::Worst(gap) = objective { self.least - gap } else { 0.0 };
+        let mut search = Search::with_objective(self.tables, classes.clone(), slack, self.restrictions, objective);
         while !search.finished() && search.work() < work {
             search.advance();
             self.least = self.least.min(search.least_margin());
@@ -254,13 +257,14 @@ mod tests {
             let margins = classes.all().iter().map(|class| {
                 let rows = ClassRows::of(&tables, *class);
                 let lists = every_list(5, 9).into_iter().filter(|list| rows.has(list));
-                lists.map(|list| rows.margin(&rows.of_list(&list)).0).fold(f64::INFINITY, f64::min)
+                lists.map(|list| rows.margin(&rows.attended(&list)).0).fold(f64::INFINITY, f64::min)
             });
             let least = margins.fold(f64::INFINITY, f64::min);
             // As if a list were known that is this little above the worst.
             for above in [0.01, 0.3, 3.0] {
                 let all = Restrictions::default();
-                let mut search = Search::aimed(&tables, classes.clone(), least + above, &all, Aim::Worst(1e-6));
+                let mut search =
+                    Search::with_objective(&tables, classes.clone(), least + above, &all, Objective::Worst(1e-6));
                 while !search.finished() {
                     assert!(!search.unclosed().is_empty());
                     search.advance();

@@ -1,4 +1,4 @@
-//! From a search to a certificate.
+//! Assembly of a certificate from a search.
 
 use super::{Decided, Search, accuracy};
 use algolens_check::certificate::{Certificate, ClassStatus, Counterexample, Identity, Status, digest};
@@ -14,23 +14,22 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::ZlibEncoder};
 use std::io::Write;
 
-/// What a certificate is made from, beside the search.
+/// Inputs of a certificate beside the search.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
-    /// The model that was searched.
+    /// The model searched.
     pub model: &'a Model,
-    /// What its weights went through before.
+    /// The weight processing that it went through.
     pub processing: &'a [Step],
-    /// What it sorts.
+    /// Its task.
     pub task: &'a SortedList,
-    /// How many lists are drawn to compare with.
+    /// Number of lists sampled for comparison.
     pub sampled_lists: usize,
-    /// Whether to list a counterexample for every refuted class.
+    /// True to include a counterexample for every refuted class.
     pub counterexamples: bool,
 }
 
-/// The certificate of what a search has found so far. Every list that it calls wrong is predicted wrong by the plain
-/// engine, in f32.
+/// The certificate of a search's present state. Every counterexample is confirmed by the plain engine, in f32.
 ///
 /// # Errors
 /// A model that the search is not about.
@@ -69,7 +68,7 @@ pub fn certificate(search: &Search, origin: &Origin) -> Result<Certificate> {
         sampled_lists: origin.sampled_lists,
         worst: worst.iter().flatten().min_by(|a, b| a.margin.total_cmp(&b.margin)).cloned(),
         slack: search.slack(),
-        step: search.step(),
+        step: search.floor_unit(),
         seconds: search.seconds(),
         work: search.work(),
         class_status: classes
@@ -83,13 +82,14 @@ pub fn certificate(search: &Search, origin: &Origin) -> Result<Certificate> {
     })
 }
 
+/// The certificate's entry of a class.
 fn status(search: &Search, class: algolens_check::certificate::Class, decided: &Decided) -> ClassStatus {
     let Decided { status, right, wrong, .. } = *decided;
     let algolens_check::certificate::Class { position, token, target } = class;
     ClassStatus { position, token, target, share: search.classes().share(class), status, right, wrong }
 }
 
-/// Whether the plain engine predicts each list wrong that is said to be, at its position.
+/// For each class, true if the plain engine predicts its worst case wrong.
 fn confirm(model: &Model, task: &SortedList, found: &[Option<Counterexample>]) -> Result<Vec<bool>> {
     const CHUNK: usize = 1024;
     let mut confirmed = vec![false; found.len()];
@@ -106,13 +106,14 @@ fn confirm(model: &Model, task: &SortedList, found: &[Option<Counterexample>]) -
     Ok(confirmed)
 }
 
-/// The accuracies on lists drawn at random, always the same.
+/// Accuracies on randomly drawn lists, the same at every call.
 fn sample(model: &Model, task: &SortedList, lists: usize) -> Result<Evaluation> {
     let data = Dataset::generate(task, lists.max(1), &mut random::stream(0, "certify/sample"));
     let engine = algolens_core::engine::Backend::best(model.config()).engine(algolens_core::engine::Vectors::best());
     evaluate(Subject { model, engine: &*engine }, &data)
 }
 
+/// Evidence deflated (zlib), in base 64.
 fn pack(evidence: &[u8]) -> Result<String> {
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
     let packed = zlib.write_all(evidence).and_then(|()| zlib.finish());

@@ -1,4 +1,4 @@
-//! The prediction classes of a sorting task and their exact shares.
+//! Prediction classes of a sorting task, counted exactly by binomial coefficients.
 
 use super::MOST_VALUES;
 use algolens_check::certificate::Class;
@@ -7,7 +7,7 @@ use algolens_core::{
     task::{SortedList, Token},
 };
 
-/// All classes of a task.
+/// All prediction classes of a task, or some of them.
 #[derive(Clone, Debug)]
 pub struct Classes {
     list_len: usize,
@@ -16,7 +16,7 @@ pub struct Classes {
 }
 
 impl Classes {
-    /// The most classes that are counted one by one.
+    /// The most classes that a task may have.
     const MOST: usize = 1 << 22;
 
     /// The classes of a task, ordered by position, target and token.
@@ -47,22 +47,22 @@ impl Classes {
         Ok(classes)
     }
 
-    /// Values in a list.
+    /// Length of a list.
     pub fn list_len(&self) -> usize {
         self.list_len
     }
 
-    /// Every class that has a list.
+    /// Every class with at least one list, ordered by position, target and token.
     pub fn all(&self) -> &[Class] {
         &self.all
     }
 
-    /// Some of the classes.
+    /// The classes that meet a condition.
     pub fn only(&self, keep: impl Fn(&Class) -> bool) -> Self {
         Self { all: self.all.iter().filter(|class| keep(class)).copied().collect(), ..*self }
     }
 
-    /// How many sets of values have a prediction in the class: C(d, i-1) · C(V-1-y, L-1-i), and C(V-1-y, L-1) at SEP.
+    /// Number of value sets with a prediction in the class: C(d, i-1) · C(V-1-y, L-1-i), and C(V-1-y, L-1) at SEP.
     pub fn sets(&self, class: Class) -> u128 {
         let above = self.values - 1 - class.target as usize;
         match class.token {
@@ -73,23 +73,24 @@ impl Classes {
         }
     }
 
-    /// How many sets of values there are: C(V, L). Each is a list in L! orders.
+    /// Number of value sets: C(V, L). Each is a list in L! orders.
     pub fn all_sets(&self) -> u128 {
         choose(self.values, self.list_len)
     }
 
-    /// How many lists a class has: its sets, in every order.
+    /// Number of lists of a class: its sets, in every order.
     pub fn lists(&self, class: Class) -> f64 {
         self.sets(class) as f64 * (1..=self.list_len).map(|k| k as f64).product::<f64>()
     }
 
-    /// The class's share of all predictions: [`sets`](Self::sets) of [`all_sets`](Self::all_sets) · L, which add up to 1.
+    /// The class's share of all predictions: [`sets`](Self::sets) of [`all_sets`](Self::all_sets) · L, which add up to
+    /// 1.
     pub fn share(&self, class: Class) -> f64 {
         self.sets(class) as f64 / (self.all_sets() * self.list_len as u128) as f64
     }
 
-    /// The classes that the predictions of a list are in, by position.
-    pub fn of_list(&self, list: &[Token]) -> Vec<Class> {
+    /// The class of each prediction of a list, by position.
+    pub fn along(&self, list: &[Token]) -> Vec<Class> {
         let mut sorted = list.to_vec();
         sorted.sort_unstable();
         let before = |position: usize| position.checked_sub(1).map(|before| sorted[before]);
@@ -98,7 +99,7 @@ impl Classes {
     }
 }
 
-/// n choose k.
+/// Binomial coefficient C(n, k).
 pub fn choose(n: usize, k: usize) -> u128 {
     if k > n {
         return 0;
@@ -135,7 +136,7 @@ mod tests {
             for mask in 0..1_u32 << (max_value + 1) {
                 let set: Vec<Token> = (0..=max_value).filter(|value| mask >> value & 1 == 1).collect();
                 if set.len() == list_len {
-                    classes.of_list(&set).into_iter().for_each(|class| *counted.entry(class).or_default() += 1);
+                    classes.along(&set).into_iter().for_each(|class| *counted.entry(class).or_default() += 1);
                 }
             }
             let expected = classes.all().iter().map(|class| (*class, classes.sets(*class))).collect();

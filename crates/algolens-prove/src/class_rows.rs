@@ -1,24 +1,24 @@
-//! The tables as predictions of one class see them.
+//! A class's attended rows: attention weights, and the bounds of the final norm's scale.
 
 use super::{List, MOST_VALUES, Tables};
 use algolens_check::certificate::Class;
 use algolens_core::{Scalar, task::Token};
 use ndarray::{Array1, ArrayView1};
 
-/// The rows that predictions of one class can attend to, and how much they weigh.
+/// The rows that predictions of one class can attend to, with their attention weights.
 ///
-/// A list of the class is made of its `tokens`: those up to `d` (the first `low`), then `y`, then those above. Local rows
-/// are numbered: token q at list position j is `q · list_len + j`; token q at rank k of the sorted half, for q among the
-/// first `low`, is `low_start + q · position + k`; SEP is last.
+/// A list of the class is made of its `tokens`: those up to `d` (the first `low`), then `y`, then those above. Local
+/// rows are numbered: token q at list position j is `q · list_len + j`; token q at rank k of the sorted half, for q
+/// among the first `low`, is `low_start + q · position + k`; SEP is last.
 #[derive(Clone, Debug)]
 pub struct ClassRows<'a> {
-    /// The model.
+    /// The model's tables.
     pub tables: &'a Tables,
     /// The class.
     pub class: Class,
     /// The tokens that a list of the class may have, ascending.
     pub tokens: Vec<u16>,
-    /// How many of them are at most `d`.
+    /// Number of them that are at most `d`.
     pub low: usize,
     /// The table row of the destination.
     pub destination: usize,
@@ -26,7 +26,7 @@ pub struct ClassRows<'a> {
     pub rows: Vec<usize>,
     /// e `[head][local row]`: exp(score - the largest score of the head).
     pub weights: Vec<Vec<f64>>,
-    /// What the final norm's scale is not below and not above.
+    /// Lower and upper bound of the final norm's scale σ.
     pub sigma: SigmaBounds,
 }
 
@@ -39,16 +39,17 @@ pub struct Averages {
     pub rows: Vec<Vec<f64>>,
 }
 
-/// σ of every list of a class lies between two averages of rows.
+/// Bounds of the final norm's scale σ on every list of a class, as averages of rows.
 ///
 /// σ √d_model is the length of x, the destination's residual plus the heads' averages (with a last coordinate for eps).
 /// It is at least x's component along the unit vector to the x̄ of some list of the class (its
-/// [`middle`](ClassRows::middle), unless another is named), and, by the triangle inequality, at most the heads' averages of lengths, when x̄'s deviations are shared between them.
+/// [`middle`](ClassRows::middle), unless another is named), and, by the triangle inequality, at most the heads'
+/// averages of lengths, when x̄'s deviations are shared between them.
 #[derive(Clone, Debug, Default)]
 pub struct SigmaBounds {
-    /// Not above σ.
+    /// The lower bound.
     pub low: Averages,
-    /// Not below σ.
+    /// The upper bound.
     pub high: Averages,
 }
 
@@ -81,12 +82,13 @@ impl<'a> ClassRows<'a> {
         class_rows
     }
 
-    /// Bounds σ as closely as can be where lists are as this one of the class.
+    /// Recomputes the bounds of σ so that they are tight at this list of the class.
     pub fn bound_sigma_around(&mut self, list: &List) {
-        self.sigma = self.bounds_of_sigma(&self.of_list(list));
+        self.sigma = self.sigma_bounds(&self.attended(list));
     }
 
-    fn bounds_of_sigma(&self, attended: &[usize]) -> SigmaBounds {
+    /// Bounds of σ that are tight at the list attending to these local rows.
+    fn sigma_bounds(&self, attended: &[usize]) -> SigmaBounds {
         let zeros = || vec![vec![0.0; self.rows.len()]; self.tables.n_heads()];
         if !self.tables.normed {
             let one = || Averages { base: 1.0, rows: zeros() };
@@ -98,20 +100,21 @@ impl<'a> ClassRows<'a> {
         let unit = &sum / sum.dot(&sum).sqrt();
         let width = ((own.len() - 1) as f64).sqrt();
         let low =
-            Averages { base: unit.dot(&own) / width, rows: self.of_outputs(|_, output| unit.dot(&output) / width) };
+            Averages { base: unit.dot(&own) / width, rows: self.map_outputs(|_, output| unit.dot(&output) / width) };
         let shares: Vec<Array1<f64>> = means.iter().map(|mean| &sum / means.len() as f64 - mean).collect();
         let length = |head: usize, output: ArrayView1<f64>| {
             output.iter().zip(&shares[head]).map(|(a, b)| (a + b) * (a + b)).sum::<f64>().sqrt() / width
         };
-        SigmaBounds { low, high: Averages { base: 0.0, rows: self.of_outputs(length) } }
+        SigmaBounds { low, high: Averages { base: 0.0, rows: self.map_outputs(length) } }
     }
 
-    fn of_outputs(&self, number: impl Fn(usize, ArrayView1<f64>) -> f64) -> Vec<Vec<f64>> {
-        let of_head = |head| self.rows.iter().map(|row| number(head, self.tables.output(head, *row))).collect();
-        (0..self.tables.n_heads()).map(of_head).collect()
+    /// `number(head, output)` of every head and local row, `[head][local row]`.
+    fn map_outputs(&self, number: impl Fn(usize, ArrayView1<f64>) -> f64) -> Vec<Vec<f64>> {
+        let head_numbers = |head| self.rows.iter().map(|row| number(head, self.tables.output(head, *row))).collect();
+        (0..self.tables.n_heads()).map(head_numbers).collect()
     }
 
-    /// What a head adds to the residual stream when it attends to these local rows, centred.
+    /// A head's centred output `[d_model + 1]` to the residual stream when it attends to these local rows.
     fn output(&self, head: usize, rows: &[usize]) -> Array1<f64> {
         let weight: f64 = rows.iter().map(|row| self.weights[head][*row]).sum();
         let mut output = Array1::zeros(self.tables.residual(self.destination).len());
@@ -136,17 +139,18 @@ impl<'a> ClassRows<'a> {
         sum / sigma + &self.tables.beta
     }
 
-    /// How far the right answer is above the best wrong one, and which that is. Negative when the prediction is wrong.
+    /// The margin (logits) and the best wrong answer, given the local rows attended to; negative where the prediction
+    /// is wrong.
     pub fn margin(&self, rows: &[usize]) -> (f64, Token) {
         margin(self.logits(rows).view(), self.class.target)
     }
 
-    /// The first local row of the sorted half.
+    /// Number of the first local row of the sorted half.
     pub fn low_start(&self) -> usize {
         self.tokens.len() * self.tables.list_len()
     }
 
-    /// How many lists positions there are.
+    /// Length of the unsorted list.
     pub fn list_len(&self) -> usize {
         self.tables.list_len()
     }
@@ -156,7 +160,7 @@ impl<'a> ClassRows<'a> {
         self.tokens.binary_search(&token).ok()
     }
 
-    /// Whether the class has this list.
+    /// True if a list is in the class.
     #[cfg(test)]
     pub fn has(&self, list: &List) -> bool {
         let list = &list[..self.list_len()];
@@ -168,7 +172,7 @@ impl<'a> ClassRows<'a> {
     }
 
     /// The local rows that a list's prediction attends to.
-    pub fn of_list(&self, list: &List) -> Vec<usize> {
+    pub fn attended(&self, list: &List) -> Vec<usize> {
         let list_len = self.list_len();
         let at = |token: u16| self.index_of(token).expect("a list of the class has its tokens only");
         let mut rows: Vec<usize> =
@@ -180,7 +184,7 @@ impl<'a> ClassRows<'a> {
         rows
     }
 
-    /// A list of the class that is neither of its extremes: values evenly spread, in ascending order.
+    /// The class's middle list: values evenly spread below `d` and above `y`, in ascending order.
     pub fn middle(&self) -> List {
         let (list_len, position) = (self.list_len(), self.class.position);
         let mut list = [0; MOST_VALUES];
@@ -203,10 +207,10 @@ impl<'a> ClassRows<'a> {
     }
 }
 
-/// The right answer's logit less the largest other, and the answer that has that.
-pub fn margin<T: Scalar>(logits: ArrayView1<T>, right: Token) -> (f64, Token) {
-    let others = logits.iter().enumerate().filter(|(answer, _)| *answer != right as usize);
+/// The margin: the target's logit less the largest other, and the answer that has that.
+pub fn margin<T: Scalar>(logits: ArrayView1<T>, target: Token) -> (f64, Token) {
+    let others = logits.iter().enumerate().filter(|(answer, _)| *answer != target as usize);
     let (best, logit) = others
         .fold((0, T::neg_infinity()), |best, (answer, &logit)| if logit > best.1 { (answer, logit) } else { best });
-    (logits[right as usize].as_f64() - logit.as_f64(), best as Token)
+    (logits[target as usize].as_f64() - logit.as_f64(), best as Token)
 }

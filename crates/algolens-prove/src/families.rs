@@ -1,4 +1,4 @@
-//! How failures depend on where a prediction stands: the worst case of each family, and how often it fails.
+//! Failure families: worst case and failure rate of predictions grouped by gap, by position and by order.
 
 use super::{Attack, AttackProgress, Classes, Order, Restrictions, Tables, attack, local::Sorter};
 use algolens_check::certificate::{Class, Counterexample};
@@ -12,35 +12,35 @@ use algolens_core::{
 use ndarray::ArrayView1;
 use serde::Serialize;
 
-/// What predictions of one kind have in common.
+/// A family of predictions, by the property they share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Family {
-    /// The gap from the token that predicts to the right answer.
+    /// The gap from the token that predicts to the target.
     Gap(Token),
     /// The position of the prediction.
     Position(usize),
-    /// The order in which the unsorted list stands.
+    /// The order of the unsorted list.
     Order(Order),
 }
 
-/// The failures of one family.
+/// Worst case and failure rate of one family.
 #[derive(Clone, Debug, Serialize)]
 pub struct Failures {
     /// The family.
     pub family: Family,
-    /// The worst list that was found in it.
+    /// The worst case found.
     pub worst: Option<Counterexample>,
-    /// Every list of the family has at least this margin; none where nothing was proved.
+    /// A proved lower bound of the family's margins; none where nothing was proved.
     pub proved: Option<f64>,
-    /// How many predictions of the family the sample has.
+    /// Number of the family's predictions in the sample.
     pub predictions: usize,
-    /// The share of these that is wrong.
+    /// The share of these that are wrong.
     pub rate: f64,
 }
 
-/// The families by gap, by position and by order. Worst cases are proved as far as their share of `work` goes: see
-/// [`attack`].
+/// Worst case and failure rate of every family: by gap, by position and by order. Worst cases are proved as far as
+/// their share of `work` goes: see [`attack`].
 ///
 /// # Errors
 /// [`Error::Cancelled`](algolens_core::Error::Cancelled) when the observer asks to stop.
@@ -65,12 +65,12 @@ pub fn failures_by_family(
     let by_order = [Order::Any, Order::Ascending, Order::Descending]
         .map(|order| (Family::Order(order), Restrictions { order, ..Restrictions::default() }));
     let families: Vec<(Family, Restrictions)> = by_gap.chain(by_position).chain(by_order).collect();
-    let (mut all, mut left, count) = (Vec::new(), work, families.len());
+    let (mut all, mut work_left, count) = (Vec::new(), work, families.len());
     for (at, (family, restrictions)) in families.into_iter().enumerate() {
-        // What a family does not need is for those after it.
-        let share = left / (count - at) as u64;
+        // Work that a family leaves is shared by those after it.
+        let share = work_left / (count - at) as u64;
         let Attack { found, proved, work } = attack(tables, &classes, &restrictions, share, observer)?;
-        left = left.saturating_sub(work);
+        work_left = work_left.saturating_sub(work);
         let (predictions, rate) = match family {
             Family::Order(order) if order != Order::Any => {
                 Outcomes::of(sorter, &in_order(sorter, &data, order)?, &classes)?.rate(|_| true)
@@ -82,7 +82,7 @@ pub fn failures_by_family(
     Ok(all)
 }
 
-/// The same lists, each put in an order.
+/// The same lists, each sorted into an order.
 fn in_order(sorter: Sorter, data: &Dataset, order: Order) -> Result<Dataset> {
     let ordered = |tokens: ArrayView1<Token>| {
         let mut list: Vec<Token> = tokens.iter().take(sorter.task.list_len()).copied().collect();
@@ -93,10 +93,11 @@ fn in_order(sorter: Sorter, data: &Dataset, order: Order) -> Result<Dataset> {
     Dataset::from_inputs(sorter.task as &dyn Task, &lists)
 }
 
-/// The class of each sampled prediction, and whether it is wrong.
+/// Outcomes of sampled predictions: class, and true where the prediction is wrong.
 struct Outcomes(Vec<(Class, bool)>);
 
 impl Outcomes {
+    /// Runs a model on sampled lists.
     fn of(sorter: Sorter, data: &Dataset, classes: &Classes) -> Result<Self> {
         const CHUNK: usize = 1024;
         let mut predictions = Vec::new();
@@ -104,18 +105,18 @@ impl Outcomes {
             let logits = sorter.engine.logits(sorter.model, chunk.tokens(), chunk.positions())?;
             for (tokens, logits) in chunk.tokens().outer_iter().zip(logits.outer_iter()) {
                 let list: Vec<Token> = tokens.iter().take(sorter.task.list_len()).copied().collect();
-                let of_list = classes.of_list(&list).into_iter().zip(logits.outer_iter());
-                predictions.extend(of_list.map(|(class, logits)| (class, argmax(logits) as Token != class.target)));
+                let pairs = classes.along(&list).into_iter().zip(logits.outer_iter());
+                predictions.extend(pairs.map(|(class, logits)| (class, argmax(logits) as Token != class.target)));
             }
         }
         Ok(Self(predictions))
     }
 
-    /// How many predictions there are of the classes that are allowed, and the share of these that is wrong.
+    /// Number of predictions of allowed classes, and the share of these that are wrong.
     fn rate(&self, allow: impl Fn(&Class) -> bool) -> (usize, f64) {
-        let of_family = self.0.iter().filter(|(class, _)| allow(class));
+        let allowed = self.0.iter().filter(|(class, _)| allow(class));
         let (all, wrong) =
-            of_family.fold((0, 0), |(all, wrong), (_, is_wrong)| (all + 1, wrong + usize::from(*is_wrong)));
+            allowed.fold((0, 0), |(all, wrong), (_, is_wrong)| (all + 1, wrong + usize::from(*is_wrong)));
         (all, wrong as f64 / all.max(1) as f64)
     }
 }

@@ -1,26 +1,40 @@
-//! What a sorting model does on *every* list: attacks that find lists it gets wrong, and proofs that there are none.
+//! Complete verification of sorting models: attacks that find the lists a model gets wrong, and proofs over *all*
+//! lists, by branch and bound.
 //!
-//! Every prediction of every list belongs to one [`Class`]. Of a class, an oracle finds the exact minimum of any sum over
-//! attended rows; margins are bounded with it, lists that fail are searched with it, and a [`Search`] decides class by
-//! class, and then part by part, what share of all predictions is right: a [`Certificate`]. A list is sorted right, letter by letter or by greedy decoding alike, if and only if its ten predictions are
-//! right: up to its first wrong prediction the model reads the right tokens. So this is a proof about sorting.
+//! Every prediction of every list belongs to one [`Class`](algolens_check::certificate::Class); a [`Search`] proves
+//! what share of each class is correct, and what share is wrong, for a
+//! [`Certificate`](algolens_check::certificate::Certificate). The methods, each in a sentence:
 //!
-//! Everything here is about one-layer attention-only causal models of the task [`SortedList`](algolens_core::task::SortedList),
-//! in f64, from the weights' circuits. `docs/certify.md` explains the method.
+//! - *Branch and bound* (`search`, `tree`, `node`): a class is split on the options of its tokens until bounds decide
+//!   each part.
+//! - *Subset dynamic programming* (`oracle`): over the sets of filled list positions, in the min-plus semiring it
+//!   minimizes a sum of costs of attended rows exactly, and in the sum-product semiring it counts lists.
+//! - *Dinkelbach's method for ratios* (`dominance`): λ is a lower bound of a head's attention average N / D once the
+//!   least N - λ D is positive.
+//! - *Lagrangian relaxation* (`dominance`): within a cell of the heads' averages, multipliers μ ≥ 0 join the heads into
+//!   one functional whose minimum decides.
+//! - *Sequential linearization* (`attack`) and *local search* (`local`) find lists with small margins.
+//!
+//! A list is sorted correctly, letter by letter or by greedy decoding alike, if and only if each of its predictions is
+//! correct: up to its first wrong prediction the model reads the target tokens. So this is a proof about sorting.
+//!
+//! Everything here is about one-layer attention-only causal models of the task
+//! [`SortedList`](algolens_core::task::SortedList), in f64, from the weights' circuits. `docs/certify.md` explains the
+//! method.
 
 mod accuracy;
 mod attack;
-mod bout;
 mod certify;
 mod class;
 mod class_rows;
-mod contest;
+mod dominance;
 mod families;
 mod local;
+mod logit_difference;
+mod minimizer;
 mod node;
 mod oracle;
 mod order;
-mod prover;
 mod safe;
 mod saved;
 mod search;
@@ -35,13 +49,13 @@ use class_rows::ClassRows;
 pub use families::{Failures, Family, failures_by_family};
 pub use local::Sorter;
 pub use order::Order;
-pub use safe::{SafeFrom, SafeInputs, SafeSteps, safe_inputs};
+pub use safe::{SafeFrom, SafeInputs, SafeRange, safe_inputs};
 pub use search::Search;
 pub use tables::Tables;
 pub use tree::Decided;
 
-/// The most values a list may have here: states are sets of its positions.
+/// The longest list that can be verified: states of the dynamic program are sets of its positions.
 pub const MOST_VALUES: usize = 12;
 
-/// A list of a class: the token at each of its positions; those from the list's length on are 0.
+/// An unsorted list: the token at each position; positions from the list's length on are 0.
 type List = [u16; MOST_VALUES];

@@ -1,4 +1,4 @@
-//! Attacks on any model that runs: searches among lists that differ by a swap or a replacement.
+//! Local search attacks on any model that runs: moves are swaps of two positions and replacements of one value.
 
 use super::{Classes, Restrictions, class_rows::margin};
 use algolens_check::certificate::Counterexample;
@@ -11,20 +11,19 @@ use algolens_core::{
 };
 use std::collections::BTreeSet;
 
-/// A model of a sorting task, and what runs it.
+/// A sorting model with its task and engine: the subject of local search.
 #[derive(Clone, Copy)]
 pub struct Sorter<'a> {
     /// The model.
     pub model: &'a Model,
     /// Its task.
     pub task: &'a SortedList,
-    /// What runs it.
+    /// The engine that runs it.
     pub engine: &'a dyn Engine,
 }
 
 impl Sorter<'_> {
-    /// The prediction of each list that does worst by the margin of the right answer, among those that may be used; none
-    /// where none may.
+    /// The least-margin prediction of each list among allowed classes; none where none is allowed.
     fn worst_predictions(
         &self,
         lists: &[Vec<Token>],
@@ -37,7 +36,7 @@ impl Sorter<'_> {
             let data = Dataset::from_inputs(self.task, lists)?;
             let logits = self.engine.logits(self.model, data.tokens(), data.positions())?;
             worst.extend(lists.iter().zip(logits.outer_iter()).map(|(list, logits)| {
-                let predictions = classes.of_list(list).into_iter().zip(logits.outer_iter());
+                let predictions = classes.along(list).into_iter().zip(logits.outer_iter());
                 let allowed = predictions.filter(|(class, _)| allow(class)).map(|(class, logits)| {
                     let (margin, rival) = margin(logits, class.target);
                     Counterexample::new(list.clone(), class, margin, rival)
@@ -48,7 +47,7 @@ impl Sorter<'_> {
         Ok(worst)
     }
 
-    /// Every list that differs from one by a swap of two places or by another value at one place.
+    /// The neighbourhood of a list: every swap of two positions, every replacement of one value.
     fn neighbours(&self, list: &[Token], values: &[Token]) -> Vec<Vec<Token>> {
         let swaps = (0..list.len()).flat_map(|a| (a + 1..list.len()).map(move |b| (a, b))).map(|(a, b)| {
             let mut other = list.to_vec();
@@ -66,13 +65,13 @@ impl Sorter<'_> {
         swaps.chain(replaced).collect()
     }
 
-    /// Starts from random lists and goes to the worst neighbour as long as that is worse; the worst list of each start,
-    /// the worst first. Nothing is proved by it.
+    /// Steepest descent of the margin from random lists: the local minimum of each start, the worst first. Proves
+    /// nothing.
     ///
     /// # Errors
     /// Restrictions that no list meets, or a task that does not fit the model.
     pub fn descend(&self, restrictions: &Restrictions, starts: usize, seed: u64) -> Result<Vec<Counterexample>> {
-        const MOST_STEPS: usize = 50;
+        const MOST_MOVES: usize = 50;
         let all: Vec<Token> = (0..=self.task.max_value()).collect();
         let values: Vec<Token> = restrictions.values.clone().unwrap_or(all);
         let allow = |class: &algolens_check::certificate::Class| restrictions.allow(class);
@@ -82,7 +81,7 @@ impl Sorter<'_> {
             let mut start = draw(&values, self.task.list_len(), &mut rng)?;
             restrictions.order.apply(&mut start);
             let Some(mut worst) = self.worst_predictions(&[start], &allow)?.remove(0) else { continue };
-            for _ in 0..MOST_STEPS {
+            for _ in 0..MOST_MOVES {
                 let mut near = self.neighbours(&worst.list, &values);
                 near.iter_mut().for_each(|list| restrictions.order.apply(list));
                 let near = self.worst_predictions(&near, &allow)?;
@@ -103,11 +102,11 @@ impl Sorter<'_> {
         Ok(found)
     }
 
-    /// The fewest swaps and replacements that turn a list that is sorted right into one that is not, and of those lists
-    /// the worst; none if there is none within `most` changes. Every list so near is looked at.
+    /// Exact robustness radius of a list that is sorted correctly: the fewest swaps and replacements that make it fail,
+    /// and the worst list at that distance; none beyond `most` changes. Enumerates every list so near.
     ///
     /// # Errors
-    /// A list that is not the task's, or is sorted wrong already.
+    /// A list that is not the task's, or is sorted wrong itself.
     pub fn fewest_changes(&self, list: &[Token], most: usize) -> Result<Option<(usize, Counterexample)>> {
         self.task.check_list(list)?;
         let values: Vec<Token> = (0..=self.task.max_value()).collect();
@@ -131,7 +130,7 @@ impl Sorter<'_> {
     }
 }
 
-/// A list of so many distinct values, in random order.
+/// A random list of distinct values, by a partial Fisher–Yates shuffle.
 fn draw(values: &[Token], list_len: usize, rng: &mut Twister) -> Result<Vec<Token>> {
     if values.len() < list_len {
         return Err(Error::invalid("values", format!("at least {list_len}"), values.len()));

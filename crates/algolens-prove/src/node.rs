@@ -1,12 +1,12 @@
-//! One node of a proof: what its bounds decide, and how to split what is left.
+//! Nodes of the branch-and-bound tree: bounding, bound tightening, and the choice of the branching variable.
 
 use super::{
     ClassRows, List, Order,
     attack::Restrictions,
-    bout::{Bout, NO_FLOOR, Outcome},
-    contest::Contest,
+    dominance::{DominanceProof, NO_FLOOR, Outcome},
+    logit_difference::LogitDifference,
+    minimizer::Minimizer,
     oracle::{ABSENT, Region},
-    prover::Prover,
 };
 use algolens_check::certificate::{
     Class,
@@ -16,96 +16,96 @@ use algolens_core::task::Token;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// A part of a class that is not decided yet.
+/// A subproblem of branch and bound: a region of a class whose lists are not all decided.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Node {
-    /// Its lists.
+    /// The region: its lists, by the options of each token.
     pub region: Region,
-    /// How many they are.
+    /// Number of lists in the region; exact below 2⁵³.
     pub count: f64,
-    /// The wrong answers that may still win on some of them, hardest first.
+    /// The wrong answers not yet dominated on the region, hardest first.
     pub rivals: Vec<Rival>,
-    /// Some of its lists: where bounds were least.
+    /// The candidate lists handed down: those where bounds were least.
     pub lists: Vec<List>,
 }
 
-/// A wrong answer that may win somewhere.
+/// A wrong answer that the target is not known to dominate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rival {
-    /// The output class.
+    /// The output token.
     pub answer: u16,
-    /// What holds of the heads' contributions in the node: see [`Bout::floors`].
+    /// Lower bounds `[head]` proved on the node, in floor units: see [`DominanceProof::floors`].
     pub floors: Box<[i32]>,
-    /// As much of that as is written down.
+    /// Those of the lower bounds that the evidence has written down.
     pub written: Box<[i32]>,
 }
 
-/// How a node was examined.
+/// Result of bounding a node.
 #[derive(Clone, Debug)]
 pub struct Examined {
-    /// The steps, as [`evidence`](algolens_check::certificate::evidence) writes them.
-    pub steps: Vec<u8>,
-    /// How many lists are wrong for sure.
+    /// The moves, as [`evidence`](algolens_check::certificate::evidence) writes them.
+    pub moves: Vec<u8>,
+    /// Number of lists proved wrong.
     pub wrong: f64,
-    /// How many of them have only certified classes at earlier positions; see [`Effort::certified`].
+    /// Number of those that have only certified classes at earlier positions; see [`Effort::certified`].
     pub first_wrong: f64,
-    /// What is left.
-    pub left: Left,
+    /// What remains to be decided.
+    pub remainder: Remainder,
 }
 
-/// What is left of a node.
+/// The undecided remainder of a node.
 #[derive(Clone, Debug)]
-pub enum Left {
+pub enum Remainder {
     /// Nothing: every list is decided.
     Nothing,
     /// One list, which its logits decide.
     Single {
-        /// Whether its prediction is right by the slack.
-        right: bool,
+        /// True if its prediction is correct by more than the slack.
+        correct: bool,
     },
-    /// Undecided lists, and the split to go on with; none if there is no way to split.
+    /// Undecided lists, and the split to branch on; none if no token has two options.
     Node(Node, Option<Split>),
 }
 
-/// Of the cell with the least bound, that and the bounds of every option.
+/// The least bound among a node's cells, with the min-marginals `[token][option]` of that cell.
 type Worst = (f64, Vec<[f32; 16]>);
 
-/// Of a node's lists at most this share may be left for a round to be written down.
+/// The largest share of a node's lists that may remain for a round to be written down.
 const WORTHWHILE: f64 = 0.9;
 
-/// A token by its number in the class, and which of its options go left.
+/// A branching: a token by its number in the class, and which of its options the first child keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     /// The token.
     pub token: usize,
-    /// Its options on the left; the others go right.
+    /// Bits of the first child's options; the second child has the others.
     pub options: u16,
 }
 
-/// How hard a node is worked on.
+/// Limits on the work that bounding one node may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort<'c> {
-    /// Logits by which an answer must win to count.
+    /// Logits by which an answer must exceed another to dominate it.
     pub slack: f64,
-    /// How often the cells are halved when no list is known that violates.
+    /// Most halvings of a cell where no violating list is known.
     pub closing: usize,
-    /// How often they are halved otherwise.
+    /// Most halvings of a cell otherwise.
     pub narrowing: usize,
-    /// Rounds of striking out options, at most.
+    /// Most rounds of bound tightening.
     pub rounds: usize,
-    /// Whether a round ends once one rival may win with every option.
+    /// True to end a round once one rival needs every option.
     pub hardest_only: bool,
-    /// The classes that are known to be right on every list. Where none are given, no list is looked for that is wrong.
+    /// The certified classes. Where none are given, no list is proved wrong.
     pub certified: Option<&'c HashSet<Class>>,
 }
 
 impl Node {
-    /// The most lists that a node hands down.
+    /// The most candidate lists that a node hands down to its children.
     const MOST_LISTS: usize = 8;
 
-    /// The lists of a class that meet restrictions, and all wrong answers.
-    pub fn root(prover: &mut Prover, restrictions: &Restrictions) -> Self {
-        let rows = prover.rows;
+    /// The root node: the lists of a class that meet restrictions, and all wrong answers as rivals.
+    pub fn root(minimizer: &mut Minimizer, restrictions: &Restrictions) -> Self {
+        let rows = minimizer.rows;
         let mut region = Region::whole(rows);
         restrictions.restrict(&rows.tokens, &mut region);
         let answers = (0..rows.tables.d_vocab_out()).filter(|answer| *answer != rows.class.target as usize);
@@ -115,24 +115,24 @@ impl Node {
         let zeros = vec![0.0; rows.rows.len()];
         let list = match restrictions.order == Order::Any && region.has(rows, &middle) {
             true => Some(middle),
-            false => prover.oracle.minimum(rows, &region, &zeros).map(|minimum| minimum.list),
+            false => minimizer.oracle.minimum(rows, &region, &zeros).map(|minimum| minimum.list),
         };
-        let count = prover.oracle.count(rows, &region);
+        let count = minimizer.oracle.count(rows, &region);
         Self { count, region, rivals: answers.map(rival).collect(), lists: list.into_iter().collect() }
     }
 
-    /// The two parts of a split; none for a part that has no list.
-    pub fn split(&self, prover: &mut Prover, split: Split) -> [Option<Self>; 2] {
+    /// The two children of a split; none for a child without lists.
+    pub fn split(&self, minimizer: &mut Minimizer, split: Split) -> [Option<Self>; 2] {
         [split.options, !split.options].map(|options| {
             let mut region = self.region.clone();
             region.options_mut()[split.token] &= options;
-            let count = prover.oracle.count(prover.rows, &region);
-            let lists = self.lists.iter().filter(|list| region.has(prover.rows, list)).copied().collect();
+            let count = minimizer.oracle.count(minimizer.rows, &region);
+            let lists = self.lists.iter().filter(|list| region.has(minimizer.rows, list)).copied().collect();
             (count > 0.5).then(|| Self { region, count, rivals: self.rivals.clone(), lists })
         })
     }
 
-    /// Forgets floors: they hold for one slack and one bound on σ.
+    /// Resets the floors, which hold for one slack and one bound on σ only.
     pub fn forget_floors(&mut self) {
         for rival in &mut self.rivals {
             rival.floors.fill(NO_FLOOR);
@@ -140,16 +140,16 @@ impl Node {
         }
     }
 
-    /// Bounds what rivals can do in the node.
-    pub fn examine(mut self, prover: &mut Prover, effort: Effort) -> Examined {
-        let mut steps = Vec::new();
+    /// Bounds every rival on the node and tightens its region: what that decides and what remains.
+    pub fn examine(mut self, minimizer: &mut Minimizer, effort: Effort) -> Examined {
+        let mut moves = Vec::new();
         let (mut wrong, mut first_wrong) = (0.0, 0.0);
         let mut worst = None;
         for _ in 0..effort.rounds {
             let before = self.count;
-            match self.round(prover, effort, &mut steps) {
+            match self.round(minimizer, effort, &mut moves) {
                 Some(found) => worst = found,
-                None => return Examined { steps, wrong, first_wrong, left: Left::Nothing },
+                None => return Examined { moves, wrong, first_wrong, remainder: Remainder::Nothing },
             }
             if self.count < 1.5 || self.count > 0.5 * before {
                 break;
@@ -157,37 +157,37 @@ impl Node {
         }
         if self.count > 1.5
             && let Some(certified) = effort.certified
-            && let Some((decided, first)) = self.examine_wrong(prover, effort, certified, &mut steps)
+            && let Some((decided, first)) = self.examine_wrong(minimizer, effort, certified, &mut moves)
         {
             wrong += decided;
             first_wrong += first;
             if self.count < 0.5 {
-                return Examined { steps, wrong, first_wrong, left: Left::Nothing };
+                return Examined { moves, wrong, first_wrong, remainder: Remainder::Nothing };
             }
         }
         if self.count < 1.5 {
-            let zeros = vec![0.0; prover.rows.rows.len()];
-            let list = prover.oracle.minimum(prover.rows, &self.region, &zeros).expect("a list is left").list;
-            let point = prover.remember(list);
-            let (margin, _) = prover.rows.margin(&prover.points[point].rows);
-            let right = margin > effort.slack;
-            if !right && margin < -effort.slack {
+            let zeros = vec![0.0; minimizer.rows.rows.len()];
+            let list = minimizer.oracle.minimum(minimizer.rows, &self.region, &zeros).expect("a list remains").list;
+            let point = minimizer.add_point(list);
+            let (margin, _) = minimizer.rows.margin(&minimizer.points[point].rows);
+            let correct = margin > effort.slack;
+            if !correct && margin < -effort.slack {
                 wrong += 1.0;
-                first_wrong += effort.certified.map_or(0.0, |certified| self.count_first(prover, certified));
+                first_wrong += effort.certified.map_or(0.0, |certified| self.count_first(minimizer, certified));
             }
-            return Examined { steps, wrong, first_wrong, left: Left::Single { right } };
+            return Examined { moves, wrong, first_wrong, remainder: Remainder::Single { correct } };
         }
-        let split = worst.and_then(|(least, marginals)| self.choose_split(prover.rows, least, &marginals));
-        self.lists = prover.points.iter().rev().map(|point| point.list).take(Self::MOST_LISTS).collect();
-        Examined { steps, wrong, first_wrong, left: Left::Node(self, split) }
+        let split = worst.and_then(|(least, marginals)| self.choose_split(minimizer.rows, least, &marginals));
+        self.lists = minimizer.points.iter().rev().map(|point| point.list).take(Self::MOST_LISTS).collect();
+        Examined { moves, wrong, first_wrong, remainder: Remainder::Node(self, split) }
     }
 
-    /// Lets the right answer fight every rival once; strikes out what none of them needs. Where the least bound was found,
-    /// for a split; none if nothing is left.
+    /// One round: tries to prove that the target dominates each rival, and keeps the options that some rival needs. The
+    /// least bound found, for a split; none if every rival is dominated or no list remains.
     ///
-    /// What decides little is not written down, and does not count.
-    fn round(&mut self, prover: &mut Prover, effort: Effort, steps: &mut Vec<u8>) -> Option<Option<Worst>> {
-        let target = prover.rows.class.target as usize;
+    /// A round that decides little is undone and not written down.
+    fn round(&mut self, minimizer: &mut Minimizer, effort: Effort, moves: &mut Vec<u8>) -> Option<Option<Worst>> {
+        let target = minimizer.rows.class.target as usize;
         let all = self.region.options().to_vec();
         let mut kept = vec![0; all.len()];
         let mut worst: Option<Worst> = None;
@@ -197,23 +197,23 @@ impl Node {
                 open.push((0, rival, Vec::new()));
                 continue;
             }
-            let contest = Contest::new(prover.rows, target, rival.answer.into(), effort.slack);
-            let mut bout = Bout::new(prover, &contest, &self.region, rival.floors.to_vec());
-            let outcome = fight(&mut bout, effort);
+            let difference = LogitDifference::new(minimizer.rows, target, rival.answer.into(), effort.slack);
+            let mut proof = DominanceProof::new(minimizer, &difference, &self.region, rival.floors.to_vec());
+            let outcome = prove_dominance(&mut proof, effort);
             let mut written = Vec::new();
-            write_bout(&mut written, tag::RIGHT, &rival, &bout);
-            rival.floors = bout.floors.into();
+            write_dominance(&mut written, tag::RIGHT, &rival, &proof);
+            rival.floors = proof.floors.into();
             match outcome {
                 Outcome::Empty => return None,
-                Outcome::Won => steps.extend(written),
+                Outcome::Dominates => moves.extend(written),
                 Outcome::Narrowed => {
-                    kept.iter_mut().zip(&bout.kept).for_each(|(kept, more)| *kept |= more);
-                    if let Some(found) = bout.worst
+                    kept.iter_mut().zip(&proof.kept).for_each(|(kept, more)| *kept |= more);
+                    if let Some(found) = proof.worst
                         && worst.as_ref().is_none_or(|worst| found.0 < worst.0)
                     {
                         worst = Some(found);
                     }
-                    let hardness = bout.kept.iter().map(|kept| kept.count_ones() as usize).sum();
+                    let hardness = proof.kept.iter().map(|kept| kept.count_ones() as usize).sum();
                     open.push((hardness, rival, written));
                 }
             }
@@ -222,7 +222,7 @@ impl Node {
             return None;
         }
         let (region, count) = (self.region.clone(), self.count);
-        self.restrict(prover, &kept);
+        self.restrict(minimizer, &kept);
         let worthwhile = self.count < WORTHWHILE * count;
         if !worthwhile {
             (self.region, self.count) = (region, count);
@@ -230,74 +230,75 @@ impl Node {
         open.sort_by_key(|(hardness, ..)| std::cmp::Reverse(*hardness));
         for (_, mut rival, written) in open {
             if worthwhile && !written.is_empty() {
-                steps.extend(written);
+                moves.extend(written);
                 rival.written = rival.floors.clone();
             }
             self.rivals.push(rival);
         }
         if worthwhile {
-            steps.push(tag::KEEP);
+            moves.push(tag::KEEP);
         }
         (self.count > 0.5).then_some(worst)
     }
 
-    /// Strikes out options that are not kept.
-    fn restrict(&mut self, prover: &mut Prover, kept: &[u16]) {
+    /// Removes options that are not kept from the region, and the lists that have them from the minimizer's points.
+    fn restrict(&mut self, minimizer: &mut Minimizer, kept: &[u16]) {
         let changed = self.region.options().iter().zip(kept).any(|(options, kept)| options & !kept != 0);
         if changed {
             self.region.options_mut().iter_mut().zip(kept).for_each(|(options, kept)| *options &= kept);
-            self.count = prover.oracle.count(prover.rows, &self.region);
-            let (rows, region) = (prover.rows, &self.region);
-            prover.points.retain(|point| region.has(rows, &point.list));
+            self.count = minimizer.oracle.count(minimizer.rows, &self.region);
+            let (rows, region) = (minimizer.rows, &self.region);
+            minimizer.points.retain(|point| region.has(rows, &point.list));
         }
     }
 
-    /// How many lists have only certified classes at earlier positions.
-    fn count_first(&self, prover: &mut Prover, certified: &HashSet<Class>) -> f64 {
-        prover.oracle.count_with_steps(prover.rows, &self.region, |position, token, target| {
+    /// The number of the region's lists with only certified classes at earlier positions.
+    fn count_first(&self, minimizer: &mut Minimizer, certified: &HashSet<Class>) -> f64 {
+        minimizer.oracle.count_with_transitions(minimizer.rows, &self.region, |position, token, target| {
             certified.contains(&Class { position, token: token.map(Token::from), target: target.into() })
         })
     }
 
-    /// Whether the hardest rival wins on all that is left or on some options: how many lists that decides as wrong, and
-    /// how many of those [`count_first`](Self::count_first).
+    /// Tries to prove that the hardest rival dominates the target on the region or on some of its options: the number
+    /// of lists that decides as wrong, and how many of those [`count_first`](Self::count_first) counts; none if nothing
+    /// is proved.
     fn examine_wrong(
         &mut self,
-        prover: &mut Prover,
+        minimizer: &mut Minimizer,
         effort: Effort,
         certified: &HashSet<Class>,
-        steps: &mut Vec<u8>,
+        moves: &mut Vec<u8>,
     ) -> Option<(f64, f64)> {
-        let rival = self.rivals[0].clone();
-        let contest = Contest::new(prover.rows, rival.answer.into(), prover.rows.class.target as usize, effort.slack);
-        // The list on which the rival does worst, seen from some list: where it loses, it is not tried further.
-        let (a, b) = contest.sums(&prover.points.last()?.rows).linear_part();
-        prover.minimise(&contest, &self.region, &a, &b)?;
+        let (rows, rival) = (minimizer.rows, self.rivals[0].clone());
+        let difference = LogitDifference::new(rows, rival.answer.into(), rows.class.target as usize, effort.slack);
+        // One linearized minimum first: if the rival loses on the list found, no proof is tried.
+        let (a, b) = difference.sums(&minimizer.points.last()?.rows).linear_part();
+        minimizer.minimize(&difference, &self.region, &a, &b)?;
         let floors: Box<[i32]> = vec![NO_FLOOR; a.len()].into();
-        let mut bout = Bout::new(prover, &contest, &self.region, floors.to_vec());
-        if bout.is_violated() {
+        let mut proof = DominanceProof::new(minimizer, &difference, &self.region, floors.to_vec());
+        if proof.is_violated() {
             return None;
         }
-        let outcome = fight(&mut bout, effort);
+        let outcome = prove_dominance(&mut proof, effort);
         let kept = match outcome {
             Outcome::Empty => return None,
-            Outcome::Won => vec![0; bout.kept.len()],
-            Outcome::Narrowed => bout.kept.clone(),
+            Outcome::Dominates => vec![0; proof.kept.len()],
+            Outcome::Narrowed => proof.kept.clone(),
         };
         if outcome == Outcome::Narrowed && kept == self.region.options() {
             return None;
         }
-        write_bout(steps, tag::WRONG, &Rival { written: floors, ..rival }, &bout);
-        let (before, first_before) = (self.count, self.count_first(prover, certified));
-        if outcome == Outcome::Won {
+        write_dominance(moves, tag::WRONG, &Rival { written: floors, ..rival }, &proof);
+        let (before, first_before) = (self.count, self.count_first(minimizer, certified));
+        if outcome == Outcome::Dominates {
             self.count = 0.0;
             return Some((before, first_before));
         }
-        self.restrict(prover, &kept);
-        Some((before - self.count, (first_before - self.count_first(prover, certified)).max(0.0)))
+        self.restrict(minimizer, &kept);
+        Some((before - self.count, (first_before - self.count_first(minimizer, certified)).max(0.0)))
     }
 
-    /// The token whose options differ most in how far violations are from them.
+    /// The branching variable: the token whose options differ most in their min-marginals, above the `least` bound.
     fn choose_split(&self, rows: &ClassRows, least: f64, marginals: &[[f32; 16]]) -> Option<Split> {
         let mut best: Option<(f64, Split)> = None;
         let [below, above] = self.share_present(rows);
@@ -322,21 +323,21 @@ impl Node {
                 })
                 .collect();
             ways.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let (mut left, mut share_left) = (0, 0.0);
+            let (mut first, mut first_share) = (0, 0.0);
             for at in 0..ways.len() - 1 {
-                left |= ways[at].2;
-                share_left += ways[at].1;
-                let share_right = 1.0 - share_left;
-                let gain = ways[at + 1].0 * share_right + 1e-6 * share_left * share_right;
+                first |= ways[at].2;
+                first_share += ways[at].1;
+                let second_share = 1.0 - first_share;
+                let gain = ways[at + 1].0 * second_share + 1e-6 * first_share * second_share;
                 if best.as_ref().is_none_or(|(best, _)| gain > *best) {
-                    best = Some((gain, Split { token, options: left }));
+                    best = Some((gain, Split { token, options: first }));
                 }
             }
         }
         best.map(|(_, split)| split)
     }
 
-    /// About which share of the optional tokens below `d` and above `y` a list has.
+    /// Estimated shares of the optional tokens up to `d`, and from `y` on, that a list of the region has.
     fn share_present(&self, rows: &ClassRows) -> [f64; 2] {
         let share = |tokens: std::ops::Range<usize>, needed: usize| {
             let options = &self.region.options()[tokens];
@@ -349,32 +350,33 @@ impl Node {
     }
 }
 
-/// Raises floors, then divides the box.
-fn fight(bout: &mut Bout, effort: Effort) -> Outcome {
-    match bout.raise_floors() {
+/// Runs a dominance proof: raises floors, then divides the box.
+fn prove_dominance(proof: &mut DominanceProof, effort: Effort) -> Outcome {
+    match proof.raise_floors() {
         None => Outcome::Empty,
         Some(true) => {
-            bout.cells.clear();
-            Outcome::Won
+            proof.cells.clear();
+            Outcome::Dominates
         }
         Some(false) => {
-            let depth = if bout.is_violated() { effort.narrowing } else { effort.closing };
-            bout.divide(depth)
+            let depth = if proof.is_violated() { effort.narrowing } else { effort.closing };
+            proof.divide(depth)
         }
     }
 }
 
-fn write_bout(steps: &mut Vec<u8>, tag: u8, before: &Rival, bout: &Bout) {
-    steps.push(tag);
-    write_number(steps, before.answer.into());
-    let moved = before.written.iter().zip(&bout.floors);
-    let flags = moved.clone().enumerate().fold(u64::from(!bout.cells.is_empty()), |flags, (head, (before, after))| {
+/// Appends a dominance proof's tag, rival, floors and cells to the evidence.
+fn write_dominance(moves: &mut Vec<u8>, tag: u8, before: &Rival, proof: &DominanceProof) {
+    moves.push(tag);
+    write_number(moves, before.answer.into());
+    let moved = before.written.iter().zip(&proof.floors);
+    let flags = moved.clone().enumerate().fold(u64::from(!proof.cells.is_empty()), |flags, (head, (before, after))| {
         flags | u64::from(before != after) << (head + 1)
     });
-    write_number(steps, flags);
+    write_number(moves, flags);
     for (before, after) in moved.filter(|(before, after)| before != after) {
         let before = if *before == NO_FLOOR { 0 } else { *before };
-        write_signed(steps, i64::from(*after) - i64::from(before));
+        write_signed(moves, i64::from(*after) - i64::from(before));
     }
-    steps.extend(&bout.cells);
+    moves.extend(&proof.cells);
 }

@@ -1,12 +1,12 @@
-//! The order in which the unsorted list stands.
+//! Orders of the unsorted list.
 
 use serde::{Deserialize, Serialize};
 
-/// Orders of the unsorted list.
+/// Constraint on the order of the unsorted list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// Whichever.
+    /// Any order.
     #[default]
     Any,
     /// Smallest first.
@@ -16,7 +16,7 @@ pub enum Order {
 }
 
 impl Order {
-    /// Puts a list in this order.
+    /// Sorts a list into this order; no change for [`Any`](Self::Any).
     pub fn apply<T: Ord>(self, list: &mut [T]) {
         match self {
             Self::Any => {}
@@ -25,8 +25,7 @@ impl Order {
         }
     }
 
-    /// Where the value stands that has so many smaller ones in its list. That is open where any order will do, and
-    /// ascending is one of them.
+    /// The list position of the value of a rank; for [`Any`](Self::Any), where it is free, that of ascending lists.
     pub(super) fn position_of(self, rank: usize, list_len: usize) -> usize {
         match self {
             Self::Any | Self::Ascending => rank,

@@ -1,4 +1,4 @@
-//! Which inputs are safe, in terms a person can use.
+//! Safe input sets: readable conditions under which every prediction is certified.
 
 use super::{Classes, accuracy::share_of_lists};
 use algolens_check::certificate::{Class, Status};
@@ -6,44 +6,45 @@ use algolens_core::task::Token;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
-/// What certified classes say about gaps, the steps from one sorted value to the next.
+/// Safe inputs in terms of the smallest value and the gaps between successive sorted values.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SafeInputs {
-    /// The first prediction is right for every list whose smallest value is at most this; none if not even for 0.
+    /// Largest smallest value up to which the first prediction is certified; none if not even for 0.
     pub smallest: Option<Token>,
-    /// Every later prediction is right where the gap is at most this.
+    /// Largest gap up to which every later prediction is certified.
     pub gap: Token,
-    /// The share of lists that keep to both: every one of them is sorted right.
+    /// The share of lists within both bounds: every one of them is sorted correctly.
     pub lists: f64,
-    /// From each position on, from 1: what gaps are safe.
+    /// Safe gaps from each position on, from 1.
     pub from: Vec<SafeFrom>,
-    /// At each position, from 1: the values at which the most predictions are safe up to some gap.
-    pub steps: Vec<SafeSteps>,
-    /// The share of lists whose smallest value and all of whose later predictions are among these: each is sorted right.
+    /// At each position, from 1, the range of values and the gap that cover the most certified predictions.
+    pub steps: Vec<SafeRange>,
+    /// The share of lists within `smallest` and `steps` at every position: each is sorted correctly.
     pub lists_by_steps: f64,
 }
 
-/// Values and gaps that are safe at a position.
+/// A safe range of values and gaps at one position.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct SafeSteps {
+pub struct SafeRange {
     /// The position.
     pub position: usize,
-    /// The first and the last of the values.
+    /// First and last value of the range.
     pub tokens: [Token; 2],
-    /// Predictions made at these values are right where the gap is at most this.
+    /// Largest gap up to which predictions made at these values are certified.
     pub gap: Token,
-    /// The share of the predictions at this position that this covers.
+    /// The share of the predictions at this position that it covers.
     pub predictions: f64,
 }
 
-impl SafeSteps {
+impl SafeRange {
+    /// True if a class is within the range.
     fn cover(&self, class: &Class) -> bool {
         let [first, last] = self.tokens;
         class.token.is_some_and(|token| (first..=last).contains(&token))
             && class.gap().is_some_and(|gap| gap <= self.gap)
     }
 
-    /// The values and the gap that cover the most; none where no class is certified.
+    /// The range and gap of a position that cover the most; none where no class is certified.
     fn at(classes: &Classes, certified: &[bool], position: usize) -> Option<Self> {
         let here = || classes.all().iter().zip(certified).filter(|(class, _)| class.position == position);
         // Of each token, the shares of its gaps as far as they are safe.
@@ -79,20 +80,20 @@ impl SafeSteps {
     }
 }
 
-/// The gaps that are safe from a position on.
+/// Safe gaps from a position on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SafeFrom {
-    /// The first of the positions.
+    /// The first position.
     pub position: usize,
-    /// Predictions at these positions are right where the gap is at most this; 0 where not even for 1.
+    /// Largest gap up to which predictions at these positions are certified; 0 where not even for 1.
     pub gap: Token,
-    /// The share of the predictions at these positions that this covers.
+    /// The share of the predictions at these positions that it covers.
     pub predictions: f64,
-    /// The share of lists that have no larger gap at these positions: all their predictions there are right.
+    /// The share of lists without a larger gap at these positions: all their predictions there are correct.
     pub lists: f64,
 }
 
-/// The largest gaps, and the largest smallest value, up to which every class is certified.
+/// The safe inputs that the classes' statuses imply: the largest bounds up to which every class is certified.
 pub fn safe_inputs(classes: &Classes, status: impl Fn(usize) -> Status) -> SafeInputs {
     let certified: Vec<bool> = (0..classes.all().len()).map(|class| status(class) == Status::Certified).collect();
     let all = || classes.all().iter().zip(&certified);
@@ -123,18 +124,18 @@ pub fn safe_inputs(classes: &Classes, status: impl Fn(usize) -> Status) -> SafeI
             SafeFrom { position, gap, predictions, lists: lists(&|class| keeps(class, position, gap)) }
         })
         .collect();
-    let steps: Vec<SafeSteps> =
-        (1..classes.list_len()).filter_map(|position| SafeSteps::at(classes, &certified, position)).collect();
-    let is_step = |class: &Class| match class.position {
+    let ranges: Vec<SafeRange> =
+        (1..classes.list_len()).filter_map(|position| SafeRange::at(classes, &certified, position)).collect();
+    let is_safe = |class: &Class| match class.position {
         0 => is_safe_start(class),
-        _ => steps.iter().any(|steps| steps.position == class.position && steps.cover(class)),
+        _ => ranges.iter().any(|range| range.position == class.position && range.cover(class)),
     };
     SafeInputs {
         smallest,
         gap,
         lists: lists(&|class| is_safe_start(class) && keeps(class, 1, gap)),
         from,
-        lists_by_steps: lists(&is_step),
-        steps,
+        lists_by_steps: lists(&is_safe),
+        steps: ranges,
     }
 }

@@ -1,4 +1,4 @@
-//! A search as bytes: what `--resume` goes on from.
+//! Serialization of a search's state: postcard, deflated (zlib), with a format number and the model's digest.
 
 use super::{
     Classes, Tables,
@@ -11,18 +11,24 @@ use flate2::{Compression, bufread::ZlibDecoder, write::ZlibEncoder};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 
+/// The version this library writes and reads.
 const FORMAT: u32 = 1;
-/// No search has more bytes.
+/// Bytes that an inflated state may have at most.
 const LARGEST: u64 = 8 << 30;
 
+/// A state with what it belongs to.
 #[derive(Serialize, Deserialize)]
 struct Saved<S> {
     format: u32,
-    /// Of the model.
+    /// SHA-256 of the model.
     digest: String,
     state: S,
 }
 
+/// The bytes of a state.
+///
+/// # Errors
+/// Never for states that fit in memory.
 pub(super) fn write(state: &State, digest: String) -> Result<Vec<u8>> {
     let failed = |error: &dyn std::fmt::Display| Error::invalid("search", "a state that can be written", error);
     let bytes = postcard::to_stdvec(&Saved { format: FORMAT, digest, state }).map_err(|error| failed(&error))?;
@@ -30,6 +36,10 @@ pub(super) fn write(state: &State, digest: String) -> Result<Vec<u8>> {
     zlib.write_all(&bytes).and_then(|()| zlib.finish()).map_err(|error| failed(&error))
 }
 
+/// The state that bytes hold, of the model with this digest.
+///
+/// # Errors
+/// Bytes that [`write`] did not write, another format or model, indices out of range.
 pub(super) fn read(bytes: &[u8], tables: &Tables, classes: &Classes, digest: &str) -> Result<State> {
     let unreadable = |found: &dyn std::fmt::Display| Error::invalid("saved search", "what a search wrote", found);
     let mut plain = Vec::new();
@@ -44,14 +54,16 @@ pub(super) fn read(bytes: &[u8], tables: &Tables, classes: &Classes, digest: &st
     if is_sound(&saved.state, tables, classes) { Ok(saved.state) } else { Err(unreadable(&"other numbers")) }
 }
 
-/// Whether all numbers that are used as indices are in range.
+/// True if all numbers that are used as indices are in range.
 fn is_sound(state: &State, tables: &Tables, classes: &Classes) -> bool {
     let is_tree_sound = |tree: &Tree| {
-        let parts_follow = |(number, end): (usize, &End)| match end {
-            End::Split(_, parts) => parts.iter().all(|part| (number + 1..tree.nodes.len()).contains(&(*part as usize))),
+        let children_follow = |(number, end): (usize, &End)| match end {
+            End::Split(_, children) => {
+                children.iter().all(|child| (number + 1..tree.nodes.len()).contains(&(*child as usize)))
+            }
             _ => true,
         };
-        !tree.nodes.is_empty() && tree.nodes.iter().map(|branch| &branch.end).enumerate().all(parts_follow)
+        !tree.nodes.is_empty() && tree.nodes.iter().map(|branch| &branch.end).enumerate().all(children_follow)
     };
     let is_open_sound = |open: &Open| {
         let tree = state.trees.get(open.tree as usize);
@@ -66,6 +78,7 @@ fn is_sound(state: &State, tables: &Tables, classes: &Classes) -> bool {
         && state.slack.is_finite()
 }
 
+/// True if a node's lists, tokens and rivals are of its class.
 fn is_node_sound(node: &Node, tables: &Tables, class: algolens_check::certificate::Class) -> bool {
     let (low, y) = (class.token.map_or(0, |token| token as usize + 1), class.target as usize);
     let is_token = |token: &u16| (*token as usize) < low || (y..tables.values()).contains(&(*token as usize));

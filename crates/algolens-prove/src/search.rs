@@ -1,12 +1,12 @@
-//! The search for proofs and counterexamples: every class once, then whatever holds the most undecided lists.
+//! Best-first branch and bound over all classes: every root once, then the nodes with the most undecided lists.
 
 use super::{
     ClassRows, Classes, Tables,
-    attack::{Found, Restrictions, descend, descend_from_worst},
-    contest::Contest,
-    node::{Effort, Examined, Left, Node, Split},
+    attack::{Restrictions, WorstCase, descend, descend_from_worst},
+    logit_difference::LogitDifference,
+    minimizer::Minimizer,
+    node::{Effort, Examined, Node, Remainder, Split},
     oracle::Oracle,
-    prover::Prover,
     saved,
     tree::{Decided, Tree},
 };
@@ -20,61 +20,70 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// A search under way: [`advance`](Self::advance) it as long as you like. How far it comes in so many steps depends on the
-/// model and the slack only.
+/// An anytime branch-and-bound search over every class of a task: [`advance`](Self::advance) it as long as you like.
+/// Its state after so many calls depends on the model and the slack only.
 #[derive(Debug)]
 pub struct Search<'a> {
     tables: &'a Tables,
     classes: Classes,
     state: State,
-    /// The rows of classes that are being worked on.
+    /// The rows `[class]` of classes with nodes in the queue.
     rows: Vec<Option<Box<ClassRows<'a>>>>,
     oracles: Mutex<Vec<Oracle>>,
-    /// Classes that their root decides as certified.
+    /// The classes certified at their root.
     certified: HashSet<Class>,
     restrictions: Restrictions,
-    aim: Aim,
+    objective: Objective,
 }
 
-/// What a search is for.
+/// The objective of a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Aim {
-    /// What share of lists is right, and what share is wrong.
+pub(super) enum Objective {
+    /// The shares of lists that are correct and that are wrong.
     Shares,
-    /// Lists that do badly: each class is attacked once, and nothing is proved.
+    /// Lists with small margins: one descent a class, without proofs.
     Attacks,
-    /// That no list is worse than the worst by more than this: the slack follows the worst list that is known. What was
-    /// proved with a higher slack holds with a lower one.
+    /// The least margin, to within this many logits: the slack follows the worst case known. What was proved with a
+    /// higher slack holds with a lower one.
     Worst(f64),
 }
 
-/// Where a search stands.
+/// The resumable state of a search.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct State {
-    /// Logits by which an answer must win to count.
+    /// Logits by which an answer must exceed another to dominate it.
     pub slack: f64,
+    /// The floor unit: logits (times σ) that a floor of 1 stands for.
     pub step: f64,
-    /// One a class; those after are not begun.
+    /// The tree of each class begun, in the classes' order.
     pub trees: Vec<Tree>,
+    /// The priority queue of nodes to branch on.
     pub open: BinaryHeap<Open>,
+    /// Oracle passes made.
     pub work: u64,
+    /// Seconds spent, as told by whoever measures them.
     pub seconds: f64,
 }
 
 impl State {
+    /// The state of a search that has not begun.
     fn new(slack: f64, tables: &Tables) -> Self {
-        Self { slack, step: step(tables), trees: Vec::new(), open: BinaryHeap::new(), work: 0, seconds: 0.0 }
+        Self { slack, step: floor_unit(tables), trees: Vec::new(), open: BinaryHeap::new(), work: 0, seconds: 0.0 }
     }
 }
 
-/// A node to be split.
+/// An entry of the priority queue: a node to branch on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Open {
-    /// What is worked on first.
+    /// The largest is branched on first.
     pub priority: f64,
+    /// The number of its class.
     pub tree: u32,
+    /// Its number in the class's tree.
     pub branch: u32,
+    /// The subproblem.
     pub node: Node,
+    /// The branching chosen for it.
     pub split: Split,
 }
 
@@ -100,17 +109,18 @@ impl PartialEq for Open {
 impl Eq for Open {}
 
 impl<'a> Search<'a> {
-    /// Classes that are begun at a time.
+    /// Classes begun in one call of [`advance`](Self::advance).
     const CLASSES: usize = 64;
-    /// Nodes that are split at a time.
+    /// Nodes branched on in one call of [`advance`](Self::advance).
     const NODES: usize = 128;
-    /// A class of which neither a proof nor a counterexample is known comes first, up to this many nodes.
+    /// Tree size up to which a class without counterexample takes precedence over all with one.
     const URGENT_NODES: usize = 8000;
 
-    /// A search that has not begun. An answer must be above all others by more than `slack` logits to count.
+    /// A search for the shares of correct and wrong lists, not begun. An answer must exceed all others by more than
+    /// `slack` logits to count.
     ///
     /// # Errors
-    /// A slack that is negative (a list could then count as right and as wrong), or no number.
+    /// A slack that is negative (a list could then count as correct and as wrong), or no number.
     pub fn new(tables: &'a Tables, classes: Classes, slack: f64) -> Result<Self> {
         if !(slack >= 0.0 && slack.is_finite()) {
             return Err(Error::invalid("slack", "a finite number, at least 0", slack));
@@ -118,23 +128,24 @@ impl<'a> Search<'a> {
         Ok(Self::with(tables, classes, State::new(slack, tables)))
     }
 
-    /// A search of the lists that meet restrictions.
-    pub(super) fn aimed(
+    /// A search with another objective, among the lists that meet restrictions.
+    pub(super) fn with_objective(
         tables: &'a Tables,
         classes: Classes,
         slack: f64,
         restrictions: &Restrictions,
-        aim: Aim,
+        objective: Objective,
     ) -> Self {
-        Self { restrictions: restrictions.clone(), aim, ..Self::with(tables, classes, State::new(slack, tables)) }
+        Self { restrictions: restrictions.clone(), objective, ..Self::with(tables, classes, State::new(slack, tables)) }
     }
 
+    /// A search that goes on from a state.
     fn with(tables: &'a Tables, classes: Classes, state: State) -> Self {
         let rows = (0..classes.all().len()).map(|_| None).collect();
         let trees = classes.all().iter().zip(&state.trees);
         let certified = trees.filter(|(_, tree)| tree.is_certified_at_root()).map(|(class, _)| *class).collect();
-        let (restrictions, aim) = (Restrictions::default(), Aim::Shares);
-        Self { tables, classes, state, rows, oracles: Mutex::new(Vec::new()), certified, restrictions, aim }
+        let (restrictions, objective) = (Restrictions::default(), Objective::Shares);
+        Self { tables, classes, state, rows, oracles: Mutex::new(Vec::new()), certified, restrictions, objective }
     }
 
     /// The classes of the task.
@@ -142,102 +153,106 @@ impl<'a> Search<'a> {
         &self.classes
     }
 
-    /// How many classes are begun.
+    /// Number of classes begun.
     pub fn begun(&self) -> usize {
         self.state.trees.len()
     }
 
-    /// Passes of the oracle so far.
+    /// Oracle passes made so far.
     pub fn work(&self) -> u64 {
         self.state.work
     }
 
-    /// The slack.
+    /// The slack: logits by which an answer must exceed another to count.
     pub fn slack(&self) -> f64 {
         self.state.slack
     }
 
-    /// The unit of floors.
-    pub fn step(&self) -> f64 {
+    /// The floor unit: logits (times σ) that a floor of 1 stands for.
+    pub fn floor_unit(&self) -> f64 {
         self.state.step
     }
 
-    /// Whether there is nothing left to work on.
+    /// True if every class is begun and the queue is empty.
     pub fn finished(&self) -> bool {
         self.begun() == self.classes.all().len() && self.state.open.is_empty()
     }
 
-    /// The least margin among the worst lists found; infinite where there is none.
+    /// The least margin among the worst cases found; infinite where there is none.
     pub(super) fn least_margin(&self) -> f64 {
         let worst = self.state.trees.iter().filter_map(|tree| tree.worst);
         worst.fold(f64::INFINITY, |least, worst| least.min(worst.margin))
     }
 
-    /// The classes of which some lists are neither proved to be above the slack nor were looked at by themselves.
+    /// The classes whose trees have open leaves: some lists neither proved to exceed the slack nor evaluated.
     pub(super) fn unclosed(&self) -> HashSet<Class> {
         let closed = |number: usize| self.state.trees.get(number).is_some_and(Tree::is_closed);
         let classes = self.classes.all().iter().enumerate();
         classes.filter(|(number, _)| !closed(*number)).map(|(_, class)| *class).collect()
     }
 
-    /// Works on some classes that are not begun, or on the parts that hold the most undecided lists.
+    /// Bounds the next roots, or branches on the nodes with the highest priority.
     pub fn advance(&mut self) {
         if self.begun() < self.classes.all().len() {
             self.begin()
         } else {
-            self.go_on()
+            self.branch()
         }
-        if let Aim::Worst(precision) = self.aim {
+        if let Objective::Worst(precision) = self.objective {
             self.state.slack = self.state.slack.min(self.least_margin() - precision);
         }
     }
 
+    /// Bounds the roots of the next classes.
     fn begin(&mut self) {
         let numbers = self.begun()..(self.begun() + Self::CLASSES).min(self.classes.all().len());
         let begun = self.in_parallel(numbers.clone().collect(), |search, number, oracle| search.root(number, oracle));
-        for (number, (tree, left, rows)) in numbers.zip(begun) {
+        for (number, (tree, open, rows)) in numbers.zip(begun) {
             if tree.is_certified_at_root() {
                 self.certified.insert(self.classes.all()[number]);
             }
             self.state.trees.push(tree);
-            if let Some((node, split)) = left {
+            if let Some((node, split)) = open {
                 self.rows[number] = Some(rows);
                 self.push(number, 0, node, split);
             }
         }
     }
 
+    /// Descends and bounds at a class's root; its tree, what remains, and the class's rows.
     fn root(&self, number: usize, oracle: &mut Oracle) -> (Tree, Option<(Node, Split)>, Box<ClassRows<'a>>) {
         let rows = Box::new(ClassRows::of(self.tables, self.classes.all()[number]));
-        let mut prover = Prover::new(&rows, oracle, self.state.step);
-        let root = Node::root(&mut prover, &self.restrictions);
-        prover.know(&root.lists);
+        let mut minimizer = Minimizer::new(&rows, oracle, self.state.step);
+        let root = Node::root(&mut minimizer, &self.restrictions);
+        minimizer.set_points(&root.lists);
         let lists = root.count;
-        let mut worst = match self.aim {
-            Aim::Worst(_) => None,
-            _ => descend_from_worst(&mut prover, &root),
+        let mut worst = match self.objective {
+            Objective::Worst(_) => None,
+            _ => descend_from_worst(&mut minimizer, &root),
         };
-        if self.aim == Aim::Attacks {
+        if self.objective == Objective::Attacks {
             return (Tree::new(lists, worst), None, rows);
         }
-        let examined = root.examine(&mut prover, self.root_effort());
-        worst = Found::worse(worst, Found::worst_of(&prover));
-        if let Left::Node(node, _) = &examined.left
-            && self.aim == Aim::Shares
+        let examined = root.examine(&mut minimizer, self.root_effort());
+        worst = WorstCase::worse(worst, WorstCase::among_points(&minimizer));
+        if let Remainder::Node(node, _) = &examined.remainder
+            && self.objective == Objective::Shares
             && worst.is_none_or(|worst| worst.margin >= 0.0)
         {
             for rival in &node.rivals {
-                let contest = Contest::new(&rows, rows.class.target as usize, rival.answer.into(), self.state.slack);
-                descend(&mut prover, &contest, &node.region);
+                let difference =
+                    LogitDifference::new(&rows, rows.class.target as usize, rival.answer.into(), self.state.slack);
+                descend(&mut minimizer, &difference, &node.region);
             }
-            worst = Found::worse(worst, Found::worst_of(&prover));
+            worst = WorstCase::worse(worst, WorstCase::among_points(&minimizer));
         }
         let mut tree = Tree::new(lists, worst);
-        let left = tree.add(examined);
-        (tree, left, rows)
+        let open = tree.add(examined);
+        (tree, open, rows)
     }
 
-    fn go_on(&mut self) {
+    /// Branches on the nodes with the highest priority.
+    fn branch(&mut self) {
         let open: Vec<Open> = std::iter::from_fn(|| self.state.open.pop()).take(Self::NODES).collect();
         let mut missing: Vec<usize> = open.iter().map(|open| open.tree as usize).collect();
         missing.sort_unstable();
@@ -252,19 +267,19 @@ impl<'a> Search<'a> {
             open.iter().map(|open| (open.tree as usize, open.branch as usize, open.split)).collect();
         let parts = self.in_parallel(open, |search, open, oracle| search.split(&open, oracle));
         for ((tree, branch, split), parts) in places.into_iter().zip(parts) {
-            let of_tree = &mut self.state.trees[tree];
-            of_tree.open -= 1;
+            let proof = &mut self.state.trees[tree];
+            proof.open -= 1;
             let mut numbers = [0; 2];
-            let mut left = Vec::new();
+            let mut queued = Vec::new();
             for (number, (examined, worst)) in numbers.iter_mut().zip(parts) {
-                *number = of_tree.nodes.len() as u32;
-                if let Some((node, split)) = of_tree.add(examined) {
-                    left.push((*number as usize, node, split));
+                *number = proof.nodes.len() as u32;
+                if let Some((node, split)) = proof.add(examined) {
+                    queued.push((*number as usize, node, split));
                 }
-                of_tree.worst = Found::worse(of_tree.worst, worst);
+                proof.worst = WorstCase::worse(proof.worst, worst);
             }
-            of_tree.split(branch, split, numbers);
-            for (number, node, split) in left {
+            proof.split(branch, split, numbers);
+            for (number, node, split) in queued {
                 self.push(tree, number, node, split);
             }
             if self.state.trees[tree].open == 0 {
@@ -273,13 +288,13 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Both parts of a node, examined; a part without lists as nothing left.
-    fn split(&self, open: &Open, oracle: &mut Oracle) -> [(Examined, Option<Found>); 2] {
+    /// The two children of a node, bounded; a child without lists has nothing remaining.
+    fn split(&self, open: &Open, oracle: &mut Oracle) -> [(Examined, Option<WorstCase>); 2] {
         let tree = open.tree as usize;
         let rows = self.rows[tree].as_deref().expect("the rows of every node under way were made");
-        let has_worst = self.aim == Aim::Shares && self.state.trees[tree].is_refuted();
-        let around = match self.aim {
-            Aim::Worst(_) => Found::worst_among(rows, &open.node.lists),
+        let has_worst = self.objective == Objective::Shares && self.state.trees[tree].is_refuted();
+        let around = match self.objective {
+            Objective::Worst(_) => WorstCase::among(rows, &open.node.lists),
             _ => None,
         };
         let rows = match around {
@@ -290,31 +305,35 @@ impl<'a> Search<'a> {
                 Cow::Owned(rows)
             }
         };
-        let mut prover = Prover::new(&rows, oracle, self.state.step);
-        open.node.split(&mut prover, open.split).map(|part| {
+        let mut minimizer = Minimizer::new(&rows, oracle, self.state.step);
+        open.node.split(&mut minimizer, open.split).map(|part| {
             let Some(mut part) = part else {
-                return (Examined { steps: Vec::new(), wrong: 0.0, first_wrong: 0.0, left: Left::Nothing }, None);
+                return (
+                    Examined { moves: Vec::new(), wrong: 0.0, first_wrong: 0.0, remainder: Remainder::Nothing },
+                    None,
+                );
             };
-            if self.aim != Aim::Shares {
+            if self.objective != Objective::Shares {
                 part.forget_floors();
             }
-            prover.know(&part.lists);
-            let examined = part.examine(&mut prover, self.effort());
-            let worst = if has_worst { None } else { Found::worst_of(&prover) };
+            minimizer.set_points(&part.lists);
+            let examined = part.examine(&mut minimizer, self.effort());
+            let worst = if has_worst { None } else { WorstCase::among_points(&minimizer) };
             (examined, worst)
         })
     }
 
+    /// Puts a node into the queue.
     fn push(&mut self, tree: usize, branch: usize, node: Node, split: Split) {
-        let of_tree = &mut self.state.trees[tree];
-        of_tree.open += 1;
-        let urgent = !of_tree.is_refuted() && of_tree.nodes.len() < Self::URGENT_NODES;
-        let share = node.count / of_tree.lists;
+        let proof = &mut self.state.trees[tree];
+        proof.open += 1;
+        let urgent = !proof.is_refuted() && proof.nodes.len() < Self::URGENT_NODES;
+        let share = node.count / proof.lists;
         let priority = if urgent { 1.0 + share } else { self.classes.share(self.classes.all()[tree]) * share };
         self.state.open.push(Open { priority, tree: tree as u32, branch: branch as u32, node, split });
     }
 
-    /// Runs `work` on every piece; the results in the pieces' order.
+    /// Maps `work` over the pieces in parallel, with an oracle a thread; the results in the pieces' order.
     fn in_parallel<P: Send, R: Send>(
         &mut self,
         pieces: Vec<P>,
@@ -336,17 +355,19 @@ impl<'a> Search<'a> {
         done.into_iter().map(|(result, _)| result).collect()
     }
 
+    /// Limits for roots.
     fn root_effort(&self) -> Effort<'_> {
         let slack = self.state.slack;
         Effort { slack, closing: 5, narrowing: 1, rounds: 3, hardest_only: false, certified: None }
     }
 
+    /// Limits for the other nodes.
     fn effort(&self) -> Effort<'_> {
-        let (slack, certified) = (self.state.slack, (self.aim == Aim::Shares).then_some(&self.certified));
+        let (slack, certified) = (self.state.slack, (self.objective == Objective::Shares).then_some(&self.certified));
         Effort { slack, closing: 4, narrowing: 2, rounds: 1, hardest_only: true, certified }
     }
 
-    /// What is known of each class, in their order; the shares err on the safe side.
+    /// Proved shares and status of each class, in the classes' order, rounded to the sound side.
     pub fn decided(&self) -> Vec<Decided> {
         let unknown = Decided { status: Status::Undecided, right: 0.0, wrong: 0.0, first_wrong: 0.0 };
         let mut decided: Vec<Decided> = self.state.trees.iter().map(Tree::decided).collect();
@@ -354,14 +375,14 @@ impl<'a> Search<'a> {
         decided
     }
 
-    /// The worst list found of each class that is begun.
+    /// The worst case found of each class begun, in the classes' order.
     pub fn worst(&self) -> Vec<Option<Counterexample>> {
         let list_len = self.tables.list_len();
         let trees = self.state.trees.iter().zip(self.classes.all());
-        trees.map(|(tree, class)| Some(tree.worst?.of_class(*class, list_len))).collect()
+        trees.map(|(tree, class)| Some(tree.worst?.counterexample(*class, list_len))).collect()
     }
 
-    /// The evidence of every class, as [`evidence`](algolens_check::certificate::evidence) writes it.
+    /// The certificate's evidence, class after class, as [`evidence`](algolens_check::certificate::evidence) writes it.
     pub fn evidence(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for number in 0..self.classes.all().len() {
@@ -373,12 +394,12 @@ impl<'a> Search<'a> {
         bytes
     }
 
-    /// About how many bytes of evidence there are.
+    /// Approximate bytes of evidence.
     pub fn evidence_len(&self) -> usize {
         self.state.trees.iter().map(|tree| tree.bytes).sum()
     }
 
-    /// How long the search took, by whoever measures it.
+    /// Seconds the search took, as told by whoever measures them.
     pub fn seconds(&self) -> f64 {
         self.state.seconds
     }
@@ -388,7 +409,7 @@ impl<'a> Search<'a> {
         self.state.seconds += seconds;
     }
 
-    /// The search that [`to_bytes`](Self::to_bytes) wrote, of the same model.
+    /// A search resumed from what [`to_bytes`](Self::to_bytes) wrote, of the same model.
     ///
     /// # Errors
     /// Bytes that no search of this model wrote.
@@ -397,7 +418,7 @@ impl<'a> Search<'a> {
         Ok(Self::with(tables, classes, state))
     }
 
-    /// Where the search stands, as bytes to go on from.
+    /// The search's state as bytes that [`from_bytes`](Self::from_bytes) resumes.
     ///
     /// # Errors
     /// Never for searches that fit in memory.
@@ -406,8 +427,8 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The unit of floors: a power of two, about 2⁻¹⁶ of the largest contribution.
-fn step(tables: &Tables) -> f64 {
+/// The floor unit: a power of two, about 2⁻¹⁶ of the largest entry of G.
+fn floor_unit(tables: &Tables) -> f64 {
     let largest = tables.G.iter().flatten().fold(f64::MIN_POSITIVE, |largest, g| g.abs().max(largest));
     libm::exp2(libm::floor(libm::log2(largest)) - 16.0)
 }

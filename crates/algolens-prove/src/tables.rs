@@ -1,4 +1,5 @@
-//! A one-layer attention-only model as tables in f64: what each visible row weighs and what attending to it does.
+//! The circuits of a one-layer attention-only model as tables over rows, in f64: query and key vectors (QK), outputs
+//! and logit contributions (OV, direct path).
 #![allow(non_snake_case, reason = "matrices are called what the literature calls them")]
 
 use super::MOST_VALUES;
@@ -9,8 +10,8 @@ use algolens_core::{
 };
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-/// What a model computes, row by row. A *row* is a token at a position: the unsorted half's come first (position by
-/// position, token by token), then SEP, then the sorted half's.
+/// A one-layer attention-only model as tables over rows. A *row* is a token at a position: the unsorted half's come
+/// first (position by position, token by token), then SEP, then the sorted half's.
 ///
 /// For a destination row, logit t is `(B_t + Σ_h N_h,t / D_h) / σ + β_t` where `N_h,t = Σ_r e_h(r) G_h[r, t]`,
 /// `D_h = Σ_r e_h(r)` and σ is the final norm's scale of this input.
@@ -22,18 +23,18 @@ pub struct Tables {
     queries: Vec<Array2<f64>>,
     /// `[head][row, d_head]`.
     keys: Vec<Array2<f64>>,
-    /// G `[head][row, d_vocab_out]`: what attending to a row adds to the logits before the final norm's scale.
+    /// G `[head][row, d_vocab_out]`, the OV circuit: the logits of attending to a row, before the final norm's scale.
     pub(super) G: Vec<Array2<f64>>,
-    /// `[head][row, d_model + 1]`: what attending to a row adds to the residual stream, centred; see `residual`.
+    /// Centred OV outputs `[head][row, d_model + 1]` to the residual stream; see `residual`.
     outputs: Vec<Array2<f64>>,
-    /// B `[row, d_vocab_out]`: what a destination's own residual adds to the logits.
+    /// B `[row, d_vocab_out]`, the direct path: the logits of a destination's own residual.
     pub(super) B: Array2<f64>,
-    /// `[row, d_model + 1]`: the destination's own residual, centred. A last coordinate √(eps d_model) makes σ √d_model
-    /// the length of the sum of this and the heads' averages.
+    /// Centred residual `[row, d_model + 1]` of a destination without its heads. A last coordinate √(eps d_model) makes
+    /// σ √d_model the length of the sum of this and the heads' averages.
     residual: Array2<f64>,
     /// β `[d_vocab_out]`: the constant part of the logits.
     pub(super) beta: Array1<f64>,
-    /// Whether there is a final norm; without one σ = 1.
+    /// True if there is a final norm; without one σ = 1.
     pub(super) normed: bool,
 }
 
@@ -57,17 +58,17 @@ impl Tables {
         let block = &layout.blocks[0];
         let [W_E, W_pos] = [layout.W_E, layout.W_pos].map(|slot| model.params.get(slot));
         let rows = 2 * list_len * values + 1;
-        let place = |row: usize| match row.checked_sub(list_len * values) {
+        let position_and_token = |row: usize| match row.checked_sub(list_len * values) {
             None => (row / values, row % values),
             Some(0) => (list_len, values),
             Some(after) => (list_len + 1 + (after - 1) / values, (after - 1) % values),
         };
         // The last sorted value is at position 2 · list_len, which a context may lack: no prediction attends to it.
-        let position = |row| place(row).0.min(config.n_ctx - 1);
-        let pick = |of: ArrayView2<f64>, index: &dyn Fn(usize) -> usize| {
-            Array2::from_shape_fn((rows, config.d_model), |(row, i)| of[[index(row), i]])
+        let position = |row| position_and_token(row).0.min(config.n_ctx - 1);
+        let pick = |matrix: ArrayView2<f64>, index: &dyn Fn(usize) -> usize| {
+            Array2::from_shape_fn((rows, config.d_model), |(row, i)| matrix[[index(row), i]])
         };
-        let (tokens, positions) = (pick(W_E, &|row| place(row).1), pick(W_pos, &position));
+        let (tokens, positions) = (pick(W_E, &|row| position_and_token(row).1), pick(W_pos, &position));
         let standard = config.positional_embedding_type == Positions::Standard;
         let residual = if standard { &tokens + &positions } else { tokens };
         let normed = |x: &Array2<f64>| match config.normalization_type {
@@ -126,47 +127,49 @@ impl Tables {
         })
     }
 
-    /// Values in a list.
+    /// Length of a list.
     pub fn list_len(&self) -> usize {
         self.list_len
     }
 
-    /// Values that a list is made of.
+    /// Size of the value range.
     pub fn values(&self) -> usize {
         self.values
     }
 
-    /// Attention heads.
+    /// Number of attention heads.
     pub fn n_heads(&self) -> usize {
         self.G.len()
     }
 
-    /// Output classes.
+    /// Number of output tokens, the answers a prediction can give.
     pub fn d_vocab_out(&self) -> usize {
         self.beta.len()
     }
 
-    /// The destination's own residual, centred, with √(eps d_model) as a last coordinate.
+    /// The centred residual `[d_model + 1]` of a destination, with √(eps d_model) as a last coordinate.
     pub(super) fn residual(&self, row: usize) -> ArrayView1<'_, f64> {
         self.residual.row(row)
     }
 
-    /// What attending to a row adds to the residual stream, centred.
+    /// A head's centred OV output `[d_model + 1]` at a row.
     pub(super) fn output(&self, head: usize, row: usize) -> ArrayView1<'_, f64> {
         self.outputs[head].row(row)
     }
 
-    /// The score of a head's query at one row for its key at another.
+    /// The attention score of a head's query at one row for its key at another.
     pub(super) fn score(&self, head: usize, destination: usize, row: usize) -> f64 {
         self.queries[head].row(destination).dot(&self.keys[head].row(row))
     }
 }
 
+/// The rows less their means.
 fn centred(x: &Array2<f64>) -> Array2<f64> {
     let mean = x.mean_axis(Axis(1)).expect("d_model is at least 1");
     x - &mean.insert_axis(Axis(1))
 }
 
+/// Checks that a model's form and sizes fit the task and the tables.
 fn check(config: &Config, task: &SortedList) -> Result<()> {
     let (list_len, values) = (task.list_len(), task.max_value() as usize + 1);
     let refuse = |what: &str, expected: &str, found: String| Err(Error::invalid(what, expected, found));

@@ -1,8 +1,8 @@
-//! The proof of one class: a tree of nodes.
+//! The branch-and-bound tree of one class: its proof.
 
 use super::{
-    attack::Found,
-    node::{Examined, Left, Node, Split},
+    attack::WorstCase,
+    node::{Examined, Node, Remainder, Split},
 };
 use algolens_check::certificate::{
     Status,
@@ -10,103 +10,107 @@ use algolens_check::certificate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What is known of a class.
+/// Proved shares of a class's lists, and the class's status.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decided {
-    /// Of the class as a whole.
+    /// The status of the class as a whole.
     pub status: Status,
-    /// The share of its lists that are right for sure.
+    /// The share of its lists proved correct.
     pub right: f64,
-    /// The share of its lists that are wrong for sure.
+    /// The share of its lists proved wrong.
     pub wrong: f64,
-    /// The share of its lists that are wrong for sure and have certified classes only at earlier positions: no two classes
-    /// share such a list.
+    /// The share of its lists proved wrong that have only certified classes at earlier positions: no two classes share
+    /// such a list.
     pub first_wrong: f64,
 }
 
-/// The proof of one class.
+/// The branch-and-bound tree of one class.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Tree {
-    /// How many lists the class has.
+    /// Number of lists of the class.
     pub lists: f64,
-    /// How many of them are wrong for sure.
+    /// Number of them proved wrong.
     pub wrong: f64,
-    /// How many of those have certified classes only at earlier positions.
+    /// Number of those with only certified classes at earlier positions.
     pub first_wrong: f64,
+    /// The nodes; the root is the first, children come after their parent.
     pub nodes: Vec<Branch>,
-    /// The worst list found.
-    pub worst: Option<Found>,
-    /// How many of its nodes can be worked on.
+    /// The worst case found.
+    pub worst: Option<WorstCase>,
+    /// Number of its nodes in the queue.
     pub open: usize,
-    /// Bytes of evidence, about.
+    /// Approximate bytes of evidence.
     pub bytes: usize,
 }
 
-/// One node of a proof.
+/// A node of the tree: its evidence and how it ends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Branch {
-    /// As [`evidence`](algolens_check::certificate::evidence) writes them.
-    pub steps: Box<[u8]>,
+    /// The moves, as [`evidence`](algolens_check::certificate::evidence) writes them.
+    #[serde(rename = "steps")]
+    pub moves: Box<[u8]>,
+    /// The end.
     pub end: End,
 }
 
-/// How a node ends.
+/// The end of a node.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) enum End {
+    /// Every list is decided.
     Done,
-    /// So many lists are undecided.
+    /// A leaf with so many undecided lists.
     Open(f64),
-    /// One list; whether it is undecided.
+    /// One list; true if it is undecided.
     Single(bool),
-    /// The numbers of two nodes.
+    /// A branching; the numbers of the two children.
     Split(Split, [u32; 2]),
 }
 
 impl Tree {
-    /// A class with so many lists, of which nothing is known yet.
-    pub fn new(lists: f64, worst: Option<Found>) -> Self {
+    /// The empty tree of a class with so many lists.
+    pub fn new(lists: f64, worst: Option<WorstCase>) -> Self {
         Self { lists, wrong: 0.0, first_wrong: 0.0, nodes: Vec::new(), worst, open: 0, bytes: 0 }
     }
 
-    /// Whether the root alone decides that every list is right.
+    /// True if the root alone certifies the class.
     pub fn is_certified_at_root(&self) -> bool {
         self.wrong == 0.0 && self.nodes.first().is_some_and(|root| matches!(root.end, End::Done | End::Single(false)))
     }
 
-    /// Whether a list was found that is predicted wrong.
+    /// True if the worst case found is predicted wrong.
     pub fn is_refuted(&self) -> bool {
         self.worst.is_some_and(|worst| worst.margin < 0.0)
     }
 
-    /// Whether no lists are left together: each is proved to be above the slack, or was looked at by itself.
+    /// True if no leaf is open: each list is proved to exceed the slack, or its logits were computed.
     pub fn is_closed(&self) -> bool {
         !self.nodes.is_empty() && !self.nodes.iter().any(|branch| matches!(branch.end, End::Open(_)))
     }
 
-    /// Adds what became of a node; what there is to go on with.
+    /// Adds a bounded node; the subproblem and branching that remain of it, if any.
     pub fn add(&mut self, examined: Examined) -> Option<(Node, Split)> {
         self.wrong += examined.wrong;
         self.first_wrong += examined.first_wrong;
-        let (end, left) = match examined.left {
-            Left::Nothing => (End::Done, None),
-            Left::Single { right } => (End::Single(!right && examined.wrong == 0.0), None),
-            Left::Node(node, split) => (End::Open(node.count), split.map(|split| (node, split))),
+        let (end, open) = match examined.remainder {
+            Remainder::Nothing => (End::Done, None),
+            Remainder::Single { correct } => (End::Single(!correct && examined.wrong == 0.0), None),
+            Remainder::Node(node, split) => (End::Open(node.count), split.map(|split| (node, split))),
         };
         // And one for its end.
-        self.bytes += examined.steps.len() + 1;
-        self.nodes.push(Branch { steps: examined.steps.into(), end });
-        left
+        self.bytes += examined.moves.len() + 1;
+        self.nodes.push(Branch { moves: examined.moves.into(), end });
+        open
     }
 
-    /// A node was split into two others.
-    pub fn split(&mut self, branch: usize, split: Split, parts: [u32; 2]) {
+    /// Replaces a leaf's end by a branching into two children.
+    pub fn split(&mut self, branch: usize, split: Split, children: [u32; 2]) {
         /// A split has a token and options, its tag is counted.
         const BYTES: usize = 3;
         self.bytes += BYTES;
-        self.nodes[branch].end = End::Split(split, parts);
+        self.nodes[branch].end = End::Split(split, children);
     }
 
-    /// What is known of the class; the shares err on the safe side.
+    /// The proved shares and the status of the class, rounded to the sound side.
     pub fn decided(&self) -> Decided {
         /// Counts are sums of so few rounded numbers that this covers their errors.
         const ROUNDING: f64 = 1e-12;
@@ -126,21 +130,21 @@ impl Tree {
         Decided { status, right, wrong: share(self.wrong), first_wrong: share(self.first_wrong) }
     }
 
-    /// Appends the tree's evidence.
+    /// Appends the tree's evidence, in depth-first order.
     pub fn write(&self, bytes: &mut Vec<u8>) {
         let mut next = vec![0];
         while let Some(number) = next.pop() {
             let branch = &self.nodes[number];
-            bytes.extend(&branch.steps);
+            bytes.extend(&branch.moves);
             match branch.end {
                 End::Done => bytes.push(tag::DONE),
                 End::Open(_) => bytes.push(tag::OPEN),
                 End::Single(_) => bytes.push(tag::SINGLE),
-                End::Split(split, [left, right]) => {
+                End::Split(split, [first, second]) => {
                     bytes.push(tag::SPLIT);
                     write_number(bytes, split.token as u64);
                     bytes.extend(split.options.to_le_bytes());
-                    next.extend([right as usize, left as usize]);
+                    next.extend([second as usize, first as usize]);
                 }
             }
         }
@@ -148,6 +152,7 @@ impl Tree {
 }
 
 impl End {
+    /// The number of undecided lists.
     fn undecided(&self) -> f64 {
         match self {
             Self::Open(lists) => *lists,

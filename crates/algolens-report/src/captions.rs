@@ -1,9 +1,9 @@
-//! What to see in each section, in a sentence, from this model's numbers; and the headline beside its name.
+//! Headings and captions of the sections, with this model's numbers.
 
 use crate::{Report, proof};
 use algolens::interpret::{StudyResults, Verdict};
 
-/// A section's heading and texts.
+/// A section's id, name, headline (beside the name in the rail) and caption.
 pub(crate) struct Caption {
     pub id: &'static str,
     pub name: &'static str,
@@ -11,26 +11,26 @@ pub(crate) struct Caption {
     pub text: String,
 }
 
-/// A share as a reader has it.
+/// A share in percent, with one decimal.
 pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-/// The sections: eight, and the proof if there is one.
+/// The captions of the page's sections, in order: eight, and the proof's if there is one.
 pub(crate) fn captions(report: &Report) -> Vec<Caption> {
     let results = report.results;
-    let of = |id, name, (headline, text)| Caption { id, name, headline, text };
+    let caption = |id, name, (headline, text)| Caption { id, name, headline, text };
     let mut captions = vec![
-        of("model", "The model", model(results)),
-        of("predictions", "Predictions", predictions(results)),
-        of("attention", "Attention", attention(results)),
-        of("ablation", "Ablation", ablation(results)),
-        of("circuits", "Circuits", circuits(results)),
-        of("adversarial", "Adversarial lists", adversarial(results)),
-        of("triples", "The [d, d+1, d+2] question", triples(results)),
-        of("findings", "Findings", findings(results)),
+        caption("model", "The model", model(results)),
+        caption("predictions", "Predictions", predictions(results)),
+        caption("attention", "Attention", attention(results)),
+        caption("ablation", "Ablation", ablation(results)),
+        caption("circuits", "Circuits", circuits(results)),
+        caption("adversarial", "Adversarial lists", adversarial(results)),
+        caption("triples", "The [d, d+1, d+2] question", triples(results)),
+        caption("findings", "Findings", findings(results)),
     ];
-    captions.extend(report.proof.map(|found| of("proof", "Proof", proof::caption(&found.certificate))));
+    captions.extend(report.proof.map(|found| caption("proof", "Proof", proof::caption(&found.certificate))));
     captions
 }
 
@@ -48,7 +48,7 @@ fn model(results: &StudyResults) -> (String, String) {
 }
 
 fn predictions(results: &StudyResults) -> (String, String) {
-    let wrong = results.lists.iter().filter(|list| !list.prediction.right).count();
+    let wrong = results.lists.iter().filter(|list| !list.prediction.correct).count();
     let headline = format!("{wrong} of {} wrong", results.lists.len());
     let text = format!(
         "Of the {} lists looked at {wrong} are sorted wrong; over random lists the right token gets {} on average and \
@@ -88,17 +88,17 @@ fn ablation(results: &StudyResults) -> (String, String) {
     }
 }
 
-/// Ranges of values by the head that serves them, the first few.
+/// The first few ranges of values with one copying head, in words.
 pub(crate) fn ranges(results: &StudyResults) -> String {
     const SHOWN: usize = 6;
-    let ranges = &results.serving.ranges;
+    let ranges = &results.copy_heads.ranges;
     let shown = ranges.iter().take(SHOWN).map(|range| format!("{}–{} by {}", range.from, range.to, range.head));
     let more = if ranges.len() > SHOWN { format!(" and {} more ranges", ranges.len() - SHOWN) } else { String::new() };
     shown.collect::<Vec<_>>().join(", ") + &more
 }
 
 fn circuits(results: &StudyResults) -> (String, String) {
-    let copied = percent(results.serving.copied);
+    let copied = percent(results.copy_heads.copied);
     (
         format!("{copied} copied"),
         format!("{copied} of the values are copied by the head that serves them ({}).", ranges(results)),

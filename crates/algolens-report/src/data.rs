@@ -1,4 +1,4 @@
-//! The data of the page: what figures are drawn from, as the JSON that the script reads.
+//! The page's data: the JSON that the script draws figures from.
 
 use crate::{Report, ReportError, proof::ProofData};
 use algolens::{
@@ -12,19 +12,20 @@ use ndarray::{ArrayD, Axis, Slice};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The page's data as JSON.
+/// The page's data, as JSON.
 ///
 /// # Errors
 /// Results that JSON cannot hold.
 pub fn data(report: &Report) -> Result<String, ReportError> {
-    Ok(serde_json::to_string(&PageData::of(report)?)?)
+    Ok(serde_json::to_string(&PageData::new(report)?)?)
 }
 
+/// The page's data: labels, lists, results and arrays.
 #[derive(Serialize)]
 struct PageData<'a> {
     title: &'a str,
     labels: Labels,
-    /// Every head: the head axis of `pattern`.
+    /// All heads: the head axis of `pattern`.
     heads: Vec<Head>,
     /// The heads of the first block: the head axis of every other array.
     first_heads: Vec<Head>,
@@ -37,16 +38,17 @@ struct PageData<'a> {
     arrays: BTreeMap<&'a str, Numbers>,
 }
 
+/// A study's results as the script reads them.
 #[derive(Serialize)]
 struct Results {
-    /// The study's, but for the lists, which the page has once.
+    /// The study's results without the lists, which the page holds once.
     #[serde(flatten)]
     study: serde_json::Map<String, serde_json::Value>,
     ablation_rows: Vec<AblationRow>,
 }
 
 impl Results {
-    fn of(results: &StudyResults) -> Result<Self, ReportError> {
+    fn new(results: &StudyResults) -> Result<Self, ReportError> {
         let mut study = match serde_json::to_value(results)? {
             serde_json::Value::Object(study) => study,
             _ => serde_json::Map::new(),
@@ -60,6 +62,7 @@ impl Results {
     }
 }
 
+/// The cost of ablating a part, in nats.
 #[derive(Serialize)]
 struct AblationRow {
     part: String,
@@ -68,7 +71,7 @@ struct AblationRow {
     resample: f64,
 }
 
-/// One list of the page's menu.
+/// One list of the page's menu, with its predictions.
 #[derive(Serialize)]
 struct List<'a> {
     name: String,
@@ -78,14 +81,14 @@ struct List<'a> {
     predicted: &'a [Token],
 }
 
-/// An array: its shape, and its numbers as little-endian f32 in base64.
+/// An array as the script reads it: its shape, and its numbers as little-endian f32 in base64.
 #[derive(Serialize)]
 struct Numbers {
     shape: Vec<usize>,
     data: String,
 }
 
-/// What tokens, classes and positions are called.
+/// The labels of tokens, output classes and positions.
 #[derive(Serialize)]
 pub(crate) struct Labels {
     pub tokens: Vec<String>,
@@ -94,7 +97,7 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    pub fn of(results: &StudyResults) -> Self {
+    pub fn new(results: &StudyResults) -> Self {
         let config = &results.config;
         let numbers = |count: usize| (0..count).map(|at| at.to_string()).collect::<Vec<_>>();
         let (tokens, classes) = match results.task.build() {
@@ -112,9 +115,9 @@ impl Labels {
 }
 
 impl<'a> PageData<'a> {
-    fn of(report: &Report<'a>) -> Result<Self, ReportError> {
+    fn new(report: &Report<'a>) -> Result<Self, ReportError> {
         let Report { title, results, arrays, training, proof } = *report;
-        let labels = Labels::of(results);
+        let labels = Labels::new(results);
         let arrays = fitting(arrays);
         let shown = arrays.get("probs").map_or(0, |probs| probs.len_of(Axis(0)));
         Ok(Self {
@@ -122,18 +125,18 @@ impl<'a> PageData<'a> {
             heads: Head::all(&results.config),
             first_heads: Head::of_layer(&results.config, 0),
             positions: results.task.build().map_or(Vec::new(), |task| task.predicted_positions()),
-            lists: results.lists.iter().take(shown).map(|list| List::of(list, &labels, &results.config)).collect(),
-            results: Results::of(results)?,
+            lists: results.lists.iter().take(shown).map(|list| List::new(list, &labels, &results.config)).collect(),
+            results: Results::new(results)?,
             history: training.map(|training| &training.history[..]),
-            proof: proof.and_then(ProofData::of),
-            arrays: arrays.into_iter().map(|(name, array)| (name, Numbers::of(&array))).collect(),
+            proof: proof.and_then(ProofData::new),
+            arrays: arrays.into_iter().map(|(name, array)| (name, Numbers::new(&array))).collect(),
             labels,
         })
     }
 }
 
 impl<'a> List<'a> {
-    fn of(list: &'a ShownList, labels: &Labels, config: &Config) -> Self {
+    fn new(list: &'a ShownList, labels: &Labels, config: &Config) -> Self {
         let prediction = &list.prediction;
         let unsorted = &prediction.tokens[..config.n_ctx / 2];
         Self {
@@ -146,7 +149,7 @@ impl<'a> List<'a> {
     }
 }
 
-/// What a group of lists is called.
+/// The heading of a group of lists in the menu.
 pub(crate) fn group_name(group: Group) -> &'static str {
     match group {
         Group::Yours => "Your lists",
@@ -158,16 +161,16 @@ pub(crate) fn group_name(group: Group) -> &'static str {
 }
 
 impl Numbers {
-    fn of(array: &ArrayD<f32>) -> Self {
+    fn new(array: &ArrayD<f32>) -> Self {
         let bytes: Vec<u8> = array.iter().flat_map(|number| number.to_le_bytes()).collect();
         Self { shape: array.shape().to_vec(), data: STANDARD.encode(bytes) }
     }
 }
 
-/// Arrays with an axis of lists.
-const OF_LISTS: [&str; 3] = ["probs", "pattern", "score_terms"];
-/// The other arrays, the most telling first.
-const OF_MODEL: [&str; 8] = [
+/// Arrays with a list axis.
+const LIST_ARRAYS: [&str; 3] = ["probs", "pattern", "score_terms"];
+/// Arrays without a list axis, the most telling first.
+const MODEL_ARRAYS: [&str; 8] = [
     "W_OV_full",
     "QK_effective",
     "W_QK_full",
@@ -177,23 +180,23 @@ const OF_MODEL: [&str; 8] = [
     "triple_tokens",
     "triple_dla",
 ];
-/// The numbers that a page may hold: with the script it stays below 4 MB.
+/// Most numbers of all arrays on a page: with the script it stays below 4 MB.
 const MOST_NUMBERS: usize = 400_000;
 
-/// The arrays that figures are drawn from, as far as a page has room: lists are cut to the first ones, circuits of very large
-/// vocabularies are left out.
+/// The arrays that figures are drawn from, as many as a page has room for: list axes are cut to the first lists, and circuits
+/// of very large vocabularies are left out.
 fn fitting(arrays: &Arrays) -> BTreeMap<&'static str, ArrayD<f32>> {
     let mut fitting = BTreeMap::new();
-    let of_lists: Vec<_> = OF_LISTS.iter().filter_map(|name| Some((*name, arrays.get(*name)?))).collect();
-    let a_list: usize = of_lists.iter().map(|(_, array)| array.len() / array.len_of(Axis(0)).max(1)).sum();
-    let lists = (MOST_NUMBERS / 2 / a_list.max(1)).max(1);
+    let list_arrays: Vec<_> = LIST_ARRAYS.iter().filter_map(|name| Some((*name, arrays.get(*name)?))).collect();
+    let numbers_per_list: usize = list_arrays.iter().map(|(_, array)| array.len() / array.len_of(Axis(0)).max(1)).sum();
+    let lists = (MOST_NUMBERS / 2 / numbers_per_list.max(1)).max(1);
     let mut room = MOST_NUMBERS;
-    for (name, array) in of_lists {
+    for (name, array) in list_arrays {
         let kept = array.slice_axis(Axis(0), Slice::from(..lists.min(array.len_of(Axis(0))))).to_owned();
         room = room.saturating_sub(kept.len());
         fitting.insert(name, kept);
     }
-    for name in OF_MODEL {
+    for name in MODEL_ARRAYS {
         if let Some(array) = arrays.get(name).filter(|array| array.len() <= room) {
             room -= array.len();
             fitting.insert(name, array.clone());

@@ -1,4 +1,4 @@
-//! A study's results as one interactive HTML page: pure functions from numbers to text. No files, no model.
+//! The report of a study as one interactive HTML page: pure functions from numbers to text, without files or models.
 //!
 //! The page holds the data once, as JSON ([`data`]), and one script (`assets/viewer/`) that draws every figure from it with
 //! plotly (`assets/plotly/`); headings, captions and tables are there without the script.
@@ -21,43 +21,43 @@ use algolens::{
     train::{EpochRecord, Recipe},
 };
 
-/// What a page is made from.
+/// A report: a study's results, and what else a page shows of the model.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
-    /// What the model is called, and where its weights come from (a file's name).
+    /// The model's name: the file that its weights come from.
     pub title: &'a str,
-    /// What was found out about it.
+    /// The study's results.
     pub results: &'a StudyResults,
-    /// The arrays that belong to it.
+    /// The study's arrays.
     pub arrays: &'a Arrays,
-    /// How it was trained, if that is known.
+    /// The model's training, if it is known.
     pub training: Option<&'a Training>,
-    /// What is proved of it, if that is known.
+    /// A proof about the model, if there is one.
     pub proof: Option<&'a Proof>,
 }
 
-/// How a model was trained.
+/// A model's training: recipe and history.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Training {
     /// The recipe, if it is known.
     pub recipe: Option<Recipe>,
-    /// Epoch by epoch.
+    /// The records of its epochs, in order.
     pub history: Vec<EpochRecord>,
 }
 
-/// What is proved of a model.
+/// A certificate of a model, with the attention behind its counterexamples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proof {
-    /// The proof; its classes are all classes of the task, its counterexamples are lists of it.
+    /// The certificate; its classes are all prediction classes of the task, its counterexamples are lists of the task.
     pub certificate: Certificate,
-    /// The attention behind each of its counterexamples.
+    /// The attention row of each of its counterexamples.
     pub attention: Vec<AttentionRow>,
 }
 
-/// Why a page could not be made.
+/// An error of making a page.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The results hold what JSON cannot.
+    /// Results that JSON cannot hold.
     #[error("the page's data: {0}")]
     Data(#[from] serde_json::Error),
 }

@@ -1,4 +1,4 @@
-//! The page: one file that needs nothing else.
+//! The page: one HTML file with its styles, scripts and data.
 
 use crate::{
     Report, ReportError,
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 const STYLE: &str = include_str!("../assets/style.css");
 const PLOTLY: &str = include_str!("../assets/plotly/plotly-cartesian.min.js");
 
-/// The script that draws, one subject a file; they share one scope.
+/// The script that draws the figures, one subject a file; they share one scope.
 const VIEWER: &[&str] = &[
     include_str!("../assets/viewer/10-data.js"),
     include_str!("../assets/viewer/12-text.js"),
@@ -45,7 +45,7 @@ const VIEWER: &[&str] = &[
     include_str!("../assets/viewer/90-start.js"),
 ];
 
-/// The page of a report.
+/// The page of a report, as HTML.
 ///
 /// # Errors
 /// Results that JSON cannot hold.
@@ -83,13 +83,14 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
     Ok(page.into_string())
 }
 
-/// What the page may do: run its own scripts and style itself. It reaches nothing outside.
+/// The page's Content-Security-Policy: its own scripts by their hashes and inline styles, and no requests.
 fn policy(scripts: &[String]) -> String {
     let hash = |script: &String| format!("'sha256-{}'", STANDARD.encode(Sha256::digest(script)));
     let hashes: Vec<String> = scripts.iter().map(hash).collect();
     format!("default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src data: blob:", hashes.join(" "))
 }
 
+/// The bar at the top: title, accuracies and buttons.
 fn bar(report: &Report) -> Markup {
     let evaluation = &report.results.evaluation;
     html! {

@@ -1,4 +1,4 @@
-//! What a certificate proves: the section of it, and the data of its figures.
+//! The section about a certificate, and the data of its figures. A *class* here is a class of predictions.
 
 use crate::{Proof, figure::Figure};
 use algolens::{
@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
-/// The headline and the caption of the section.
+/// The headline and the caption of the proof's section.
 pub(crate) fn caption(certificate: &Certificate) -> (String, String) {
     let range = |bracket: Bracket| format!("between {} and {}", at_least(bracket.lower), at_most(bracket.upper));
     let text = format!(
@@ -22,7 +22,7 @@ pub(crate) fn caption(certificate: &Certificate) -> (String, String) {
     (format!("≥ {} of lists", at_least(certificate.list_accuracy.lower)), text)
 }
 
-/// How many lists there are: sets of values, in any order.
+/// The number of lists of a task, as a formula: sets of values times their orders.
 fn all_lists(task: &TaskSpec) -> String {
     let TaskSpec::SortedList { list_len, max_value } = task else { return String::new() };
     let values = *max_value as usize + 1;
@@ -35,12 +35,12 @@ fn at_least(share: f64) -> String {
     format!("{:.3}\u{a0}%", (1e5 * share).floor() / 1e3)
 }
 
-/// The same, rounded up.
+/// A share in percent with three decimals, rounded up, so that what is proved stays true.
 fn at_most(share: f64) -> String {
     format!("{:.3}\u{a0}%", (1e5 * share).ceil() / 1e3)
 }
 
-/// The tables, the map of classes, and the list that refutes the chosen class.
+/// The proof's section: tables, the map of classes, and the counterexample of the chosen class.
 pub(crate) fn body(certificate: &Certificate) -> Markup {
     html! {
         div.pair { (classes(certificate.classes, certificate.mass)) (accuracy(certificate)) }
@@ -69,6 +69,7 @@ pub(crate) fn body(certificate: &Certificate) -> Markup {
     }
 }
 
+/// The table of classes by status.
 fn classes(counts: Tally<usize>, mass: Tally<f64>) -> Markup {
     let rows = [
         ("right on every list", counts.certified, mass.certified),
@@ -86,6 +87,7 @@ fn classes(counts: Tally<usize>, mass: Tally<f64>) -> Markup {
     }
 }
 
+/// The table of proved accuracies.
 fn accuracy(certificate: &Certificate) -> Markup {
     let rows = [("predictions right", certificate.token_accuracy), ("lists right", certificate.list_accuracy)];
     html! {
@@ -103,37 +105,39 @@ fn accuracy(certificate: &Certificate) -> Markup {
     }
 }
 
-/// What the figures are drawn from: the classes as columns, in the order of the certificate.
+/// The data of the proof's figures: the classes as columns, in the order of the certificate.
 #[derive(Serialize)]
 pub(crate) struct ProofData<'a> {
     positions: Vec<usize>,
     tokens: Vec<Option<Token>>,
     targets: Vec<Token>,
-    /// A letter a class: c(ertified), r(efuted), u(ndecided).
+    /// One letter per class: c(ertified), r(efuted), u(ndecided).
     status: String,
-    /// Of all predictions.
+    /// Share of all predictions.
     share: Vec<f64>,
-    /// The shares of each class's lists that are not right for sure, and that are wrong for sure.
+    /// Share of each class's lists that are not proved correct.
     unproved: Vec<f64>,
+    /// Share of each class's lists that are proved wrong.
     wrong: Vec<f64>,
     /// Counterexamples by the number of their class.
     examples: BTreeMap<usize, Example<'a>>,
 }
 
-/// A list that is predicted wrong: the list, what is said, the margin, and the attention `[head][key]` in percent.
+/// A counterexample: the list, the predicted token, the margin in logits, and the attention `[head][key]` in percent.
 #[derive(Serialize)]
 struct Example<'a>(&'a [Token], Token, f64, Vec<Vec<u8>>);
 
 impl<'a> ProofData<'a> {
-    /// A page has no room for more classes.
+    /// Most classes that a page has room for.
     const MOST_CLASSES: usize = 60_000;
-    /// Numbers that all examples may have.
+    /// Most numbers of all examples.
     const MOST_NUMBERS: usize = 400_000;
 
-    /// The data of a proof; none if it has too many classes.
-    pub fn of(proof: &'a Proof) -> Option<Self> {
+    /// The data of a proof's figures; none if it has too many classes.
+    pub fn new(proof: &'a Proof) -> Option<Self> {
         let classes = &proof.certificate.class_status;
-        let column = |of: &dyn Fn(&ClassStatus) -> f64| classes.iter().map(|class| rounded(of(class))).collect();
+        let column =
+            |number: &dyn Fn(&ClassStatus) -> f64| classes.iter().map(|class| rounded(number(class))).collect();
         (classes.len() <= Self::MOST_CLASSES).then(|| Self {
             positions: classes.iter().map(|class| class.position).collect(),
             tokens: classes.iter().map(|class| class.token).collect(),
@@ -147,6 +151,7 @@ impl<'a> ProofData<'a> {
     }
 }
 
+/// A status as a letter.
 fn letter(status: Status) -> char {
     match status {
         Status::Certified => 'c',
@@ -160,7 +165,7 @@ fn rounded(number: f64) -> f64 {
     format!("{number:.3e}").parse().unwrap_or(number)
 }
 
-/// As many examples as a page has room for, those of the largest classes first.
+/// Counterexamples by the number of their class, as many as a page has room for, those of the largest classes first.
 fn examples(proof: &Proof) -> BTreeMap<usize, Example<'_>> {
     let classes = &proof.certificate.class_status;
     let numbers: HashMap<Class, usize> = classes.iter().map(ClassStatus::class).zip(0..).collect();
@@ -174,10 +179,10 @@ fn examples(proof: &Proof) -> BTreeMap<usize, Example<'_>> {
         room = rest.unwrap_or(0);
         rest.is_some()
     };
-    found.into_iter().take_while(fits).map(|(class, wrong, row)| (class, Example::of(wrong, row))).collect()
+    found.into_iter().take_while(fits).map(|(class, wrong, row)| (class, Example::new(wrong, row))).collect()
 }
 
-/// The class of the prediction that a list is wrong at.
+/// The class of a counterexample's wrong prediction.
 fn class_of(wrong: &Counterexample) -> Option<Class> {
     let mut sorted = wrong.list.clone();
     sorted.sort_unstable();
@@ -187,7 +192,7 @@ fn class_of(wrong: &Counterexample) -> Option<Class> {
 }
 
 impl<'a> Example<'a> {
-    fn of(wrong: &'a Counterexample, row: &AttentionRow) -> Self {
+    fn new(wrong: &'a Counterexample, row: &AttentionRow) -> Self {
         let percents = |weights: &Vec<f32>| weights.iter().map(|weight| (100.0 * weight).round() as u8).collect();
         Self(&wrong.list, wrong.predicted, rounded(wrong.margin), row.attention.iter().map(percents).collect())
     }
@@ -246,7 +251,7 @@ mod tests {
     #[test]
     fn classes_become_columns_and_lists_stand_by_their_class() {
         let proof = proof();
-        let data = serde_json::to_value(ProofData::of(&proof)).unwrap();
+        let data = serde_json::to_value(ProofData::new(&proof)).unwrap();
         let expected = json!({
             "positions": [0, 0, 1], "tokens": [null, null, 0], "targets": [0, 1, 2], "status": "cur",
             "share": [0.1667, 0.1667, 0.1667], "unproved": [0.0, 0.5, 1.235e-7], "wrong": [0.0, 0.25, 6.173e-8],

@@ -1,4 +1,4 @@
-//! What stands in each section: its tables, and the places of its figures.
+//! The bodies of the sections: tables and figure cards.
 
 use crate::{
     Report,
@@ -83,7 +83,7 @@ fn ablation(report: &Report) -> Markup {
     .card()
 }
 
-/// How to read each of the circuits that are drawn head by head.
+/// How to read each circuit, by the name of its array.
 const HOW: [(&str, &str); 5] = [
     (
         "W_OV_full",
@@ -100,7 +100,7 @@ const HOW: [(&str, &str); 5] = [
     ("W_QK_pos_key", "Rows are tokens that attend, columns are positions that are attended to."),
 ];
 
-/// The card of a circuit of one head.
+/// The card of one head's circuit.
 fn circuit(id: &str, array: &'static str, head: Head, title: Option<String>) -> Markup {
     let how = HOW.iter().find(|(name, _)| *name == array).map_or("", |(_, how)| how);
     let id = format!("{id}-{}", head.head);
@@ -148,13 +148,13 @@ fn circuits(report: &Report) -> Markup {
 
 fn adversarial(report: &Report) -> Markup {
     let results = report.results;
-    let labels = Labels::of(results).tokens;
-    let of_group = |group: Group| -> Vec<_> {
+    let labels = Labels::new(results).tokens;
+    let in_group = |group: Group| -> Vec<_> {
         let lists = results.lists.iter().enumerate().filter(|(_, list)| list.group == group);
         lists.map(|(at, list)| (at, &list.prediction)).collect()
     };
     let table = |caption: &str, group: Group| {
-        let lists = of_group(group);
+        let lists = in_group(group);
         html! { @if !lists.is_empty() { (tables::lists(caption, &lists, &labels)) } }
     };
     html! {

@@ -8,7 +8,7 @@ use algolens::{
 };
 use maud::{Markup, html};
 
-/// Rows of two cells: what, and what it is.
+/// A table of names and values.
 fn facts(caption: &str, rows: &[(&str, String)]) -> Markup {
     html! {
         div.wide { table.numbers.facts {
@@ -18,7 +18,7 @@ fn facts(caption: &str, rows: &[(&str, String)]) -> Markup {
     }
 }
 
-/// The model's card.
+/// The table of the model: task, shape, processing.
 pub(crate) fn model(report: &Report) -> Markup {
     let Report { title, results, .. } = report;
     let config = &results.config;
@@ -51,12 +51,12 @@ pub(crate) fn model(report: &Report) -> Markup {
     )
 }
 
-/// What serde calls a variant.
+/// The name of a variant in JSON.
 fn named(variant: &impl serde::Serialize) -> String {
     serde_json::to_value(variant).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// The recipe and what the last epochs came to.
+/// The table of the training: the recipe, and the best epoch.
 pub(crate) fn training(training: &Training) -> Markup {
     let mut rows = Vec::new();
     if let Some(recipe) = &training.recipe {
@@ -76,13 +76,13 @@ pub(crate) fn training(training: &Training) -> Markup {
     facts("How it was trained", &rows)
 }
 
-/// What the post prints of its own model: loss, mean, median and smallest probability.
+/// The post's evaluation of its own model: loss, mean, median and smallest probability.
 const POST: [&str; 4] = ["0.039", "0.966", "0.981", "0.001"];
 
-/// The evaluation, beside the post's figures where the task is the post's.
+/// The table of the evaluation, beside the post's numbers where the task is the post's.
 pub(crate) fn evaluation(results: &StudyResults) -> Markup {
     let evaluation = &results.evaluation;
-    let of_post = results.task == TaskSpec::POST;
+    let is_post = results.task == TaskSpec::POST;
     let mut rows = vec![
         ("loss (nats)", format!("{:.3}", evaluation.loss)),
         ("mean probability on the right token", format!("{:.3}", evaluation.mean_prob)),
@@ -97,15 +97,16 @@ pub(crate) fn evaluation(results: &StudyResults) -> Markup {
     html! {
         div.wide { table.numbers {
             caption { "Evaluation on " (evaluation.size) " lists of seed " (results.seed) }
-            thead { tr { th {} th { "this model" } @if of_post { th { "the post's" } } } }
+            thead { tr { th {} th { "this model" } @if is_post { th { "the post's" } } } }
             @for (at, (what, value)) in rows.iter().enumerate() {
-                tr { th scope="row" { (what) } td { (value) } @if of_post { td { (POST.get(at).unwrap_or(&"—")) } } }
+                tr { th scope="row" { (what) } td { (value) } @if is_post { td { (POST.get(at).unwrap_or(&"—")) } } }
             }
         } }
     }
 }
 
-/// Predictions for some lists, wrong ones marked; a button selects the list.
+/// The table of some lists' predictions: the first wrong one of each, and a button that selects the list. Lists come with
+/// their index on the page.
 pub(crate) fn lists(caption: &str, lists: &[(usize, &Prediction)], labels: &[String]) -> Markup {
     let label = |token: u32| labels.get(token as usize).map_or("?", String::as_str);
     html! {
@@ -131,7 +132,7 @@ pub(crate) fn lists(caption: &str, lists: &[(usize, &Prediction)], labels: &[Str
     }
 }
 
-/// The signs of close triples.
+/// The table of the attributions of close triples: means and signs.
 pub(crate) fn close_triples(results: &StudyResults) -> Markup {
     let Some(found) = &results.close_triples else { return html! {} };
     let cell = |p: usize, s: usize, sign: &str| {
@@ -147,7 +148,7 @@ pub(crate) fn close_triples(results: &StudyResults) -> Markup {
     }
 }
 
-/// A finding's number with its unit.
+/// A finding's number with its unit, in words.
 fn number(value: Option<f64>, unit: Unit) -> String {
     match (value, unit) {
         (None, _) => "—".into(),
@@ -159,7 +160,7 @@ fn number(value: Option<f64>, unit: Unit) -> String {
     }
 }
 
-/// A verdict: a mark, a word, a class.
+/// A verdict's mark, words and CSS class.
 fn verdict(verdict: Verdict) -> (&'static str, &'static str, &'static str) {
     match verdict {
         Verdict::Holds => ("✓", "holds", "holds"),
@@ -169,9 +170,9 @@ fn verdict(verdict: Verdict) -> (&'static str, &'static str, &'static str) {
     }
 }
 
-/// The place of the page that shows what a finding is about.
-fn shown_at(finding: &str, results: &StudyResults) -> &'static str {
-    match finding {
+/// The id of the figure or section that shows what a claim is about.
+fn shown_at(claim: &str, results: &StudyResults) -> &'static str {
+    match claim {
         // Short lists have no such figures.
         "gaps_fail_by_self_attention" | "large_gaps_fail" if results.gaps.is_empty() => "adversarial",
         "triple_signs" | "y_ahead" if results.close_triples.is_none() => "triples",
@@ -189,7 +190,7 @@ fn shown_at(finding: &str, results: &StudyResults) -> &'static str {
     }
 }
 
-/// The claims as rows.
+/// The table of findings, one row a claim.
 pub(crate) fn findings(results: &StudyResults) -> Markup {
     let (findings, other_models) = (&results.findings, results.other_models);
     html! {
@@ -200,7 +201,7 @@ pub(crate) fn findings(results: &StudyResults) -> Markup {
                 th scope="col" { "verdict" }
             } }
             @for finding in findings {
-                @let (mark, word, class) = verdict(finding.verdict);
+                @let (mark, word, css_class) = verdict(finding.verdict);
                 tr id={ "finding-" (finding.id) } {
                     th scope="row" {
                         (finding.claim)
@@ -216,13 +217,14 @@ pub(crate) fn findings(results: &StudyResults) -> Markup {
                             }
                         } }
                     }
-                    td.verdict.(class) { span.mark aria-hidden="true" { (mark) } " " (word) " " a href={ "#" (shown_at(&finding.id, results)) } { "see" } }
+                    td.verdict.(css_class) { span.mark aria-hidden="true" { (mark) } " " (word) " " a href={ "#" (shown_at(&finding.id, results)) } { "see" } }
                 }
             }
         } }
     }
 }
 
+/// A text with its first letter in upper case.
 fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().collect::<String>() + letters.as_str())

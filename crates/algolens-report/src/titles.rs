@@ -1,37 +1,37 @@
-//! What each figure shows, in a sentence with its number.
+//! Titles of figures: each a sentence with its number.
 
 use crate::{Report, captions::percent};
 use algolens::interpret::{Head, StudyResults};
 use ndarray::{ArrayView1, ArrayViewD, Axis};
 
-/// The part of an array that belongs to a head.
-fn of_head<'a>(report: &Report<'a>, array: &str, head: usize) -> Option<ArrayViewD<'a, f32>> {
+/// One head's matrix of an array `[head, row, column]`.
+fn head_matrix<'a>(report: &Report<'a>, array: &str, head: usize) -> Option<ArrayViewD<'a, f32>> {
     report.arrays.get(array).map(|array| array.index_axis(Axis(0), head))
 }
 
-/// The index of the largest number of a row; blanks are none.
+/// The index of the largest number of a row, NaN left out.
 fn largest(row: ArrayView1<f32>) -> usize {
     let numbers = row.iter().enumerate().filter(|(_, number)| !number.is_nan());
     numbers.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(at, _)| at)
 }
 
-/// The rows of the values, by value.
+/// The first `values` rows of a matrix, with their indices.
 fn rows<'a>(matrix: &'a ArrayViewD<f32>, values: usize) -> impl Iterator<Item = (usize, ArrayView1<'a, f32>)> {
     let rows = matrix.outer_iter().take(values);
     rows.enumerate().filter_map(|(at, row)| Some((at, row.into_dimensionality().ok()?)))
 }
 
-/// Values that lists hold: every token but the separator.
+/// The number of values: every token but the separator.
 fn values(results: &StudyResults) -> usize {
     results.config.d_vocab.saturating_sub(1)
 }
 
-/// How many of the values that it serves a head copies.
+/// The title of a head's OV circuit: how many of its values a copying head copies.
 pub(crate) fn ov(report: &Report, head: Head) -> Option<String> {
-    let ov = of_head(report, "W_OV_full", head.head)?;
+    let ov = head_matrix(report, "W_OV_full", head.head)?;
     let serves = |value: usize| {
         let range =
-            report.results.serving.ranges.iter().find(|range| (range.from..=range.to).contains(&(value as u32)));
+            report.results.copy_heads.ranges.iter().find(|range| (range.from..=range.to).contains(&(value as u32)));
         range.is_some_and(|range| range.head == head)
     };
     let served: Vec<_> = rows(&ov, values(report.results)).filter(|(value, _)| serves(*value)).collect();
@@ -39,15 +39,15 @@ pub(crate) fn ov(report: &Report, head: Head) -> Option<String> {
     Some(format!("OV: head {head} copies {copied} of the {} values it serves", served.len()))
 }
 
-/// How many values prefer a larger one in a head's QK map.
+/// The title of a head's QK map: how many values score a larger one highest.
 pub(crate) fn qk(report: &Report, array: &str, what: &str, head: Head) -> Option<String> {
-    let (map, values) = (of_head(report, array, head.head)?, values(report.results));
+    let (map, values) = (head_matrix(report, array, head.head)?, values(report.results));
     let larger = |(value, row): &(usize, ArrayView1<f32>)| largest(row.slice(ndarray::s![..values])) > *value;
     let count = rows(&map, values.saturating_sub(1)).filter(larger).count();
     Some(format!("{what}: in head {head} {count} of {} values prefer a larger one", values.saturating_sub(1)))
 }
 
-/// How many values d the direct path takes to d + 1 rather than d + 2.
+/// The title of the direct path: for how many values d it is larger at d + 1 than at d + 2.
 pub(crate) fn direct(report: &Report) -> Option<String> {
     let direct = report.arrays.get("direct_path")?.view();
     let values = values(report.results);
@@ -56,13 +56,13 @@ pub(crate) fn direct(report: &Report) -> Option<String> {
     Some(format!("The direct path boosts d+1 more than d+2 for {next} of {} values d", rows.len()))
 }
 
-/// The head that matters most.
+/// The title of the ablations: the head that costs most.
 pub(crate) fn ablation(results: &StudyResults) -> Option<String> {
     let (head, cost) = results.ablation.mean.iter().max_by(|a, b| a.1.total_cmp(b.1))?;
     Some(format!("Without head {head} the loss rises by {cost:.2} nats"))
 }
 
-/// From which gap on the model fails more often than not.
+/// The title of the gaps: the first gap over which accuracy is below one half.
 pub(crate) fn gaps(results: &StudyResults) -> String {
     match results.gaps.iter().find(|point| point.accuracy < 0.5) {
         Some(point) => {
@@ -72,7 +72,7 @@ pub(crate) fn gaps(results: &StudyResults) -> String {
     }
 }
 
-/// From which smallest value on SEP misses it.
+/// The title of the smallest values: the first at which accuracy is below one half.
 pub(crate) fn smallest(results: &StudyResults) -> String {
     match results.smallest.iter().find(|point| point.accuracy < 0.5) {
         Some(point) => format!(

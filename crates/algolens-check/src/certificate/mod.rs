@@ -1,4 +1,4 @@
-//! What a proof comes to, and everything a checker needs to replay it.
+//! The certificate format: what is proved of a model, with everything a checker needs to replay the proof.
 
 mod class;
 pub mod evidence;
@@ -14,96 +14,96 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
-/// A certificate: what is proved of a model's predictions on every list, and the evidence.
+/// A certificate: accuracy bounds and class statuses proved over all lists, with the evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
-    /// The version of this format.
+    /// Version of this format.
     pub format: u32,
-    /// Which model it is about.
+    /// The model it is about.
     pub model: Identity,
-    /// Classes by status.
+    /// Number of classes by status.
     pub classes: Tally<usize>,
-    /// The share of all predictions that these classes have.
+    /// Their shares of all predictions.
     pub mass: Tally<f64>,
-    /// Bounds of the share of predictions that are right, over all lists.
+    /// Bounds of the share of correct predictions, over all lists.
     pub token_accuracy: Bracket,
-    /// Bounds of the share of lists of which every prediction is right: those that are sorted right.
+    /// Bounds of the share of lists of which every prediction is correct: those that are sorted correctly.
     pub list_accuracy: Bracket,
-    /// How many lists were drawn for the accuracies that are `sampled`.
+    /// Number of lists drawn for the accuracies that are `sampled`.
     pub sampled_lists: usize,
-    /// The worst list that was found, by the margin of its right answer; none if no list was looked at.
+    /// The worst case found, the list with the least margin of its target; none if no list was evaluated.
     pub worst: Option<Counterexample>,
-    /// Logits by which an answer must be above every other to count as right or as wrong.
+    /// Logits by which an answer must exceed every other to count as correct or as wrong.
     pub slack: f64,
-    /// The unit of the floors in the evidence.
+    /// The floor unit: logits (times σ) that a floor of 1 in the evidence stands for.
     pub step: f64,
-    /// How long the search took.
+    /// Seconds that the search took.
     pub seconds: f64,
-    /// How much was worked: passes of the oracle.
+    /// Oracle passes that the search made.
     pub work: u64,
-    /// Every class.
+    /// Claims about every class, by position, target and token.
     pub class_status: Vec<ClassStatus>,
-    /// For each refuted class a list that shows it, if asked for.
+    /// A counterexample of each refuted class, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counterexamples: Option<Vec<Counterexample>>,
-    /// The bytes that [`evidence`] describes, class after class, deflated (zlib), in base 64.
+    /// The evidence: the bytes that [`evidence`] describes, class after class, deflated (zlib), in base 64.
     pub evidence: String,
 }
 
-/// The model that a certificate is about.
+/// Identity of the model that a certificate is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
-    /// Of its config and weights: see [`digest`].
+    /// SHA-256 of its config and weights: see [`digest`].
     pub sha256: String,
-    /// The processing steps the file's weights went through before; none: the weights are the file's.
+    /// The processing that the file's weights went through; empty if the weights are the file's.
     pub processing: Vec<Step>,
-    /// What it sorts.
+    /// Its task.
     pub task: TaskSpec,
-    /// Its shape.
+    /// Its config.
     pub config: Config,
 }
 
-/// A number for each status, and in all where it is a count.
+/// A number for each status, and their total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tally<N> {
     /// All classes.
     pub total: N,
-    /// Every list of the class is predicted right.
+    /// Classes of which every list is predicted correctly.
     pub certified: N,
-    /// Some list of the class is predicted wrong.
+    /// Classes of which some list is predicted wrong.
     pub refuted: N,
-    /// Neither is known.
+    /// Classes of which neither is proved.
     pub undecided: N,
 }
 
-/// Bounds of an accuracy over all lists, and what a sample of lists has.
+/// Bounds of an accuracy over all lists, beside the accuracy of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bracket {
-    /// At least this share is right.
+    /// Lower bound.
     pub lower: f64,
-    /// At most this share is right.
+    /// Upper bound.
     pub upper: f64,
-    /// The share that is right among lists drawn at random.
+    /// The accuracy on lists drawn at random.
     pub sampled: f64,
 }
 
-/// What is known of a class as a whole.
+/// Status of a class as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Every list of the class is predicted right.
+    /// Every list of the class is predicted correctly.
     Certified,
     /// Some list of the class is predicted wrong.
     Refuted,
-    /// Neither is known.
+    /// Neither is proved.
     Undecided,
 }
 
-/// A class and its status.
+/// Claims about a class: its status, and proved shares of its lists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassStatus {
@@ -111,15 +111,15 @@ pub struct ClassStatus {
     pub position: usize,
     /// The token that predicts; none at position 0.
     pub token: Option<Token>,
-    /// The right answer.
+    /// The target: the correct answer.
     pub target: Token,
     /// Its share of all predictions.
     pub share: f64,
-    /// What is known of it.
+    /// Its status.
     pub status: Status,
-    /// The share of the class's lists that are right for sure.
+    /// The share of the class's lists proved correct.
     pub right: f64,
-    /// The share of the class's lists that are wrong for sure.
+    /// The share of the class's lists proved wrong.
     pub wrong: f64,
 }
 
@@ -130,24 +130,24 @@ impl ClassStatus {
     }
 }
 
-/// A list that is predicted wrong, or least right.
+/// A prediction with a small margin: a counterexample where the margin is negative.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counterexample {
     /// The unsorted list.
     pub list: Vec<Token>,
-    /// Which prediction.
+    /// The position of the prediction.
     pub position: usize,
-    /// The class with the largest logit.
+    /// The answer with the largest logit.
     pub predicted: Token,
-    /// The right class.
+    /// The target.
     pub expected: Token,
-    /// The right answer's logit less the largest other.
+    /// The target's logit less the largest other.
     pub margin: f64,
 }
 
 impl Counterexample {
-    /// The prediction of a list's class, by its margin and its best wrong answer.
+    /// The prediction of a list in a class, from its margin and its best wrong answer.
     pub fn new(list: Vec<Token>, class: Class, margin: f64, rival: Token) -> Self {
         let predicted = if margin < 0.0 { rival } else { class.target };
         Self { list, position: class.position, predicted, expected: class.target, margin }
@@ -157,10 +157,10 @@ impl Counterexample {
 impl Certificate {
     /// The version this library writes and reads.
     pub const FORMAT: u32 = 1;
-    /// Certificates stay under this many bytes.
+    /// Bytes that a certificate may have at most.
     pub const LARGEST: usize = 50 << 20;
 
-    /// Whether the certificate is about this model.
+    /// Checks that the certificate is of this format and about this model.
     ///
     /// # Errors
     /// Names what differs.
@@ -176,7 +176,8 @@ impl Certificate {
     }
 }
 
-/// SHA-256 of a model's config (as JSON) and of its weights (f32, little-endian, in the layout's order), in hexadecimal.
+/// SHA-256 of a model's config (as JSON) and of its weights (f32, little-endian, in the layout's order), in
+/// hexadecimal.
 pub fn digest(model: &Model) -> String {
     let config = serde_json::to_vec(model.config()).expect("a config is plain data");
     let mut hash = Sha256::new().chain_update(config);

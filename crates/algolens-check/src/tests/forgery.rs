@@ -1,4 +1,4 @@
-//! Certificates that are right, and such that are not.
+//! Honest and forged certificates.
 
 use super::{property::*, *};
 use crate::{
@@ -52,7 +52,7 @@ fn certificate(world: &World, proofs: &[Vec<u8>], claims: impl Fn(&Class) -> (St
         sampled_lists: 0,
         worst: None,
         slack: SLACK,
-        step: STEP,
+        step: FLOOR_UNIT,
         seconds: 0.0,
         work: 0,
         class_status,
@@ -114,7 +114,7 @@ fn a_whole_proof_gives_the_accuracies() {
     for seed in 0..3 {
         let world = World::new(3, 5, 1 + seed as usize % 2, NORMS[seed as usize], Positions::Standard, seed);
         let proofs: Vec<_> =
-            world.counts.classes().map(|class| Prover::new(&world, class, [15, 0]).proof(&mut rng)).collect();
+            world.counts.classes().map(|class| ProofWriter::new(&world, class, [15, 0]).proof(&mut rng)).collect();
         let Checked { proved, .. } =
             checked(&certificate(&world, &proofs, |_| (Status::Undecided, 0.0, 0.0)), &world).unwrap();
         let lists = all_lists(world.sizes);
@@ -195,7 +195,7 @@ fn forged_certificates_are_refused_in_one_line() {
     let splits = [[tag::SPLIT, 0, 0, 0].repeat(200), vec![tag::OPEN; 201]].concat();
     forge("endless splits", &|c| c.evidence = with_first(&splits), "splits of a part");
     let mut floor = vec![tag::RIGHT, 1, 0b110];
-    [900_000, 900_000].iter().for_each(|floor_in_steps| write_signed(&mut floor, *floor_in_steps));
+    [900_000, 900_000].iter().for_each(|units| write_signed(&mut floor, *units));
     forge("bogus floors", &|c| c.evidence = with_first(&[&floor[..], &[4]].concat()), "head 0 to add");
     forge("no floors", &|c| c.evidence = with_first(&[tag::RIGHT, 1, 0, 4]), "a floor of every head");
     forge(
@@ -204,7 +204,7 @@ fn forged_certificates_are_refused_in_one_line() {
         "a floor of every head",
     );
     let mut low = vec![tag::RIGHT, 1, 0b110];
-    [-900_000, -900_000].iter().for_each(|floor_in_steps| write_signed(&mut low, *floor_in_steps));
+    [-900_000, -900_000].iter().for_each(|units| write_signed(&mut low, *units));
     forge("low floors", &|c| c.evidence = with_first(&[&low[..], &[4]].concat()), "floors above");
     forge("flags", &|c| c.evidence = with_first(&[tag::RIGHT, 1, 0b1000, 0, 4]), "flags of 2 heads");
     forge("the right answer", &|c| c.evidence = with_first(&[tag::RIGHT, 0, 0, 4]), "another answer");
@@ -235,8 +235,8 @@ fn lists_of_a_certificate_are_what_it_says() {
         .min_by(|a, b| world.margin(&class, &members, a).total_cmp(&world.margin(&class, &members, b)))
         .unwrap();
     let list: Vec<usize> = worst.iter().map(|number| members.tokens[*number]).collect();
-    let of_list = logits(&world.circuits, &list, class.position);
-    let best = (0..of_list.len()).max_by(|a, b| of_list[*a].value.total_cmp(&of_list[*b].value)).unwrap();
+    let found = logits(&world.circuits, &list, class.position);
+    let best = (0..found.len()).max_by(|a, b| found[*a].value.total_cmp(&found[*b].value)).unwrap();
     let example = Counterexample {
         list: list.iter().map(|token| *token as u32).collect(),
         position: class.position,

@@ -1,7 +1,7 @@
-//! Whatever evidence is accepted agrees with all lists, one by one.
+//! Soundness: whatever evidence is accepted agrees with brute force over all lists.
 
 use super::*;
-use crate::contests::{Contests, Side};
+use crate::logit_difference::{LogitDifferences, Side};
 
 /// A model, and all lists with their real logits.
 pub(super) struct World {
@@ -10,14 +10,14 @@ pub(super) struct World {
     pub counts: Counts,
     pub model: Model,
     pub circuits: Circuits,
-    /// No class.
+    /// The empty set of certified classes.
     certified: Certified,
-    /// By list and position.
+    /// Logits `[output token]` by list and position.
     logits: HashMap<(Vec<usize>, usize), Vec<f64>>,
 }
 
 pub(super) const SLACK: f64 = 0.01;
-pub(super) const STEP: f64 = 1.0 / 512.0;
+pub(super) const FLOOR_UNIT: f64 = 1.0 / 512.0;
 
 impl World {
     pub fn new(
@@ -36,21 +36,21 @@ impl World {
         let data = Dataset::from_inputs(&task, &inputs).unwrap();
         // By an engine of its own, in f64.
         let found = Plain::new().logits(&model.cast::<f64>(), data.tokens(), data.positions()).unwrap();
-        let of_list = |(list, position): (usize, usize)| {
+        let by_list = |(list, position): (usize, usize)| {
             let row = found.slice(ndarray::s![list, position, ..]).to_vec();
             ((inputs[list].iter().map(|t| *t as usize).collect(), position), row)
         };
         let pairs = (0..inputs.len()).flat_map(|list| (0..list_len).map(move |position| (list, position)));
-        let logits = pairs.map(of_list).collect();
+        let logits = pairs.map(by_list).collect();
         let circuits = Circuits::new(&model, sizes).unwrap();
         let certified = Certified::of(&[]);
         Self { counts: Counts::new(sizes).unwrap(), task, sizes, model, circuits, certified, logits }
     }
 
-    pub fn terms(&self) -> Terms<'_> {
+    pub fn context(&self) -> Context<'_> {
         let (circuits, counts) = (&self.circuits, &self.counts);
         let certified = &self.certified;
-        Terms { certified, circuits, counts, slack: SLACK, step: STEP, vectors: Vectors::best() }
+        Context { certified, circuits, counts, slack: SLACK, floor_unit: FLOOR_UNIT, vectors: Vectors::best() }
     }
 
     /// The logits of a class's list, given by numbers.
@@ -86,8 +86,15 @@ pub(super) fn write_signed(bytes: &mut Vec<u8>, number: i64) {
     write_number(bytes, (number << 1 ^ number >> 63) as u64);
 }
 
-/// Whether a floor of head h is verified.
-fn is_floor(contests: &mut Contests, side: Side, region: &[u16], heads: usize, h: usize, floor: i64) -> bool {
+/// True if a floor of head h is verified.
+fn is_floor(
+    differences: &mut LogitDifferences,
+    side: Side,
+    region: &[u16],
+    heads: usize,
+    h: usize,
+    floor: i64,
+) -> bool {
     // With all other floors as low as can be, and cells that claim nothing.
     let mut bytes = Vec::new();
     write_number(&mut bytes, 1 << (h + 1) | 1);
@@ -96,17 +103,17 @@ fn is_floor(contests: &mut Contests, side: Side, region: &[u16], heads: usize, h
     bytes.extend(vec![0; heads - 1]);
     let mut floors = vec![Some(i64::MIN); heads];
     floors[h] = None;
-    contests.replay(side, region, &mut floors, &mut vec![0; region.len()], &mut Reader::new(&bytes)).is_ok()
+    differences.replay(side, region, &mut floors, &mut vec![0; region.len()], &mut Reader::new(&bytes)).is_ok()
 }
 
 /// The highest floors that are verified.
-fn tight_floors(contests: &mut Contests, side: Side, region: &[u16], heads: usize) -> Vec<i64> {
+fn tight_floors(differences: &mut LogitDifferences, side: Side, region: &[u16], heads: usize) -> Vec<i64> {
     let tight = |h: usize| {
         let (mut holds, mut fails) = (-1 << 24, 1 << 24);
-        assert!(is_floor(contests, side, region, heads, h, holds));
+        assert!(is_floor(differences, side, region, heads, h, holds));
         while fails - holds > 1 {
             let middle = (holds + fails) / 2;
-            if is_floor(contests, side, region, heads, h, middle) { holds = middle } else { fails = middle }
+            if is_floor(differences, side, region, heads, h, middle) { holds = middle } else { fails = middle }
         }
         holds
     };
@@ -125,17 +132,17 @@ fn write_cells(bytes: &mut Vec<u8>, heads: usize, deep: usize, rng: &mut Twister
     }
 }
 
-/// A claim about a contest: floors near the tight ones, with cells or without.
+/// A claim about a difference: floors near the tight ones, with cells or without.
 fn write_floors(
     bytes: &mut Vec<u8>,
-    contests: &mut Contests,
+    differences: &mut LogitDifferences,
     side: Side,
     region: &[u16],
     heads: usize,
     before: &[Option<i64>],
     rng: &mut Twister,
 ) {
-    let tight = tight_floors(contests, side, region, heads);
+    let tight = tight_floors(differences, side, region, heads);
     let cells = below(rng, 5) > 0;
     write_number(bytes, ((1 << heads) - 1) << 1 | u64::from(cells));
     for (tight, before) in tight.iter().zip(before) {
@@ -147,9 +154,9 @@ fn write_floors(
 }
 
 #[test]
-fn what_a_contest_strikes_out_is_decided() {
+fn what_a_dominance_claim_removes_is_decided() {
     let mut rng = random::stream(4, "test/contests");
-    let (mut closed, mut struck, mut claims) = (0, 0, 0);
+    let (mut closed, mut removed, mut claims) = (0, 0, 0);
     for seed in 0..48 {
         let heads = 1 + seed as usize % 3;
         let (norm, positions) = (NORMS[seed as usize / 3 % 3], POSITIONS[seed as usize / 9 % 2]);
@@ -161,23 +168,25 @@ fn what_a_contest_strikes_out_is_decided() {
             let region = random_region(&members, &mut rng);
             let lists: Vec<_> = lists_of(&class, &members).into_iter().filter(|list| is_in(&region, list)).collect();
             let slack = if rng.next_u32() & 1 == 0 { SLACK } else { 0.9 };
-            let terms = Terms { slack, ..world.terms() };
-            let mut contests = Contests::new(terms, &class, Members::new(world.sizes, &class));
+            let context = Context { slack, ..world.context() };
+            let mut differences = LogitDifferences::new(context, &class, Members::new(world.sizes, &class));
             let rival = (class.target + 1 + below(&mut rng, world.circuits.outputs - 1)) % world.circuits.outputs;
-            for side in [Side::Right(rival), Side::Wrong(rival)] {
+            for side in [Side::Target(rival), Side::Rival(rival)] {
                 let (winner, loser) = match side {
-                    Side::Right(_) => (class.target, rival),
-                    Side::Wrong(_) => (rival, class.target),
+                    Side::Target(_) => (class.target, rival),
+                    Side::Rival(_) => (rival, class.target),
                 };
                 if lists.is_empty() {
                     continue;
                 }
                 let mut bytes = Vec::new();
                 let none = vec![None; heads];
-                write_floors(&mut bytes, &mut contests, side, &region, heads, &none, &mut rng);
+                write_floors(&mut bytes, &mut differences, side, &region, heads, &none, &mut rng);
                 let (mut floors, mut kept) = (none, vec![0; region.len()]);
                 let mut reader = Reader::new(&bytes);
-                let Ok(closes) = contests.replay(side, &region, &mut floors, &mut kept, &mut reader) else { continue };
+                let Ok(closes) = differences.replay(side, &region, &mut floors, &mut kept, &mut reader) else {
+                    continue;
+                };
                 assert!(reader.is_empty());
                 claims += 1;
                 closed += usize::from(closes);
@@ -186,28 +195,34 @@ fn what_a_contest_strikes_out_is_decided() {
                     let wins = logits[winner] - logits[loser] > slack;
                     let is_kept = !closes && is_in(&kept, list);
                     assert!(wins || is_kept, "{side:?} {} {list:?} in {region:?}: {kept:?}", class.name());
-                    struck += usize::from(!closes && !is_kept);
+                    removed += usize::from(!closes && !is_kept);
                 }
             }
         }
     }
-    assert!(claims > 300 && closed > 30 && struck > 100, "{claims} {closed} {struck}");
+    assert!(claims > 300 && closed > 30 && removed > 100, "{claims} {closed} {removed}");
 }
 
-/// A proof that goes on until single lists, with random steps on the way.
-pub(super) struct Prover<'a> {
+/// Writer of random proofs that branch down to single lists, with random moves on the way.
+pub(super) struct ProofWriter<'a> {
     world: &'a World,
     class: Class,
     members: Members,
-    contests: Contests<'a>,
-    /// How often a step is taken, and a part left open, of 100.
+    differences: LogitDifferences<'a>,
+    /// Percentages of nodes with moves, and of nodes left open.
     often: [usize; 2],
 }
 
-impl<'a> Prover<'a> {
+impl<'a> ProofWriter<'a> {
     pub fn new(world: &'a World, class: Class, often: [usize; 2]) -> Self {
         let members = || Members::new(world.sizes, &class);
-        Self { contests: Contests::new(world.terms(), &class, members()), members: members(), world, class, often }
+        Self {
+            differences: LogitDifferences::new(world.context(), &class, members()),
+            members: members(),
+            world,
+            class,
+            often,
+        }
     }
 
     fn write(&mut self, bytes: &mut Vec<u8>, region: &[u16], floors: &[Vec<Option<i64>>], rng: &mut Twister) {
@@ -218,16 +233,16 @@ impl<'a> Prover<'a> {
             let right = below(rng, 3) > 0;
             let mut needed = vec![0; region.len()];
             for rival in (0..outputs).filter(|rival| *rival != self.class.target) {
-                let side = if right { Side::Right(rival) } else { Side::Wrong(rival) };
+                let side = if right { Side::Target(rival) } else { Side::Rival(rival) };
                 if !right && below(rng, outputs) > 0 {
                     continue;
                 }
                 let none = vec![None; heads];
                 let before = if right { &floors[rival] } else { &none };
                 let mut claim = Vec::new();
-                write_floors(&mut claim, &mut self.contests, side, &region, heads, before, rng);
+                write_floors(&mut claim, &mut self.differences, side, &region, heads, before, rng);
                 let (mut after, mut kept) = (before.clone(), vec![0; region.len()]);
-                match self.contests.replay(side, &region, &mut after, &mut kept, &mut Reader::new(&claim)) {
+                match self.differences.replay(side, &region, &mut after, &mut kept, &mut Reader::new(&claim)) {
                     Ok(_) => {
                         bytes.push(if right { tag::RIGHT } else { tag::WRONG });
                         write_number(bytes, rival as u64);
@@ -266,7 +281,7 @@ impl<'a> Prover<'a> {
         }
     }
 
-    /// Of the whole class.
+    /// A proof of the whole class.
     pub fn proof(&mut self, rng: &mut Twister) -> Vec<u8> {
         let mut bytes = Vec::new();
         let floors = vec![vec![None; self.world.circuits.heads]; self.world.circuits.outputs];
@@ -285,9 +300,9 @@ fn whole_proofs_count_no_more_than_there_is() {
         let classes: Vec<Class> = world.counts.classes().collect();
         for often in [[0, 0], [100, 10], [30, 30], [20, 0]] {
             let class = classes[below(&mut rng, classes.len())];
-            let mut prover = Prover::new(&world, class, often);
+            let mut prover = ProofWriter::new(&world, class, often);
             let proof = prover.proof(&mut rng);
-            let lists = Replay::new(world.terms(), class).run(&proof).unwrap();
+            let lists = Replay::new(world.context(), class).run(&proof).unwrap();
             let truth = world.truth(&class, &prover.members);
             assert_eq!(Reader::new(&proof).class(heads).unwrap(), proof);
             assert!(lists.right <= truth.0 && lists.wrong <= truth.1, "{} {lists:?} {truth:?}", class.name());
@@ -308,7 +323,7 @@ fn no_bytes_make_the_replay_panic_or_lie() {
     let classes: Vec<Class> = world.counts.classes().collect();
     for turn in 0..3000 {
         let class = classes[below(&mut rng, classes.len())];
-        let mut prover = Prover::new(&world, class, [30, 5]);
+        let mut prover = ProofWriter::new(&world, class, [30, 5]);
         let truth = world.truth(&class, &prover.members);
         let mut bytes = if turn % 2 == 0 { prover.proof(&mut rng) } else { Vec::new() };
         if turn % 2 == 1 {
@@ -322,7 +337,7 @@ fn no_bytes_make_the_replay_panic_or_lie() {
         }
         let bytes = &bytes[..bytes.len() - below(&mut rng, 3).min(bytes.len())];
         let _ = Reader::new(bytes).class(2);
-        if let Ok(lists) = Replay::new(world.terms(), class).run(bytes) {
+        if let Ok(lists) = Replay::new(world.context(), class).run(bytes) {
             assert!(lists.right <= truth.0 && lists.wrong <= truth.1, "{} {bytes:?}", class.name());
         }
     }

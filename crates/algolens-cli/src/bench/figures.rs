@@ -1,30 +1,30 @@
-//! Figures of one form, by the clock.
+//! How fast one backend is, by the clock.
 
 use super::workload::Workload;
 use algolens::{Result, engine::Engine, model::Params, train::Adam};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
-/// Lists of the larger forward pass.
+/// The number of lists in the larger forward pass.
 pub const MANY: usize = 20_480;
 
-/// How fast a form is, and what memory it takes.
+/// A backend's times and the memory that it takes.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Figures {
-    /// Of a training step: the median.
+    /// The median time of a training step, in milliseconds.
     pub train_ms: f64,
-    /// The least.
+    /// The least time of a training step, in milliseconds.
     pub train_ms_min: f64,
-    /// Lists of a batch, from tokens to judged predictions, with the same weights from call to call.
+    /// The lists of a batch that a second takes from tokens to judged predictions, with the same weights from call to call.
     pub forward_lists_per_s: f64,
-    /// The same of [`MANY`] lists at once.
+    /// The lists a second where [`MANY`] go at once.
     pub forward_lists_per_s_20480: f64,
     /// The most memory that the process had, in 10⁶ bytes; where the system tells.
     pub peak_memory_mb: Option<f64>,
 }
 
 impl Figures {
-    /// Runs a form for so many seconds a figure.
+    /// Runs an engine for so many seconds a figure.
     ///
     /// # Errors
     /// What the engine refuses.
@@ -76,7 +76,7 @@ fn times(seconds: f64, mut call: impl FnMut(usize) -> Result<()>) -> Result<Vec<
     Ok(times)
 }
 
-/// Of sorted numbers.
+/// The median of sorted numbers.
 fn median(sorted: &[f64]) -> f64 {
     let half = sorted.len() / 2;
     if sorted.len().is_multiple_of(2) { (sorted[half - 1] + sorted[half]) / 2.0 } else { sorted[half] }

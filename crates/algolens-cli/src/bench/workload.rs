@@ -1,4 +1,4 @@
-//! What is run to be timed: a model, and lists that it could learn from.
+//! The work that is timed: a model, and lists that it could learn from.
 
 use super::{Args, figures::MANY};
 use crate::{data, load::Opened};
@@ -12,16 +12,16 @@ use algolens::{
 };
 use ndarray::{Array2, s};
 
-/// Batches that training steps take in turn.
+/// The number of batches that training steps take in turn.
 const BATCHES: usize = 16;
-/// Of lists and untrained weights.
+/// The seed of lists and untrained weights.
 const SEED: u64 = 0;
 
 /// A model, lists and an optimizer.
 pub struct Workload {
     /// The model.
     pub model: Model,
-    /// What training steps are by.
+    /// The recipe whose optimizer takes the training steps.
     pub recipe: Recipe,
     tokens: Array2<Token>,
     targets: Array2<Token>,
@@ -30,7 +30,7 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// What the flags ask for.
+    /// The work that the flags ask for.
     pub fn of(args: &Args) -> Result<Self> {
         let recipe = Recipe { seed: SEED, ..Recipe::default() };
         let hints = args.hints.hints();
@@ -55,7 +55,7 @@ impl Workload {
         let positions = positions(args.predicted.as_deref(), config, task.as_deref())?;
         let mut rng = random::stream(SEED, "bench");
         let (tokens, targets) = match task {
-            Some(task) => of_task(&*task, config, lists, &positions, &mut rng),
+            Some(task) => task_lists(&*task, config, lists, &positions, &mut rng),
             None => {
                 let tokens = random(lists, config.n_ctx, config.d_vocab, &mut rng);
                 (tokens, random(lists, positions.len(), config.d_vocab_out, &mut rng))
@@ -64,13 +64,13 @@ impl Workload {
         Ok(Self { model, recipe, tokens, targets, positions, batch: args.batch })
     }
 
-    /// The batch of a training step; they recur.
+    /// The batch of a training step; batches recur.
     pub fn batch(&self, step: usize) -> Batch<'_> {
         let from = step % BATCHES * self.batch;
         self.all().slice(from, from + self.batch)
     }
 
-    /// [`MANY`] lists.
+    /// The batch of [`MANY`] lists.
     pub fn many(&self) -> Batch<'_> {
         self.all().slice(0, MANY)
     }
@@ -97,8 +97,8 @@ fn positions(which: Option<&str>, config: &Config, task: Option<&dyn Task>) -> R
     }
 }
 
-/// Lists of a task. Where it predicts nothing, targets are random.
-fn of_task(
+/// Lists of a task, with their targets; where the task predicts nothing, targets are random.
+fn task_lists(
     task: &dyn Task,
     config: &Config,
     lists: usize,
@@ -108,8 +108,8 @@ fn of_task(
     let data = Dataset::generate(task, lists, rng);
     let mut targets = random(lists, positions.len(), config.d_vocab_out, rng);
     for (at, position) in positions.iter().enumerate() {
-        if let Some(of_task) = data.positions().iter().position(|predicted| predicted == position) {
-            targets.slice_mut(s![.., at]).assign(&data.targets().slice(s![.., of_task]));
+        if let Some(slot) = data.positions().iter().position(|predicted| predicted == position) {
+            targets.slice_mut(s![.., at]).assign(&data.targets().slice(s![.., slot]));
         }
     }
     (data.tokens().to_owned(), targets)

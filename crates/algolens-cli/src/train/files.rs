@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where a run's files stand. Each is written whole or not at all, so that the process may end at any moment.
+/// The paths of a run's files. Each is written whole or not at all, so that the process may end at any moment.
 pub struct Files {
     model: PathBuf,
     state: PathBuf,
@@ -86,7 +86,7 @@ impl Files {
         write_whole(&self.state, &run.to_bytes()?)
     }
 
-    /// The log.
+    /// The path of the log.
     pub fn log(&self) -> &Path {
         &self.log
     }

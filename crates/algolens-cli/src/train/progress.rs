@@ -1,4 +1,4 @@
-//! What a person sees of a training run.
+//! A training run as a person sees it.
 
 use crate::terminal::Terminal;
 use algolens::train::{self, Run};
@@ -14,7 +14,7 @@ pub struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    /// Of a run from where it stands.
+    /// The progress of a run, from where it stands.
     pub fn new(run: &Run, terminal: &'a Terminal) -> Self {
         let lists_per_epoch = run.recipe().train_size as u64;
         let lists = lists_per_epoch * run.recipe().epochs as u64;
@@ -24,14 +24,14 @@ impl<'a> Progress<'a> {
         Self { bar, lists_per_epoch, terminal }
     }
 
-    /// A step was taken.
+    /// Shows a step that was taken.
     pub fn step(&self, step: &train::Progress) {
         let (loss, accuracy) = (step.score.loss(), step.score.accuracy());
         self.bar.set_message(format!("epoch {} · loss {loss:.4} · accuracy {accuracy:.4}", step.epoch));
         self.bar.set_position(self.lists_per_epoch * (step.epoch as u64 - 1) + step.examples as u64);
     }
 
-    /// An epoch is done.
+    /// Shows an epoch that is done.
     pub fn epoch(&self, run: &Run) {
         let Some(last) = run.history().last() else { return };
         let line = format!(

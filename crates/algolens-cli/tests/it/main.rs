@@ -1,7 +1,7 @@
 //! The verbs from outside.
 
+mod backend;
 mod bad_input;
-mod engine;
 mod proofs;
 mod train;
 mod verbs;

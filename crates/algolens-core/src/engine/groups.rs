@@ -10,20 +10,20 @@ use fearless_simd_macros::simd;
 pub(super) const GROUPS: usize = 16;
 
 /// The groups that gradients are summed in, at most. Each has sums of its own, which cost as much to clear and to add up
-/// as some lists cost to learn from.
+/// as some sequences cost to learn from.
 pub(super) const LEARNING_GROUPS: usize = GROUPS / 2;
 
-/// Lists of each group when there are this many groups; the last may have fewer.
-pub(super) fn sequences_per_group(lists: usize, groups: usize) -> usize {
-    lists.div_ceil(groups).max(1)
+/// Sequences of each group when there are this many groups; the last may have fewer.
+pub(super) fn sequences_per_group(sequences: usize, groups: usize) -> usize {
+    sequences.div_ceil(groups).max(1)
 }
 
-/// Lists in a chunk, at most: few enough that the activations of a toy model stay in a core's L2 cache.
+/// Sequences in a chunk, at most: few enough that the activations of a toy model stay in a core's L2 cache.
 pub(super) fn sequences_per_chunk(config: &Config, seq: usize) -> usize {
     const MOST_LISTS: usize = 16;
     const MOST_NUMBERS: u128 = 1 << 24;
     let most = MOST_NUMBERS / config.activations(seq).max(1);
-    usize::try_from(most).map_or(MOST_LISTS, |lists| lists.clamp(1, MOST_LISTS))
+    usize::try_from(most).map_or(MOST_LISTS, |sequences| sequences.clamp(1, MOST_LISTS))
 }
 
 /// Each sum ← the sum of its parts, in their order; shares of them in parallel.
@@ -31,8 +31,8 @@ pub(super) fn sum_all(vectors: Vectors, sums: Vec<(&mut [f32], Vec<&[f32]>)>) {
     const SHARE: usize = 4096;
     let shares = sums.into_iter().flat_map(|(sum, parts)| {
         sum.chunks_mut(SHARE).enumerate().map(move |(share, sum)| {
-            let of_share: Vec<&[f32]> = parts.iter().map(|part| &part[share * SHARE..][..sum.len()]).collect();
-            (sum, of_share)
+            let share_parts: Vec<&[f32]> = parts.iter().map(|part| &part[share * SHARE..][..sum.len()]).collect();
+            (sum, share_parts)
         })
     });
     for_each(shares.collect(), |(sum, parts): (&mut [f32], Vec<&[f32]>)| {

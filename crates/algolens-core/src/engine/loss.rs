@@ -76,11 +76,11 @@ pub fn log_softmax<T: Scalar>(logits: ArrayView1<T>) -> Vec<f64> {
 /// How well each target `[batch, position]` is predicted by logits `[batch, position, class]`, in their order.
 pub fn outcomes<T: Scalar>(logits: ArrayView3<T>, targets: ArrayView2<Token>) -> Vec<Outcome> {
     let rows = logits.outer_iter().zip(targets.outer_iter());
-    let of_list = |(logits, targets): (ArrayView2<T>, ArrayView1<Token>)| -> Vec<Outcome> {
+    let sequence_outcomes = |(logits, targets): (ArrayView2<T>, ArrayView1<Token>)| -> Vec<Outcome> {
         let pairs = logits.outer_iter().zip(targets);
         pairs.map(|(row, target)| outcome(row, *target as usize)).collect()
     };
-    rows.flat_map(of_list).collect()
+    rows.flat_map(sequence_outcomes).collect()
 }
 
 /// The score of logits `[batch, position, class]` against targets `[batch, position]`.

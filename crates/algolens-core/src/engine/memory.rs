@@ -15,7 +15,7 @@ use std::{
 
 /// What memory is for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Purpose {
+pub struct BufferKey {
     pub config: Config,
     /// Tokens of a sequence.
     pub seq: usize,
@@ -23,15 +23,15 @@ pub struct Purpose {
     pub positions: Vec<usize>,
 }
 
-impl Purpose {
+impl BufferKey {
     fn new(model: &Model, seq: usize, positions: &[usize]) -> Self {
         Self { config: model.config().clone(), seq, positions: positions.to_vec() }
     }
 }
 
-/// Memory that nobody uses at the moment, all for the purpose of the latest call.
+/// Memory that nobody uses at the moment, all for the key of the latest call.
 pub struct Pool<M> {
-    idle: Mutex<Vec<Kept<M>>>,
+    idle: Mutex<Vec<KeyedBuffer<M>>>,
 }
 
 impl<M> Default for Pool<M> {
@@ -41,12 +41,12 @@ impl<M> Default for Pool<M> {
 }
 
 /// Memory, and what it is for.
-struct Kept<M> {
-    purpose: Purpose,
+struct KeyedBuffer<M> {
+    key: BufferKey,
     memory: M,
 }
 
-impl<M> Deref for Kept<M> {
+impl<M> Deref for KeyedBuffer<M> {
     type Target = M;
 
     fn deref(&self) -> &M {
@@ -54,7 +54,7 @@ impl<M> Deref for Kept<M> {
     }
 }
 
-impl<M> DerefMut for Kept<M> {
+impl<M> DerefMut for KeyedBuffer<M> {
     fn deref_mut(&mut self) -> &mut M {
         &mut self.memory
     }
@@ -62,13 +62,13 @@ impl<M> DerefMut for Kept<M> {
 
 /// Memory in which a backend runs batches that have been checked and have something to predict.
 pub trait Memory: Send {
-    /// Memory for a model and a purpose.
-    fn new(model: &Model, purpose: &Purpose) -> Self;
+    /// Memory for a model and a key.
+    fn new(model: &Model, key: &BufferKey) -> Self;
 
     /// Fills in the logits `[batch, position, d_vocab_out]`.
     fn logits(&mut self, vectors: Vectors, model: &Model, tokens: ArrayView2<Token>, all: &mut Array3<f32>);
 
-    /// Fills in the outcomes, list by list.
+    /// Fills in the outcomes, sequence by sequence.
     fn outcomes(&mut self, vectors: Vectors, model: &Model, batch: Batch, all: &mut [Outcome]);
 
     /// Replaces gradients, and scores the batch.
@@ -94,7 +94,7 @@ impl<M: Memory> Pool<M> {
         let mut all = Array3::zeros((tokens.nrows(), positions.len(), model.config().d_vocab_out));
         if !all.is_empty() {
             parallel::enter(|| {
-                let mut memory = self.take(model, Purpose::new(model, tokens.ncols(), positions));
+                let mut memory = self.take(model, BufferKey::new(model, tokens.ncols(), positions));
                 memory.logits(vectors, model, tokens, &mut all);
                 self.give_back(memory);
             });
@@ -108,7 +108,7 @@ impl<M: Memory> Pool<M> {
         let mut all = vec![Outcome::default(); batch.targets.len()];
         if !all.is_empty() {
             parallel::enter(|| {
-                let mut memory = self.take(model, Purpose::new(model, batch.tokens.ncols(), batch.positions));
+                let mut memory = self.take(model, BufferKey::new(model, batch.tokens.ncols(), batch.positions));
                 memory.outcomes(vectors, model, batch, &mut all);
                 self.give_back(memory);
             });
@@ -131,7 +131,7 @@ impl<M: Memory> Pool<M> {
             return Ok(Score::default());
         }
         let (memory, score) = parallel::enter(|| {
-            let mut memory = self.take(model, Purpose::new(model, batch.tokens.ncols(), batch.positions));
+            let mut memory = self.take(model, BufferKey::new(model, batch.tokens.ncols(), batch.positions));
             let score = memory.loss_and_gradients(vectors, model, batch, gradients);
             (memory, score)
         });
@@ -142,17 +142,17 @@ impl<M: Memory> Pool<M> {
         Ok(score)
     }
 
-    /// Memory of an earlier call for the same purpose, or new memory. What is kept for other purposes is freed.
-    fn take(&self, model: &Model, purpose: Purpose) -> Kept<M> {
+    /// Memory of an earlier call for the same key, or new memory. What is kept for other purposes is freed.
+    fn take(&self, model: &Model, key: BufferKey) -> KeyedBuffer<M> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|kept| kept.purpose == purpose);
+        idle.retain(|kept| kept.key == key);
         let kept = idle.pop();
         drop(idle);
-        kept.unwrap_or_else(|| Kept { memory: M::new(model, &purpose), purpose })
+        kept.unwrap_or_else(|| KeyedBuffer { memory: M::new(model, &key), key })
     }
 
     /// Keeps memory for the next call.
-    fn give_back(&self, memory: Kept<M>) {
+    fn give_back(&self, memory: KeyedBuffer<M>) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
     }
 }

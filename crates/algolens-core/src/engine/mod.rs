@@ -67,10 +67,10 @@ impl<'a> Batch<'a> {
         self.chunks(groups::sequences_per_group(self.tokens.nrows(), groups))
     }
 
-    /// The batch, this many lists at a time.
+    /// The batch, this many sequences at a time.
     fn chunks(self, chunk: usize) -> impl Iterator<Item = Batch<'a>> {
-        let lists = self.tokens.nrows();
-        (0..lists).step_by(chunk).map(move |from| self.slice(from, (from + chunk).min(lists)))
+        let sequences = self.tokens.nrows();
+        (0..sequences).step_by(chunk).map(move |from| self.slice(from, (from + chunk).min(sequences)))
     }
 
     /// Examples `from..to` of the batch.
@@ -170,16 +170,16 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
         self.run(model, tokens, hooks, Filter::Nothing).map(|(logits, _)| logits)
     }
 
-    /// How well the model predicts each target of a batch, list by list.
+    /// How well the model predicts each target of a batch, sequence by sequence.
     ///
     /// # Errors
     /// As [`loss_and_gradients`](Self::loss_and_gradients).
     fn outcomes(&self, model: &Model<T>, batch: Batch) -> Result<Vec<Outcome>> {
         check_batch(model, batch)?;
-        let lists = sequences_at_a_time(batch.positions.len(), model.config().d_vocab_out);
+        let sequences = sequences_at_a_time(batch.positions.len(), model.config().d_vocab_out);
         let mut outcomes = Vec::with_capacity(batch.targets.len());
-        for from in (0..batch.tokens.nrows()).step_by(lists) {
-            let chunk = batch.slice(from, (from + lists).min(batch.tokens.nrows()));
+        for from in (0..batch.tokens.nrows()).step_by(sequences) {
+            let chunk = batch.slice(from, (from + sequences).min(batch.tokens.nrows()));
             let logits = self.logits(model, chunk.tokens, chunk.positions)?;
             outcomes.extend(loss::outcomes(logits.view(), chunk.targets));
         }
@@ -195,7 +195,7 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
     }
 }
 
-/// Of how many lists the logits are computed at a time where nothing else depends on it: memory does not grow with data.
+/// Of how many sequences the logits are computed at a time where nothing else depends on it: memory does not grow with data.
 pub fn sequences_at_a_time(positions: usize, classes: usize) -> usize {
     const MOST_LISTS: usize = 1024;
     const MOST_LOGITS: usize = 1 << 26;

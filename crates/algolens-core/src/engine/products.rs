@@ -52,7 +52,7 @@ impl RowsMut<'_> {
 }
 
 /// Rows that sums and products are made of; one may be kept otherwise than as numbers side by side.
-pub trait Terms: Copy {
+pub trait RowSource: Copy {
     /// What columns of one row are read from.
     type Row: Copy;
 
@@ -63,7 +63,7 @@ pub trait Terms: Copy {
     fn vector<S: Simd>(simd: S, columns: Self::Row, at: usize) -> S::f32s;
 }
 
-impl<'a> Terms for Rows<'a> {
+impl<'a> RowSource for Rows<'a> {
     type Row = &'a [f32];
 
     #[inline(always)]
@@ -78,7 +78,7 @@ impl<'a> Terms for Rows<'a> {
 }
 
 /// Where sums start from, and where they go.
-pub trait Sums {
+pub trait Accumulator {
     /// What the vectors of a row, from a column on, start from.
     fn start<S: Simd, const N: usize>(&self, simd: S, row: usize, column: usize) -> [S::f32s; N];
 
@@ -86,8 +86,8 @@ pub trait Sums {
     fn put<S: Simd, const N: usize>(&mut self, simd: S, row: usize, column: usize, sums: &[S::f32s; N]);
 }
 
-/// Sums that start from zero replace what the rows held.
-impl Sums for RowsMut<'_> {
+/// Accumulator that start from zero replace what the rows held.
+impl Accumulator for RowsMut<'_> {
     #[inline(always)]
     fn start<S: Simd, const N: usize>(&self, simd: S, _: usize, _: usize) -> [S::f32s; N] {
         [S::f32s::splat(simd, 0.0); N]
@@ -159,7 +159,7 @@ macro_rules! with_tile {
 /// Result i ← start + Σ weight(i, k) · row k over all pairs of weights and rows and these terms k, for these results and
 /// columns (whole vectors).
 #[simd]
-pub fn weighted_sums<'a, S: Simd, T: Terms, O: Sums, P: Iterator<Item = (Weights<'a>, T)> + Clone>(
+pub fn weighted_sums<'a, S: Simd, T: RowSource, O: Accumulator, P: Iterator<Item = (Weights<'a>, T)> + Clone>(
     simd: S,
     out: &mut O,
     results: Range<usize>,
@@ -185,8 +185,8 @@ pub fn weighted_sums<'a, S: Simd, T: Terms, O: Sums, P: Iterator<Item = (Weights
 fn weighted_sums_tile<
     'a,
     S: Simd,
-    T: Terms,
-    O: Sums,
+    T: RowSource,
+    O: Accumulator,
     P: Iterator<Item = (Weights<'a>, T)>,
     const M: usize,
     const N: usize,
@@ -205,20 +205,20 @@ fn weighted_sums_tile<
     for (weights, rows) in pairs {
         match weights {
             Weights::Straight(weights) => {
-                let mut of_row = [&weights.data[..0]; M];
-                for (i, of_row) in of_row.iter_mut().enumerate() {
-                    *of_row = &weights.row(first + i)[..terms.end];
+                let mut weight_rows = [&weights.data[..0]; M];
+                for (i, weight_rows) in weight_rows.iter_mut().enumerate() {
+                    *weight_rows = &weights.row(first + i)[..terms.end];
                 }
                 // Unless the compiler takes the rows for unrelated, it loads all weights of a term at once, for which there are
                 // no registers left.
-                let of_row = std::hint::black_box(of_row);
+                let weight_rows = std::hint::black_box(weight_rows);
                 for k in terms.clone() {
                     let row = rows.columns(k, columns.clone());
                     add_term::<S, T, M, N>(
                         simd,
                         &mut sums,
                         #[inline(always)]
-                        |i| of_row[i][k],
+                        |i| weight_rows[i][k],
                         row,
                     );
                 }
@@ -246,7 +246,7 @@ fn weighted_sums_tile<
 
 /// Sum i ← sum i + weight i · row.
 #[inline(always)]
-fn add_term<S: Simd, T: Terms, const M: usize, const N: usize>(
+fn add_term<S: Simd, T: RowSource, const M: usize, const N: usize>(
     simd: S,
     sums: &mut [[S::f32s; N]; M],
     weight: impl Fn(usize) -> f32,
@@ -270,7 +270,7 @@ pub const DOTS: usize = 4;
 /// Result (i, j) ← row i of a · row j of b, over `width` numbers (whole vectors), for these rows of a and the first
 /// `columns` rows of b.
 #[simd]
-pub fn dot_products<S: Simd, T: Terms>(
+pub fn dot_products<S: Simd, T: RowSource>(
     simd: S,
     out: &mut RowsMut<'_>,
     a: Rows<'_>,
@@ -302,7 +302,7 @@ pub fn dot_products<S: Simd, T: Terms>(
 
 #[simd]
 #[expect(clippy::too_many_arguments, reason = "two matrices, the tile's place and its size")]
-fn dots_tile<S: Simd, T: Terms, const M: usize>(
+fn dots_tile<S: Simd, T: RowSource, const M: usize>(
     simd: S,
     out: &mut RowsMut<'_>,
     a: Rows<'_>,
@@ -322,14 +322,14 @@ fn dots_tile<S: Simd, T: Terms, const M: usize>(
     }
     let mut sums = [[S::f32s::splat(simd, 0.0); DOTS]; M];
     for at in (0..width).step_by(S::f32s::LEN) {
-        let mut of_b = [S::f32s::splat(simd, 0.0); DOTS];
+        let mut b_vectors = [S::f32s::splat(simd, 0.0); DOTS];
         for j in 0..DOTS {
-            of_b[j] = T::vector(simd, b_rows[j], at);
+            b_vectors[j] = T::vector(simd, b_rows[j], at);
         }
         for i in 0..M {
-            let of_a = get(simd, &a_rows[i][at..at + S::f32s::LEN]);
+            let a_vector = get(simd, &a_rows[i][at..at + S::f32s::LEN]);
             for j in 0..DOTS {
-                sums[i][j] = of_a.mul_add(of_b[j], sums[i][j]);
+                sums[i][j] = a_vector.mul_add(b_vectors[j], sums[i][j]);
             }
         }
     }
@@ -375,10 +375,10 @@ mod tests {
             let columns = first[1] * LANES..(first[1] + vectors) * LANES;
             let terms = first[2]..first[2] + terms;
             let weights = numbers(results.end, terms.end + 1, seed);
-            let of_terms = numbers(terms.end + 1, columns.end, seed + 1);
+            let term_rows = numbers(terms.end + 1, columns.end, seed + 1);
             let product = weights
                 .slice(s![results.clone(), terms.clone()])
-                .dot(&of_terms.slice(s![terms.clone(), columns.clone()]));
+                .dot(&term_rows.slice(s![terms.clone(), columns.clone()]));
             let held = numbers(results.end, columns.end, seed + 2);
             let mut expected = held.clone();
             expected.slice_mut(s![results.clone(), columns.clone()]).assign(&product);
@@ -389,7 +389,7 @@ mod tests {
                     let mut out = rows_mut(&mut found);
                     let (results, columns, terms) = (results.clone(), columns.clone(), terms.clone());
                     dispatch!(level, simd => weighted_sums(
-                        simd, &mut out, results.clone(), columns.clone(), once((weights, rows(&of_terms))), terms.clone()
+                        simd, &mut out, results.clone(), columns.clone(), once((weights, rows(&term_rows))), terms.clone()
                     ));
                     prop_assert_eq!(&found, &expected, "{:?}", level);
                 }

@@ -22,7 +22,7 @@ pub struct Block {
     pub seen: usize,
 }
 
-/// All predicted positions of a list.
+/// All predicted positions of a sequence.
 #[derive(Clone, Debug)]
 pub struct Queries {
     /// In the order in which they were asked for.

@@ -32,7 +32,7 @@ pub fn seen_or_hidden<S: Simd>(simd: S, scores: S::f32s, first: usize, seen: usi
 pub struct Prediction {
     /// The largest logit.
     most: f32,
-    of_target: f32,
+    target_logit: f32,
     right: bool,
     /// Of the exponentials.
     sum: f32,
@@ -42,10 +42,10 @@ impl Prediction {
     /// Of padded logits, before their exponentials are known.
     #[inline(always)]
     pub fn of<S: Simd>(simd: S, logits: &[f32], target: usize) -> Self {
-        let (most, of_target) = (max_of(simd, logits), logits[target]);
+        let (most, target_logit) = (max_of(simd, logits), logits[target]);
         // The first of equals is the prediction.
-        let right = of_target == most && logits[..target].iter().fold(true, |first, logit| first & (*logit != most));
-        Self { most, of_target, right, sum: 1.0 }
+        let right = target_logit == most && logits[..target].iter().fold(true, |first, logit| first & (*logit != most));
+        Self { most, target_logit, right, sum: 1.0 }
     }
 
     /// Replaces the logits by their exponentials less the largest logit.
@@ -57,7 +57,7 @@ impl Prediction {
     /// How well the target is predicted, once the exponentials are known.
     #[inline(always)]
     pub fn outcome(&self) -> Outcome {
-        let log_prob = f64::from(self.of_target - self.most) - f64::from(self.sum.ln());
+        let log_prob = f64::from(self.target_logit - self.most) - f64::from(self.sum.ln());
         Outcome { log_prob, right: self.right }
     }
 

@@ -184,9 +184,9 @@ pub fn sums_of_four<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [f32; 4] {
     let even = S::mask32s::from_bitmask(simd, 0x5555);
     let firsts = even.select(ac, bd.slide_within_blocks::<3>(bd));
     let seconds = even.select(ac.slide_within_blocks::<1>(ac), bd);
-    let of_blocks = firsts + seconds;
+    let block_sums = firsts + seconds;
     let mut sums = [0.0; 4];
-    for block in of_blocks.as_slice().chunks_exact(4) {
+    for block in block_sums.as_slice().chunks_exact(4) {
         sums.iter_mut().zip(block).for_each(|(sum, part)| *sum += part);
     }
     sums

@@ -148,8 +148,8 @@ impl Config {
         let [l, h, d, e, o, seq] =
             [self.n_layers, self.n_heads, self.d_model, self.d_head, self.d_vocab_out, seq].map(|size| size as u128);
         let d_mlp = self.mlp.map_or(0, |mlp| mlp.d_mlp as u128);
-        let of_block = seq * (12 * d + 4 * h * e + 2 * d_mlp) + 2 * h * seq * seq;
-        l * of_block + seq * (8 * d + 4 * h * e + d_mlp + o) + h * seq * seq
+        let block_numbers = seq * (12 * d + 4 * h * e + 2 * d_mlp) + 2 * h * seq * seq;
+        l * block_numbers + seq * (8 * d + 4 * h * e + d_mlp + o) + h * seq * seq
     }
 
     /// An upper bound on the parameters.

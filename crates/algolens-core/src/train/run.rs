@@ -147,15 +147,15 @@ impl Run {
             std::mem::swap(rows, next);
             let name = || format!("loss at step {} of epoch {}", at + 1, epoch + 1);
             let step = || -> Result<Score> {
-                let of_batch = engine.loss_and_gradients(&model, rows.batch(train), gradients)?;
-                check_finite(of_batch.loss(), name)?;
+                let batch_score = engine.loss_and_gradients(&model, rows.batch(train), gradients)?;
+                check_finite(batch_score.loss(), name)?;
                 adam.step(rate, model.params.values_mut(), gradients.values());
-                Ok(of_batch)
+                Ok(batch_score)
             };
             let following = batches.next().unwrap_or_default();
-            let (of_batch, ()) = parallel::join(step, || next.gather(train, following));
-            let of_batch = of_batch?;
-            score.add(of_batch);
+            let (batch_score, ()) = parallel::join(step, || next.gather(train, following));
+            let batch_score = batch_score?;
+            score.add(batch_score);
             tell(
                 observer,
                 Event::Step(Progress {
@@ -170,9 +170,9 @@ impl Run {
                 tell(observer, Event::Checkpoint { steps: adam.steps(), model: &model })?;
             }
         }
-        let of_validation = engine.score(&model, validation.into())?;
-        check_finite(of_validation.loss(), || format!("validation loss after epoch {}", epoch + 1))?;
-        let record = EpochRecord::new(&self.recipe, &self.history, score, of_validation);
+        let validation_score = engine.score(&model, validation.into())?;
+        check_finite(validation_score.loss(), || format!("validation loss after epoch {}", epoch + 1))?;
+        let record = EpochRecord::new(&self.recipe, &self.history, score, validation_score);
         if record.best {
             self.best.clone_from(&model.params);
         }

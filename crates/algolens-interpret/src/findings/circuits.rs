@@ -1,9 +1,10 @@
-//! Claims about what heads write: copying, the split of the vocabulary, and what surrounds the diagonal.
+//! Claims about OV circuits and the direct path: copying, the split of the vocabulary, cells beside the diagonal.
 
 use super::{Claim, Evidence, Measured, Unit, percent};
 use crate::attention::share;
 use algolens_core::task::Token;
 
+/// The claims about OV circuits and the direct path.
 pub const CLAIMS: &[Claim] = &[
     Claim {
         id: "copying",
@@ -12,7 +13,7 @@ pub const CLAIMS: &[Claim] = &[
         unit: Unit::Share,
         thresholds: "holds from 95 %, partly from 50 %",
         measured: |evidence| {
-            let copied = evidence.serving.copied;
+            let copied = evidence.copy_heads.copied;
             let values = evidence.task.max_value() + 1;
             Measured::at_least(copied, [0.95, 0.5], format!("{:.0} of {values}", copied * f64::from(values)))
         },
@@ -76,8 +77,9 @@ pub const CLAIMS: &[Claim] = &[
     },
 ];
 
+/// The number of ranges with one copying head.
 fn split(evidence: &Evidence) -> Measured {
-    let (ranges, heads) = (&evidence.serving.ranges, evidence.heads());
+    let (ranges, heads) = (&evidence.copy_heads.ranges, evidence.heads());
     if heads < 2 {
         return Measured::not_asked("a single head");
     }
@@ -89,32 +91,34 @@ fn split(evidence: &Evidence) -> Measured {
     Measured::judged(count as f64, within(2 * heads), within(4 * heads), shown.join(", ") + more)
 }
 
-/// How far from the diagonal its surroundings go.
+/// Largest distance from the diagonal at which OV is averaged.
 const OFFSETS: i64 = 4;
 
 impl Evidence {
-    /// The mean of OV\[s, s + offset\] in the head that serves s, for offsets −4 to 4, over the values s for which s + offset
-    /// is a value.
+    /// The mean of OV\[s, s + offset\] in the copying head of s, for offsets −4 to 4, over the values s for which s + offset is a
+    /// value.
     pub fn ov_offsets(&self) -> Vec<(i64, f64)> {
         let mean = |offset: i64| {
-            let at = self.values().filter_map(|s| {
+            let cells = self.values().filter_map(|s| {
                 let prediction = usize::try_from(i64::from(s) + offset).ok()?;
                 (prediction <= self.task.max_value() as usize)
-                    .then(|| f64::from(self.circuits.W_OV_full[[self.server(s), s as usize, prediction]]))
+                    .then(|| f64::from(self.circuits.W_OV_full[[self.copying_head(s), s as usize, prediction]]))
             });
-            let all: Vec<f64> = at.collect();
-            (!all.is_empty()).then(|| (offset, all.iter().sum::<f64>() / all.len() as f64))
+            let cells: Vec<f64> = cells.collect();
+            (!cells.is_empty()).then(|| (offset, cells.iter().sum::<f64>() / cells.len() as f64))
         };
         (-OFFSETS..=OFFSETS).filter_map(mean).collect()
     }
 }
 
+/// The mean OV below the diagonal less that above it, relative to the mean size of the diagonal.
 fn ov_asymmetry(evidence: &Evidence) -> Measured {
     let offsets = evidence.ov_offsets();
     let at = |offset: i64| offsets.iter().find(|(o, _)| *o == offset).map(|(_, mean)| *mean);
     let (Some(below), Some(above)) = (at(-1), at(1)) else { return Measured::not_asked("a single value") };
     // The circuit is drawn without the norm's scale: only its ratios mean something.
-    let diagonal = evidence.values().map(|s| evidence.circuits.W_OV_full[[evidence.server(s), s as usize, s as usize]]);
+    let diagonal =
+        evidence.values().map(|s| evidence.circuits.W_OV_full[[evidence.copying_head(s), s as usize, s as usize]]);
     let unit = diagonal.map(|ov| f64::from(ov.abs())).sum::<f64>() / f64::from(evidence.task.max_value() + 1);
     let unit = unit.max(f64::MIN_POSITIVE);
     let shown = offsets.iter().map(|(offset, mean)| format!("{offset:+}: {:+.2}", mean / unit)).collect::<Vec<_>>();
@@ -122,22 +126,23 @@ fn ov_asymmetry(evidence: &Evidence) -> Measured {
     Measured::judged((below - above) / unit, below > 0.0 && above < 0.0, below > above, detail)
 }
 
-/// The share of negative OV diagonals: in the other heads where the main head serves, or in the main head where others do.
-fn anti_copying(evidence: &Evidence, where_main_serves: bool) -> Option<(f64, String)> {
+/// The share of negative OV diagonals: in the other heads over the values that the main head copies, or in the main head over
+/// the values that others copy.
+fn anti_copying(evidence: &Evidence, where_main_copies: bool) -> Option<(f64, String)> {
     let main = evidence.main_head();
     let diagonal = |head: usize, value: Token| evidence.circuits.W_OV_full[[head, value as usize, value as usize]];
-    let of_main = evidence.values().filter(|value| (evidence.server(*value) == main) == where_main_serves);
-    let others: Vec<usize> = (0..evidence.heads()).filter(|head| (*head == main) != where_main_serves).collect();
+    let values = evidence.values().filter(|value| (evidence.copying_head(*value) == main) == where_main_copies);
+    let heads: Vec<usize> = (0..evidence.heads()).filter(|head| (*head == main) != where_main_copies).collect();
     let cells: Vec<(usize, Token)> =
-        of_main.flat_map(|value| others.iter().map(move |head| (*head, value)).collect::<Vec<_>>()).collect();
+        values.flat_map(|value| heads.iter().map(move |head| (*head, value)).collect::<Vec<_>>()).collect();
     if cells.is_empty() || evidence.heads() < 2 {
         return None;
     }
     let anti = share(&cells, |(head, value)| diagonal(*head, *value) < 0.0);
-    let who = if where_main_serves { format!("heads other than 0.{main}") } else { format!("head 0.{main}") };
-    let at = |(head, value): &(usize, Token)| f64::from(diagonal(*head, *value));
-    let mean = cells.iter().map(at).sum::<f64>() / cells.len() as f64;
-    let kept = cells.iter().map(|(_, value)| f64::from(diagonal(evidence.server(*value), *value)));
-    let relative = mean / (kept.sum::<f64>() / cells.len() as f64);
+    let who = if where_main_copies { format!("heads other than 0.{main}") } else { format!("head 0.{main}") };
+    let number = |(head, value): &(usize, Token)| f64::from(diagonal(*head, *value));
+    let mean = cells.iter().map(number).sum::<f64>() / cells.len() as f64;
+    let copying = cells.iter().map(|(_, value)| f64::from(diagonal(evidence.copying_head(*value), *value)));
+    let relative = mean / (copying.sum::<f64>() / cells.len() as f64);
     Some((anti, format!("{who}: mean diagonal {} of the serving head's", percent(relative))))
 }

@@ -1,13 +1,12 @@
-//! What is measured of a model before its claims are judged.
+//! The evidence that claims are judged by: everything measured of one model.
 
 use super::experiments::{ToZero, WithoutDirectPath, to_zero, without_direct_path};
 use crate::{
-    AttentionStatistics, Circuits, CloseTriples, EffectiveQk, Head, Serving, SmallestPoint, Step, Subject,
+    AttentionStatistics, Circuits, CloseTriples, CopyHeads, EffectiveQk, Head, PredictionSite, SmallestPoint, Subject,
     attention::statistics,
-    circuits, close_triples, direct_path, effective_qk,
-    families::{gap_steps, smallest_points},
-    serving,
-    steps::steps,
+    circuits, close_triples, copy_heads, direct_path, effective_qk,
+    families::{gap_sites, smallest_points},
+    sites::prediction_sites,
 };
 use algolens_core::{
     Result,
@@ -16,21 +15,21 @@ use algolens_core::{
 use ndarray::Array2;
 use std::collections::BTreeMap;
 
-/// How much of everything is measured.
+/// Sample sizes and the seed of the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Lists of each member of a family (each gap, each smallest value).
+pub struct EvidenceOptions {
+    /// Number of lists of each member of a family (each gap, each smallest value).
     pub family_size: usize,
-    /// Lists of each close triple.
+    /// Number of lists of each close triple.
     pub triple_lists: usize,
-    /// Lists that the effective QK map is averaged over.
+    /// Number of lists that the effective QK map is averaged over.
     pub effective_size: usize,
-    /// What lists are drawn from.
+    /// The seed that lists are drawn from.
     pub seed: u32,
 }
 
-impl Options {
-    /// Enough for every number that a study shows; less of each for vocabularies that have very many.
+impl EvidenceOptions {
+    /// Sample sizes for every number that a study shows; smaller ones for large vocabularies.
     pub fn new(task: &SortedList, seed: u32) -> Self {
         const FAMILY_LISTS: usize = 10_000;
         const TRIPLE_LISTS: usize = 200;
@@ -50,34 +49,34 @@ impl Options {
 pub struct Evidence {
     /// The task.
     pub task: SortedList,
-    /// What the weights alone say.
+    /// The full OV and QK circuits.
     pub circuits: Circuits,
-    /// What a token does to the logits at its own position, `[source, prediction]`.
+    /// The direct path `W_E W_U [source, prediction]`.
     pub direct_path: Array2<f32>,
-    /// What the model really scores.
+    /// The effective QK map.
     pub effective: EffectiveQk,
-    /// Which head serves which value.
-    pub serving: Serving,
-    /// The steps of the evaluation data.
-    pub steps: Vec<Step>,
-    /// Their attention.
+    /// The copying head of each value.
+    pub copy_heads: CopyHeads,
+    /// The prediction sites of the evaluation data.
+    pub sites: Vec<PredictionSite>,
+    /// The attention statistics of these sites.
     pub attention: AttentionStatistics,
-    /// What mean-ablating each head of the model costs, in nats.
+    /// The cost of mean-ablating each head of the model, in nats.
     pub ablation: BTreeMap<Head, f64>,
-    /// The steps over every gap.
-    pub gaps: Vec<(u32, Vec<Step>)>,
-    /// SEP in front of every smallest value.
+    /// The prediction sites in front of every gap.
+    pub gaps: Vec<(u32, Vec<PredictionSite>)>,
+    /// The statistics at SEP for every smallest value.
     pub smallest: Vec<SmallestPoint>,
-    /// The close triples.
+    /// The attributions of the close triples.
     pub triples: CloseTriples,
-    /// d, d+1, d+2 without the direct path; none where lists are too short.
+    /// Accuracy at d in lists with d, d+1 and d+2, with and without the direct path; none where lists are too short.
     pub without_direct_path: Option<WithoutDirectPath>,
-    /// Where a large value could attend to 0: `[query term, key term]` of the score of 0 less that of the right answer.
+    /// The score terms that keep a large value from attending to 0; none where lists are too short.
     pub to_zero: Option<ToZero>,
 }
 
 impl Evidence {
-    /// Measures a model. `data` is what it is evaluated on, and `ablation` what mean-ablating each head costs it there.
+    /// The evidence of a model. `data` is its evaluation data, and `ablation` the cost of mean-ablating each head there, in nats.
     ///
     /// # Errors
     /// A model that is not of the task.
@@ -86,48 +85,48 @@ impl Evidence {
         task: &SortedList,
         data: &Dataset,
         ablation: BTreeMap<Head, f64>,
-        options: Options,
+        options: EvidenceOptions,
     ) -> Result<Self> {
-        let Options { family_size, triple_lists, effective_size, seed } = options;
+        let EvidenceOptions { family_size, triple_lists, effective_size, seed } = options;
         let circuits = circuits(subject.model, 0)?;
-        let serving = serving(&circuits, task.max_value() as usize + 1)?;
-        let steps = steps(subject, task, 0, data)?;
+        let copy_heads = copy_heads(&circuits, task.max_value() as usize + 1)?;
+        let sites = prediction_sites(subject, task, 0, data)?;
         Ok(Self {
             direct_path: direct_path(subject.model),
             effective: effective_qk(subject, &task.dataset(effective_size, seed))?,
-            attention: statistics(&steps, task, Head::of_layer(subject.model.config(), 0)),
+            attention: statistics(&sites, task, Head::of_layer(subject.model.config(), 0)),
             ablation,
-            gaps: gap_steps(subject, task, family_size, seed)?,
+            gaps: gap_sites(subject, task, family_size, seed)?,
             smallest: smallest_points(subject, task, family_size, seed)?,
-            triples: close_triples(subject, task, &serving, triple_lists, seed)?,
+            triples: close_triples(subject, task, &copy_heads, triple_lists, seed)?,
             without_direct_path: without_direct_path(subject, task, data, seed)?,
             to_zero: to_zero(subject, task, &circuits, family_size, seed)?,
             task: task.clone(),
             circuits,
-            serving,
-            steps,
+            copy_heads,
+            sites,
         })
     }
 
-    /// The heads of the first block.
+    /// The number of heads of the first block.
     pub fn heads(&self) -> usize {
         self.circuits.W_OV_full.dim().0
     }
 
-    /// The largest value that is at most as large among this task's as `of_50` is among the post's.
-    pub(super) fn scaled(&self, of_50: f64) -> Token {
-        (of_50 / 50.0 * f64::from(self.task.max_value())).floor() as Token
+    /// The value of this task that corresponds to `post_value` of the post's 0 to 50, rounded down.
+    pub(super) fn scaled(&self, post_value: f64) -> Token {
+        (post_value / 50.0 * f64::from(self.task.max_value())).floor() as Token
     }
 
-    /// The head of the first block that serves a value.
-    pub(super) fn server(&self, value: Token) -> usize {
-        self.serving.head_of(value).map_or(0, |head| head.head)
+    /// The index of a value's copying head, in the first block.
+    pub(super) fn copying_head(&self, value: Token) -> usize {
+        self.copy_heads.copying_head(value).map_or(0, |head| head.head)
     }
 
-    /// The head that serves the most values.
+    /// The main head: that which is the copying head of the most values.
     pub(super) fn main_head(&self) -> usize {
-        let served = |head: usize| self.values().filter(|value| self.server(*value) == head).count();
-        (0..self.heads()).rev().max_by_key(|head| served(*head)).unwrap_or(0)
+        let copied_values = |head: usize| self.values().filter(|value| self.copying_head(*value) == head).count();
+        (0..self.heads()).rev().max_by_key(|head| copied_values(*head)).unwrap_or(0)
     }
 
     /// The values that lists hold.

@@ -1,45 +1,46 @@
-//! Runs of the model that only claims need.
+//! Experiments that only claims need: removing the direct path, and the score terms of 0 at a large value.
 
 use crate::{
-    Circuits, Method, POST_TRIPLES, Part, Prediction, Step, Subject,
+    Circuits, Method, POST_TRIPLES, Part, Prediction, PredictionSite, Subject,
     ablation::{Ablation, ablate_from},
     attention::share,
     families::list_with,
     score_terms,
-    steps::steps,
+    sites::prediction_sites,
 };
 use algolens_core::{
     Result, random,
     task::{Dataset, SortedList, Task, TaskSpec, Token},
 };
 
-/// Steps from d in lists that hold d, d+1 and d+2 too.
+/// Accuracy at d in random lists with d, d+1 and d+2, with the direct path and with its mean instead.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WithoutDirectPath {
-    /// Steps.
+    /// Number of predictions.
     pub size: usize,
-    /// The share that is right.
+    /// Accuracy of the whole model.
     pub before: f64,
-    /// The share that is right when the direct path is replaced by its mean.
+    /// Accuracy with the direct path mean-ablated.
     pub after: f64,
-    /// How many of the post's triples then go wrong at x, of how many; none for other sizes of the task.
+    /// How many of the post's triples the ablated model predicts wrong at x, of how many; none for other sizes of the task.
     pub post: Option<(usize, usize)>,
 }
 
-/// How the score of 0 for a large value comes about.
+/// The attention score of 0 at a large value, less that of the target, split into its terms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToZero {
     /// The large value.
     pub token: Token,
-    /// The head whose drawn QK circuit prefers 0 most.
+    /// The head whose full QK circuit prefers 0 most.
     pub head: usize,
-    /// The mean over lists of each term of the score of 0 less that of the right answer, `[query term, key term]`.
+    /// `[query term, key term]`: the mean over lists of each term's score of 0 less its score of the target.
     pub terms: [[f64; 2]; 3],
 }
 
-/// How many lists with d, d+1 and d+2 are looked at.
+/// Number of random lists with d, d+1 and d+2.
 const RUNS: usize = 2000;
 
+/// The experiment [`WithoutDirectPath`]; none where lists are shorter than three values.
 pub(super) fn without_direct_path(
     subject: Subject,
     task: &SortedList,
@@ -52,36 +53,36 @@ pub(super) fn without_direct_path(
     }
     let mut rng = random::stream(seed.into(), "lists with d, d+1 and d+2");
     let starts: Vec<Token> = (0..RUNS as u32).map(|at| at % (max - 1)).collect();
-    let with_run =
+    let list_with_run =
         |d: &Token| list_with(&[*d, d + 1, d + 2], (0..=max).filter(|v| *v < *d || *v > d + 2), task, &mut rng);
-    let runs = Dataset::from_inputs(task, &starts.iter().map(with_run).collect::<Vec<_>>())?;
+    let runs = Dataset::from_inputs(task, &starts.iter().map(list_with_run).collect::<Vec<_>>())?;
     let ablation = Ablation { parts: vec![Part::DirectPath], method: Method::Mean, ..Ablation::default() };
-    let right = |chosen: &Dataset, starts: &[Token]| -> Result<Vec<bool>> {
+    let correct_without = |chosen: &Dataset, starts: &[Token]| -> Result<Vec<bool>> {
         let ablated = ablate_from(subject, 0.0, &ablation, data, data, Some(chosen))?.chosen;
-        let at = |(prediction, d): (&Prediction, &Token)| {
-            // The predicted position that holds d.
+        let correct_at = |(prediction, d): (&Prediction, &Token)| {
+            // The index of the predicted position that holds d.
             let slot = prediction.expected.iter().position(|value| value == d).map_or(0, |rank| rank + 1);
             prediction.predicted.get(slot) == prediction.expected.get(slot)
         };
-        Ok(ablated.iter().zip(starts).map(at).collect())
+        Ok(ablated.iter().zip(starts).map(correct_at).collect())
     };
-    let before: Vec<Step> = steps(subject, task, 0, &runs)?;
-    let before: Vec<Step> = before.into_iter().filter(|step| step.d == starts[step.list]).collect();
+    let mut before: Vec<PredictionSite> = prediction_sites(subject, task, 0, &runs)?;
+    before.retain(|site| site.d == starts[site.list]);
     let post = if task.spec() == TaskSpec::POST {
         let lists = Dataset::from_inputs(task, &POST_TRIPLES.map(|(list, _)| list))?;
-        let right = right(&lists, &POST_TRIPLES.map(|(_, [x, ..])| x))?;
-        Some((right.iter().filter(|right| !**right).count(), right.len()))
+        let correct = correct_without(&lists, &POST_TRIPLES.map(|(_, [x, ..])| x))?;
+        Some((correct.iter().filter(|correct| !**correct).count(), correct.len()))
     } else {
         None
     };
-    let after = share(&right(&runs, &starts)?, |right| *right);
-    Ok(Some(WithoutDirectPath { size: before.len(), before: share(&before, |step| step.right), after, post }))
+    let after = share(&correct_without(&runs, &starts)?, |correct| *correct);
+    Ok(Some(WithoutDirectPath { size: before.len(), before: share(&before, |site| site.correct), after, post }))
 }
 
 /// The post's example of a large value.
 const EXAMPLE: f64 = 40.0;
-/// The terms of the score of 0 less that of the right answer, at a large value of lists that hold both; none where
-/// lists are too short.
+
+/// The experiment [`ToZero`], over random lists that hold 0, the large value and a larger one; none where lists are too short.
 pub(super) fn to_zero(
     subject: Subject,
     task: &SortedList,
@@ -103,13 +104,13 @@ pub(super) fn to_zero(
     let mut used = 0;
     for _ in 0..lists {
         let list = list_with(&[0, token], (1..=max).filter(|v| *v != token), task, &mut rng);
-        let Some(next) = list.iter().copied().filter(|value| *value > token).min() else { continue };
+        let Some(target) = list.iter().copied().filter(|value| *value > token).min() else { continue };
         let query = task.list_len() + 1 + list.iter().filter(|value| **value < token).count();
         let at = |value: Token| list.iter().position(|v| *v == value).unwrap_or(0);
         let found = score_terms(subject, &task.complete(&list)?)?.terms;
-        for (i, of_keys) in terms.iter_mut().enumerate() {
-            for (j, term) in of_keys.iter_mut().enumerate() {
-                *term += found[[head, i, j, query, at(0)]] - found[[head, i, j, query, at(next)]];
+        for (i, key_terms) in terms.iter_mut().enumerate() {
+            for (j, term) in key_terms.iter_mut().enumerate() {
+                *term += found[[head, i, j, query, at(0)]] - found[[head, i, j, query, at(target)]];
             }
         }
         used += 1;
@@ -117,5 +118,5 @@ pub(super) fn to_zero(
     if used == 0 {
         return Ok(None);
     }
-    Ok(Some(ToZero { token, head, terms: terms.map(|of_keys| of_keys.map(|term| term / f64::from(used))) }))
+    Ok(Some(ToZero { token, head, terms: terms.map(|key_terms| key_terms.map(|term| term / f64::from(used))) }))
 }

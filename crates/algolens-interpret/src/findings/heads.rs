@@ -1,8 +1,9 @@
-//! Claims about what heads attend to and how much they matter.
+//! Claims about attention patterns and about the cost of ablating heads.
 
 use super::{Claim, Evidence, Measured, Unit, percent};
 use crate::attention::share;
 
+/// The claims about attention patterns and head ablations.
 pub const CLAIMS: &[Claim] = &[
     Claim {
         id: "next_larger",
@@ -20,9 +21,8 @@ pub const CLAIMS: &[Claim] = &[
         unit: Unit::Share,
         thresholds: "holds from 95 %, partly from 80 %",
         measured: |evidence| {
-            let of_heads =
-                evidence.attention.heads.iter().map(|h| format!("{} {}", h.head, percent(h.sep_to_smallest)));
-            let detail = of_heads.collect::<Vec<_>>().join(", ");
+            let heads = evidence.attention.heads.iter().map(|h| format!("{} {}", h.head, percent(h.sep_to_smallest)));
+            let detail = heads.collect::<Vec<_>>().join(", ");
             Measured::at_least(evidence.attention.sep_to_smallest, [0.95, 0.8], detail)
         },
     },
@@ -58,12 +58,12 @@ pub const CLAIMS: &[Claim] = &[
         unit: Unit::Share,
         thresholds: "holds from 2 %, partly from 0.1 %",
         measured: |evidence| {
-            let steps = with_second(evidence);
-            if steps.is_empty() {
+            let sites = with_second(evidence);
+            if sites.is_empty() {
                 return Measured::not_asked("lists are too short");
             }
-            let share = share(&steps, |step| step.1);
-            Measured::at_least(share, [0.02, 0.001], format!("of {} steps", steps.len()))
+            let share = share(&sites, |(_, more)| *more);
+            Measured::at_least(share, [0.02, 0.001], format!("of {} steps", sites.len()))
         },
     },
     Claim {
@@ -73,23 +73,29 @@ pub const CLAIMS: &[Claim] = &[
         unit: Unit::Share,
         thresholds: "holds from 99 %, partly from 95 %",
         measured: |evidence| {
-            let steps: Vec<_> = with_second(evidence).into_iter().filter(|(_, more)| *more).collect();
-            if steps.is_empty() {
+            let sites: Vec<_> = with_second(evidence).into_iter().filter(|(_, more)| *more).collect();
+            if sites.is_empty() {
                 return Measured::not_asked("there is no such step");
             }
-            Measured::at_least(share(&steps, |(right, _)| *right), [0.99, 0.95], format!("of {} steps", steps.len()))
+            Measured::at_least(
+                share(&sites, |(correct, _)| *correct),
+                [0.99, 0.95],
+                format!("of {} steps", sites.len()),
+            )
         },
     },
 ];
 
+/// The share of sorted values that attend most to the target.
 fn next_larger(evidence: &Evidence) -> Measured {
     if evidence.task.list_len() < 2 {
         return Measured::not_asked("lists of one value");
     }
-    let of_heads = evidence.attention.heads.iter().map(|h| format!("{} {}", h.head, percent(h.next_larger)));
-    Measured::at_least(evidence.attention.next_larger, [0.8, 0.5], of_heads.collect::<Vec<_>>().join(", "))
+    let heads = evidence.attention.heads.iter().map(|h| format!("{} {}", h.head, percent(h.next_larger)));
+    Measured::at_least(evidence.attention.next_larger, [0.8, 0.5], heads.collect::<Vec<_>>().join(", "))
 }
 
+/// The first smallest value that SEP attends most to in fewer than half of the lists.
 fn sep_falls_off(evidence: &Evidence) -> Measured {
     let points = &evidence.smallest;
     let attended = |value: u32| {
@@ -112,6 +118,7 @@ fn sep_falls_off(evidence: &Evidence) -> Measured {
     }
 }
 
+/// The share of wrong predictions at SEP for the worst large smallest value.
 fn large_values_break_sep(evidence: &Evidence) -> Measured {
     let large = evidence.smallest.iter().filter(|p| p.smallest >= evidence.scaled(25.0));
     match large.min_by(|a, b| a.accuracy.total_cmp(&b.accuracy)) {
@@ -123,9 +130,10 @@ fn large_values_break_sep(evidence: &Evidence) -> Measured {
     }
 }
 
-/// A loss, in nats, that is none.
+/// Largest loss increase that counts as none, in nats.
 const NEGLIGIBLE: f64 = 1e-3;
 
+/// The largest cost of ablating a head, divided by the second largest.
 fn head_order(evidence: &Evidence) -> Measured {
     let mut costs: Vec<_> = evidence.ablation.iter().collect();
     costs.sort_by(|a, b| b.1.total_cmp(a.1));
@@ -137,13 +145,13 @@ fn head_order(evidence: &Evidence) -> Measured {
     Measured::at_least(first / second, [2.0, 1.25], detail)
 }
 
-/// Of every step that has a second value above: whether it is right, and whether that value gets more attention than the
-/// right answer in the head that serves the latter.
+/// For every prediction site after SEP with a second value above: whether it is correct, and whether that value gets more
+/// attention than the target in the target's copying head.
 fn with_second(evidence: &Evidence) -> Vec<(bool, bool)> {
-    let steps = evidence.steps.iter().filter(|step| step.second.is_some() && !step.is_first(&evidence.task));
-    let more = |step: &crate::Step| {
-        let [_, next, second] = step.attention[evidence.server(step.next)];
-        second > next
+    let sites = evidence.sites.iter().filter(|site| site.second.is_some() && !site.is_first(&evidence.task));
+    let more = |site: &crate::PredictionSite| {
+        let [_, target, second] = site.attention[evidence.copying_head(site.target)];
+        second > target
     };
-    steps.map(|step| (step.right, more(step))).collect()
+    sites.map(|site| (site.correct, more(site))).collect()
 }

@@ -1,4 +1,4 @@
-//! The post's claims, each measured on a model, on a model of random weights, and judged.
+//! The post's claims as findings: each measured on a model and on a control of random weights, and judged.
 
 mod circuits;
 mod evidence;
@@ -7,41 +7,41 @@ mod heads;
 mod scores;
 mod sorting;
 
-pub use evidence::{Evidence, Options};
+pub use evidence::{Evidence, EvidenceOptions};
 pub use experiments::{ToZero, WithoutDirectPath};
 
 use serde::{Deserialize, Serialize};
 
-/// A claim of the post, and what became of it.
+/// A claim of the post with its measurement, its control and its verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// A short name.
+    /// The claim's id, such as `head_order`.
     pub id: String,
-    /// What is claimed, in a sentence.
+    /// The claim, in a sentence.
     pub claim: String,
-    /// How it is measured.
+    /// The measure, in words.
     pub measure: String,
-    /// What the number is.
+    /// The unit of the number.
     pub unit: Unit,
-    /// From where on the claim holds, and holds partly.
+    /// The thresholds from which the claim holds and holds partly, in words.
     pub thresholds: String,
-    /// The number; none where the model has nothing to measure it on.
+    /// The measured number; none where the model has nothing to measure it on.
     pub value: Option<f64>,
-    /// More of what was found.
+    /// Further numbers, in words.
     pub detail: String,
-    /// The number of a model of the same shape with random weights.
+    /// The control: the number of a model of the same shape with random weights.
     pub control: Option<f64>,
     /// The smallest and the largest number among the model and those of other seeds, where there are such.
     pub spread: Option<[f64; 2]>,
-    /// What follows.
+    /// What follows for the claim.
     pub verdict: Verdict,
 }
 
-/// What a finding's number is.
+/// The unit of a finding's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// Of 1.
+    /// A share, from 0 to 1.
     Share,
     /// A number of things.
     Count,
@@ -49,25 +49,25 @@ pub enum Unit {
     Value,
     /// Logits, or scores before the softmax.
     Logits,
-    /// One number divided by another.
+    /// A ratio of two numbers.
     Ratio,
 }
 
-/// What becomes of a claim.
+/// The verdict on a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It holds.
+    /// The claim holds.
     Holds,
-    /// It holds partly.
+    /// The claim holds partly.
     Partly,
-    /// It fails.
+    /// The claim fails.
     Fails,
-    /// The model has nothing to ask it of (a single head, lists that are too short).
+    /// The model has nothing to measure the claim on (a single head, lists that are too short).
     NotAsked,
 }
 
-/// What was measured of one claim.
+/// The measurement of one claim on one model, judged.
 struct Measured {
     value: Option<f64>,
     verdict: Verdict,
@@ -75,12 +75,12 @@ struct Measured {
 }
 
 impl Measured {
-    /// A number that is better the larger it is.
+    /// A number that holds from the first threshold on, and partly from the second.
     fn at_least(value: f64, [holds, partly]: [f64; 2], detail: impl Into<String>) -> Self {
         Self::judged(value, value >= holds, value >= partly, detail)
     }
 
-    /// A number with its own conditions.
+    /// A number with conditions of its own.
     fn judged(value: f64, holds: bool, partly: bool, detail: impl Into<String>) -> Self {
         let verdict = match (holds, partly) {
             (true, _) => Verdict::Holds,
@@ -90,13 +90,13 @@ impl Measured {
         Self { value: Some(value), verdict, detail: detail.into() }
     }
 
-    /// Nothing to measure, for this reason.
+    /// No number, and the reason why.
     fn not_asked(why: &str) -> Self {
         Self { value: None, verdict: Verdict::NotAsked, detail: why.into() }
     }
 }
 
-/// A claim: how it is worded and measured.
+/// A claim: its wording, and the measure that judges it.
 struct Claim {
     id: &'static str,
     claim: &'static str,
@@ -106,8 +106,8 @@ struct Claim {
     measured: fn(&Evidence) -> Measured,
 }
 
-/// Judges every claim of the post by the evidence of a model, beside that of a control of random weights and that of models
-/// of other seeds.
+/// The findings of a model: every claim of the post judged by its evidence, beside that of a control of random weights and of
+/// models of other seeds.
 pub fn findings(evidence: &Evidence, control: &Evidence, others: &[Evidence]) -> Vec<Finding> {
     let claims = [heads::CLAIMS, circuits::CLAIMS, scores::CLAIMS, sorting::CLAIMS].into_iter().flatten();
     let judge = |claim: &Claim| {
@@ -132,7 +132,7 @@ pub fn findings(evidence: &Evidence, control: &Evidence, others: &[Evidence]) ->
     claims.map(judge).collect()
 }
 
-/// A share as a reader has it.
+/// A share in percent, with one decimal.
 fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }

@@ -1,9 +1,10 @@
-//! Claims about attention scores: large values and zero, and what cancels it.
+//! Claims about attention scores: QK circuits of tokens and positions, and the terms that cancel.
 
 use super::{Claim, Evidence, Measured, ToZero, Unit, percent};
 use crate::{KEY_TERMS, QUERY_TERMS, attention::share};
 use ndarray::s;
 
+/// The claims about attention scores.
 pub const CLAIMS: &[Claim] = &[
     Claim {
         id: "large_values_attend_to_zero",
@@ -33,11 +34,12 @@ pub const CLAIMS: &[Claim] = &[
     },
 ];
 
-/// Values above this prefer zero in the post, which calls them very high.
+/// Value (of 50) above which the post calls values very high.
 const LARGE: f64 = 35.0;
-/// Up to here the post's values are very small.
+/// Value (of 50) up to which the post calls values very small.
 const SMALL: f64 = 5.0;
 
+/// The share of large values whose QK circuit is larger at 0 than at the next value.
 fn large_to_zero(evidence: &Evidence) -> Measured {
     let large: Vec<usize> = evidence
         .values()
@@ -54,6 +56,7 @@ fn large_to_zero(evidence: &Evidence) -> Measured {
     Measured::at_least(drawn, [0.5, 0.1], format!("by the real scores {}", percent(effective)))
 }
 
+/// The share of (head, late position) pairs whose positional QK circuit is lower over small values.
 fn late_avoid_small(evidence: &Evidence) -> Measured {
     let (len, values) = (evidence.task.list_len(), evidence.task.max_value() as usize + 1);
     let small = evidence.scaled(SMALL) as usize + 1;
@@ -71,14 +74,15 @@ fn late_avoid_small(evidence: &Evidence) -> Measured {
     let pairs: Vec<(usize, usize)> =
         (0..evidence.heads()).flat_map(|head| late.clone().map(move |position| (head, position))).collect();
     let against = share(&pairs, |(head, position)| bias(*head, *position) < 0.0);
-    let of_head = |head: usize| {
-        let of_head: Vec<_> = pairs.iter().filter(|(h, _)| *h == head).collect();
-        format!("0.{head} {}", percent(share(&of_head, |(head, position)| bias(*head, *position) < 0.0)))
+    let head_share = |head: usize| {
+        let pairs: Vec<_> = pairs.iter().filter(|(h, _)| *h == head).collect();
+        format!("0.{head} {}", percent(share(&pairs, |(head, position)| bias(*head, *position) < 0.0)))
     };
-    let detail = (0..evidence.heads()).map(of_head).collect::<Vec<_>>().join(", ");
+    let detail = (0..evidence.heads()).map(head_share).collect::<Vec<_>>().join(", ");
     Measured::at_least(against, [0.9, 0.5], detail)
 }
 
+/// The sum of the score terms of 0 less those of the target.
 fn cancellation(evidence: &Evidence) -> Measured {
     let Some(ToZero { token, head, terms }) = &evidence.to_zero else {
         return Measured::not_asked("no list has 0, a large value and a larger one");
@@ -86,8 +90,8 @@ fn cancellation(evidence: &Evidence) -> Measured {
     let sum: f64 = terms.iter().flatten().sum();
     let (tokens, position) = (terms[0][0], terms[1][0]);
     let mut parts: Vec<String> = Vec::new();
-    for (query, of_keys) in QUERY_TERMS.iter().zip(terms) {
-        parts.extend(KEY_TERMS.iter().zip(of_keys).map(|(key, term)| format!("{query}·{key} {term:+.2}")));
+    for (query, key_terms) in QUERY_TERMS.iter().zip(terms) {
+        parts.extend(KEY_TERMS.iter().zip(key_terms).map(|(key, term)| format!("{query}·{key} {term:+.2}")));
     }
     let detail = format!("{token} → 0 in 0.{head}: {}", parts.join(", "));
     Measured::judged(sum, tokens > 0.0 && position < 0.0 && sum < 0.0, tokens > 0.0 && position < 0.0, detail)

@@ -1,8 +1,9 @@
-//! Claims about what goes right and wrong: gaps, triples, and life without the direct path.
+//! Claims about accuracy: over gaps, at close triples, and without the direct path.
 
 use super::{Claim, Evidence, Measured, Unit, percent};
-use crate::{Step, attention::share};
+use crate::{PredictionSite, attention::share};
 
+/// The claims about gaps, close triples and the direct path.
 pub const CLAIMS: &[Claim] = &[
     Claim {
         id: "gaps_fail_by_self_attention",
@@ -69,24 +70,27 @@ pub const CLAIMS: &[Claim] = &[
     },
 ];
 
+/// The share of wrong predictions over gaps at which some head attends most to the value itself.
 fn gaps_fail(evidence: &Evidence) -> Measured {
-    let wrong: Vec<&Step> = evidence.gaps.iter().flat_map(|(_, steps)| steps).filter(|step| !step.right).collect();
+    let sites = evidence.gaps.iter().flat_map(|(_, sites)| sites);
+    let wrong: Vec<&PredictionSite> = sites.filter(|site| !site.correct).collect();
     if wrong.is_empty() {
         return Measured::not_asked("no step over a gap is wrong");
     }
     let detail = format!("of {} wrong steps", wrong.len());
-    Measured::at_least(share(&wrong, |step| step.favours(step.d)), [0.8, 0.5], detail)
+    Measured::at_least(share(&wrong, |site| site.attends_most_to(site.d)), [0.8, 0.5], detail)
 }
 
+/// The share of wrong predictions over the largest third of the gaps.
 fn large_gaps(evidence: &Evidence) -> Measured {
     let gaps = &evidence.gaps;
     let third = gaps.len() / 3;
     if third == 0 {
         return Measured::not_asked("fewer than three gaps");
     }
-    let wrong = |gaps: &[(u32, Vec<Step>)]| {
-        let steps: Vec<&Step> = gaps.iter().flat_map(|(_, steps)| steps).collect();
-        share(&steps, |step| !step.right)
+    let wrong = |gaps: &[(u32, Vec<PredictionSite>)]| {
+        let sites: Vec<&PredictionSite> = gaps.iter().flat_map(|(_, sites)| sites).collect();
+        share(&sites, |site| !site.correct)
     };
     let (small, large) = (wrong(&gaps[..third]), wrong(&gaps[gaps.len() - third..]));
     let detail =

@@ -1,4 +1,4 @@
-//! What every ablation costs a model.
+//! The cost of every ablation of a model: the increase of its loss.
 
 use crate::{
     Head, Subject,
@@ -8,36 +8,36 @@ use algolens_core::{Result, task::Dataset};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Increases of the loss, in nats, by what was ablated and how.
+/// Increases of the loss, in nats, by ablated part and method.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AblationTable {
-    /// Each head replaced by its mean over the data.
+    /// Mean ablation of each head, over the evaluation data.
     pub mean: BTreeMap<Head, f64>,
-    /// Each head replaced by zero.
+    /// Zero ablation of each head.
     pub zero: BTreeMap<Head, f64>,
-    /// Each head replaced by what it is on other data.
+    /// Resample ablation of each head, from other data.
     pub resample: BTreeMap<Head, f64>,
     /// Other parts: `all_heads`, `direct_path`, `pos_embed`.
     pub parts: BTreeMap<String, Costs>,
 }
 
-/// Increases of the loss, in nats, by how a part was ablated.
+/// Increases of the loss, in nats, by the method of ablation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
-    /// Replaced by its mean over the data.
+    /// Mean ablation.
     pub mean: f64,
-    /// Replaced by zero.
+    /// Zero ablation.
     pub zero: f64,
-    /// Replaced by what it is on other data.
+    /// Resample ablation.
     pub resample: f64,
 }
 
 impl AblationTable {
-    /// Every head and part by name, heads first.
+    /// The table's rows: every head and part by name, heads first.
     pub fn rows(&self) -> Vec<(String, Costs)> {
-        let of = |column: &BTreeMap<Head, f64>, head: &Head| column.get(head).copied().unwrap_or(f64::NAN);
+        let cost = |column: &BTreeMap<Head, f64>, head: &Head| column.get(head).copied().unwrap_or(f64::NAN);
         let costs = |(head, mean): (&Head, &f64)| {
-            let costs = Costs { mean: *mean, zero: of(&self.zero, head), resample: of(&self.resample, head) };
+            let costs = Costs { mean: *mean, zero: cost(&self.zero, head), resample: cost(&self.resample, head) };
             (head.to_string(), costs)
         };
         let parts = self.parts.iter().map(|(name, costs)| (name.replace('_', " "), *costs));
@@ -45,7 +45,7 @@ impl AblationTable {
     }
 }
 
-/// What ablations cost a model whose loss on `data` is `loss_before`.
+/// The ablation table of a model whose loss on `data` is `loss_before`.
 pub(super) fn ablation_table(
     subject: Subject,
     loss_before: f64,
@@ -74,7 +74,7 @@ pub(super) fn ablation_table(
     Ok(table)
 }
 
-/// What mean-ablating each head costs a model whose loss on `data` is `loss_before`, in nats.
+/// The cost of mean-ablating each head, in nats, for a model whose loss on `data` is `loss_before`.
 pub(super) fn mean_ablations(subject: Subject, loss_before: f64, data: &Dataset) -> Result<BTreeMap<Head, f64>> {
     let cost = |head: Head| {
         let ablation = Ablation { parts: vec![Part::Head(head)], ..Ablation::default() };

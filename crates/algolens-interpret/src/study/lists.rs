@@ -1,4 +1,4 @@
-//! The lists that a study looks at one by one, and what the model does on them.
+//! The lists that a study shows one by one, with their predictions and activations.
 
 use super::{Arrays, POST_ADVERSARIAL};
 use crate::{KEY_TERMS, POST_TRIPLES, Prediction, QUERY_TERMS, Subject, predict, probabilities, score_terms};
@@ -13,41 +13,41 @@ use algolens_core::{
 use ndarray::{Array4, Array6, Axis, Ix4, s};
 use serde::{Deserialize, Serialize};
 
-/// Why a list is shown.
+/// The group of lists that a shown list belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Group {
-    /// A user gave it.
+    /// Lists that a user gave.
     Yours,
-    /// The first of the evaluation data.
+    /// The first lists of the evaluation data.
     Random,
     /// The post's adversarial lists.
     PostAdversarial,
     /// The post's lists with three close values.
     PostTriples,
-    /// Of many random lists, those with the least probability on a right answer.
+    /// Of many random lists, those with the smallest probability on a target.
     Worst,
 }
 
-/// A list that a study looks at.
+/// A list that a study shows, with its predictions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShownList {
-    /// Why.
+    /// The group it belongs to.
     pub group: Group,
-    /// What the model says of it.
+    /// The model's predictions for it.
     pub prediction: Prediction,
 }
 
-/// Random lists that are searched for the worst, as far as lists are of ordinary length.
+/// Most random lists that are searched for the worst.
 const SEARCHED: usize = 20_000;
-/// The tokens of all of them, at most.
+/// Most tokens of all lists that are searched.
 const SEARCHED_TOKENS: usize = 1 << 24;
-/// How many of the worst are shown.
+/// Number of worst lists that are shown.
 const WORST: usize = 6;
-/// How many of the evaluation data are shown.
+/// Number of lists of the evaluation data that are shown.
 pub(super) const FIRST: usize = 10;
 
-/// The lists, with their groups in order.
+/// The shown lists, and the group of each.
 pub(super) fn choose(
     subject: Subject,
     task: &SortedList,
@@ -67,18 +67,19 @@ pub(super) fn choose(
         groups.push((Group::PostTriples, POST_TRIPLES.map(|(list, _)| list.to_vec()).to_vec()));
     }
     groups.push((Group::Worst, inputs(&worst, WORST)));
-    let of_lists = groups.iter().flat_map(|(group, lists)| lists.iter().map(|_| *group)).collect();
+    let list_groups = groups.iter().flat_map(|(group, lists)| lists.iter().map(|_| *group)).collect();
     let lists: Vec<Vec<Token>> = groups.into_iter().flat_map(|(_, lists)| lists).collect();
-    Ok((of_lists, Dataset::from_inputs(task, &lists)?))
+    Ok((list_groups, Dataset::from_inputs(task, &lists)?))
 }
 
-/// Of many random lists, those with the least probability on a right answer, the worst first.
+/// Of many random lists, those with the smallest probability on a target, the smallest first.
 fn worst(subject: Subject, task: &SortedList, seed: u32) -> Result<Dataset> {
     let searched = task.dataset(SEARCHED.min(SEARCHED_TOKENS / task.n_ctx()), seed.wrapping_add(2));
     let outcomes = subject.engine.outcomes(subject.model, Batch::from(&searched))?;
-    let least = |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.log_prob).fold(f64::INFINITY, f64::min);
+    let least_log_prob =
+        |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.log_prob).fold(f64::INFINITY, f64::min);
     let mut lists: Vec<(f64, usize)> =
-        outcomes.chunks(task.list_len()).enumerate().map(|(at, of_list)| (least(of_list), at)).collect();
+        outcomes.chunks(task.list_len()).enumerate().map(|(at, outcomes)| (least_log_prob(outcomes), at)).collect();
     lists.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     // The same values in another order are another list, but no other example of what goes wrong.
     let mut chosen: Vec<usize> = Vec::new();
@@ -94,7 +95,7 @@ fn worst(subject: Subject, task: &SortedList, seed: u32) -> Result<Dataset> {
     Ok(searched.select(&chosen))
 }
 
-/// What the model says of each list.
+/// The shown lists with the model's predictions.
 pub(super) fn shown(subject: Subject, groups: &[Group], lists: &Dataset) -> Result<Vec<ShownList>> {
     let predictions = predict(subject, lists)?;
     Ok(groups.iter().zip(predictions).map(|(group, prediction)| ShownList { group: *group, prediction }).collect())
@@ -118,9 +119,9 @@ pub(super) fn arrays(subject: Subject, lists: &Dataset, all: &mut Arrays) -> Res
         let found = score_terms(subject, &tokens.to_vec())?.terms;
         for (slot, &query) in lists.positions().iter().enumerate() {
             let keys = config.keys_seen(query, seq);
-            let of_query = found.slice(s![.., .., .., query, ..keys]);
-            let mean = of_query.mean_axis(Axis(3)).expect("a query sees itself").insert_axis(Axis(3));
-            to.slice_mut(s![.., .., .., slot, ..keys]).assign(&(&of_query - &mean).mapv(|term| term as f32));
+            let query_terms = found.slice(s![.., .., .., query, ..keys]);
+            let mean = query_terms.mean_axis(Axis(3)).expect("a query sees itself").insert_axis(Axis(3));
+            to.slice_mut(s![.., .., .., slot, ..keys]).assign(&(&query_terms - &mean).mapv(|term| term as f32));
         }
     }
     all.insert("pattern".into(), pattern.into_dyn());

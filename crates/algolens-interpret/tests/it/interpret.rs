@@ -7,18 +7,13 @@ use algolens_core::{
 };
 use algolens_interpret::{
     Ablation, Head, Method, Part, Subject, ablate, attention_rows, attention_statistics, attribution, circuits,
-    direct_path, evaluate, greedy, predict, score_terms, serving, source_attribution,
+    copy_heads, direct_path, evaluate, greedy, predict, score_terms, source_attribution,
 };
 use algolens_testing::{any_kind, random_model, sizes, with_cases};
 use ndarray::{Array3, Axis, Ix3, Ix4, s};
 use proptest::prelude::*;
 
 const ENGINE: fn() -> Plain = Plain::new;
-
-/// Cells that attention may use.
-fn visible(config: &Config, query: usize, key: usize) -> bool {
-    config.attention_dir == AttentionDir::Bidirectional || key <= query
-}
 
 proptest! {
     #![proptest_config(with_cases(96))]
@@ -33,9 +28,9 @@ proptest! {
         let logits = engine.logits(&model, tokens.view(), &positions).unwrap();
         let found = attribution(subject, tokens.view(), &positions).unwrap();
         prop_assert_eq!(found.components.len(), found.contributions.len_of(Axis(0)));
-        let sizes_of = found.contributions.iter().fold(1.0_f64, |max, x| max.max(x.abs()));
+        let largest = found.contributions.iter().fold(1.0_f64, |max, x| max.max(x.abs()));
         for (sum, logit) in found.contributions.sum_axis(Axis(0)).iter().zip(&logits) {
-            prop_assert!((sum - f64::from(*logit)).abs() <= 1e-5 * sizes_of, "{sum} is not {logit}");
+            prop_assert!((sum - f64::from(*logit)).abs() <= 1e-5 * largest, "{sum} is not {logit}");
         }
         for layer in 0..model.config().n_layers {
             let sources = source_attribution(subject, layer, tokens.view(), &positions).unwrap();
@@ -45,7 +40,7 @@ proptest! {
                 let summed = sources.index_axis(Axis(1), head).sum_axis(Axis(2));
                 let whole = found.contributions.index_axis(Axis(0), component);
                 for (sum, whole) in summed.iter().zip(&whole) {
-                    prop_assert!((sum - whole).abs() <= 1e-5 * sizes_of, "{sum} is not {whole}");
+                    prop_assert!((sum - whole).abs() <= 1e-5 * largest, "{sum} is not {whole}");
                 }
             }
         }
@@ -62,7 +57,7 @@ proptest! {
         let scores = cache.get::<Ix4>(name).unwrap();
         for (list, tokens) in tokens.outer_iter().enumerate() {
             let total = score_terms(subject, &tokens.to_vec()).unwrap().total();
-            for ((head, query, key), sum) in total.indexed_iter().filter(|((_, q, k), _)| visible(model.config(), *q, *k)) {
+            for ((head, query, key), sum) in total.indexed_iter().filter(|((_, q, k), _)| *k < model.config().keys_seen(*q, tokens.len())) {
                 // Key 0 is visible to every query.
                 let difference = sum - total[[head, query, 0]];
                 let expected = f64::from(scores[[list, head, query, key]]) - f64::from(scores[[list, head, query, 0]]);
@@ -158,10 +153,10 @@ fn zeroing_a_head_is_zeroing_its_w_o() {
     assert!((found.evaluation.loss - expected.loss).abs() < 1e-6);
     let before = evaluate(subject, &data).unwrap();
     assert!((found.loss_increase - (expected.loss - before.loss)).abs() < 1e-6);
-    let of_without = predict(Subject { model: &without, engine: &engine }, &data).unwrap();
+    let zeroed = predict(Subject { model: &without, engine: &engine }, &data).unwrap();
     let answers =
         |all: &[algolens_interpret::Prediction]| -> Vec<_> { all.iter().map(|p| p.predicted.clone()).collect() };
-    assert_eq!(answers(&found.chosen), answers(&of_without));
+    assert_eq!(answers(&found.chosen), answers(&zeroed));
 }
 
 #[test]
@@ -233,8 +228,8 @@ fn a_frozen_scale_is_that_of_the_unablated_run() {
     let found = ablate(subject, &frozen, &data, &data, None).unwrap();
     // With the scale frozen, zeroing a head takes away exactly its direct contribution.
     let parts = attribution(subject, data.tokens(), data.positions()).unwrap();
-    let of_head = parts.components.iter().position(|name| name == "0.0").unwrap();
-    let left: Array3<f64> = parts.contributions.sum_axis(Axis(0)) - parts.contributions.index_axis(Axis(0), of_head);
+    let component = parts.components.iter().position(|name| name == "0.0").unwrap();
+    let left: Array3<f64> = parts.contributions.sum_axis(Axis(0)) - parts.contributions.index_axis(Axis(0), component);
     let expected = algolens_core::engine::loss::score(left.view(), data.targets()).loss();
     assert!((found.evaluation.loss - expected).abs() < 1e-5);
     let recomputed = ablate(subject, &ablation(part, Method::Zero), &data, &data, None).unwrap();
@@ -269,7 +264,7 @@ fn lists_are_sorted_alike_letter_by_letter_and_greedily() {
         let subject = Subject { model: &model, engine: &engine };
         let written = greedy(subject, &task, &data).unwrap();
         for (prediction, written) in predict(subject, &data).unwrap().iter().zip(written.outer_iter()) {
-            assert_eq!(prediction.right, written.to_vec() == prediction.expected);
+            assert_eq!(prediction.correct, written.to_vec() == prediction.expected);
             // Up to the first mistake, the model reads the same tokens both ways.
             let wrong = prediction.expected.iter().zip(&prediction.predicted).position(|(e, p)| e != p);
             let until = wrong.map_or(task.list_len(), |at| at + 1);
@@ -286,7 +281,7 @@ fn attention_statistics_count_what_the_pattern_shows() {
     let name = "blocks.0.attn.hook_pattern";
     let (_, cache) = engine.run_with_cache(&model, data.tokens(), Filter::Names(&[name])).unwrap();
     let pattern = cache.get::<Ix4>(name).unwrap();
-    let favourite = |list: usize, head: usize, query: usize| {
+    let top_attended = |list: usize, head: usize, query: usize| {
         let row = pattern.slice(s![list, head, query, ..]);
         data.tokens()[[list, (0..9_usize).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap()]]
     };
@@ -294,7 +289,7 @@ fn attention_statistics_count_what_the_pattern_shows() {
         let mut hits = 0;
         for list in 0..60 {
             for query in query.clone() {
-                let hit = |head: &usize| favourite(list, *head, query) == data.tokens()[[list, query + wanted]];
+                let hit = |head: &usize| top_attended(list, *head, query) == data.tokens()[[list, query + wanted]];
                 hits += usize::from(if any { [0, 1].iter().any(hit) } else { hit(&1) });
             }
         }
@@ -330,7 +325,7 @@ fn attention_rows_are_those_of_the_pattern() {
 }
 
 #[test]
-fn serving_ranges_follow_the_largest_ov_diagonal() {
+fn copying_heads_have_the_largest_ov_diagonal() {
     let (_, model) = sorting_model(Normalization::LN, 9);
     let mut circuits = circuits(&model, 0).unwrap();
     circuits.W_OV_full.fill(0.0);
@@ -339,10 +334,10 @@ fn serving_ranges_follow_the_largest_ov_diagonal() {
         circuits.W_OV_full[[head, token, token]] = 1.0;
     }
     circuits.W_OV_full[[0, 8, 0]] = 2.0;
-    let serving = serving(&circuits, 9).unwrap();
-    let ranges: Vec<_> = serving.ranges.iter().map(|range| (range.head.head, range.from, range.to)).collect();
+    let copy_heads = copy_heads(&circuits, 9).unwrap();
+    let ranges: Vec<_> = copy_heads.ranges.iter().map(|range| (range.head.head, range.from, range.to)).collect();
     assert_eq!(ranges, [(0, 0, 2), (1, 3, 5), (0, 6, 8)]);
-    assert_eq!(serving.copied, 8.0 / 9.0);
+    assert_eq!(copy_heads.copied, 8.0 / 9.0);
 }
 
 #[test]

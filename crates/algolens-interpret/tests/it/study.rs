@@ -6,8 +6,8 @@ use algolens_core::{
     task::{SortedList, Task},
 };
 use algolens_interpret::{
-    Arrays, Group, Head, Serving, ServingRange, StudyOptions, StudyResults, Subject, Triple, Verdict, close_triples,
-    gap_steps, smallest_points, steps, study, triple_attribution,
+    Arrays, CopyHeadRange, CopyHeads, Group, Head, StudyOptions, StudyResults, Subject, Triple, Verdict, close_triples,
+    gap_sites, prediction_sites, smallest_points, study, triple_attribution,
 };
 use algolens_testing::random_model;
 use ndarray::{Axis, Ix4, s};
@@ -38,34 +38,34 @@ fn study_of(task: &SortedList, model: &Model, options: &StudyOptions) -> (StudyR
 }
 
 #[test]
-fn steps_tell_what_the_pattern_and_the_logits_show() {
+fn prediction_sites_agree_with_the_pattern_and_the_logits() {
     let task = SortedList::new(4, 8).unwrap();
     let model = model(&task, 2, 2, Normalization::LN);
     let (data, engine) = (task.dataset(30, 3), Plain::new());
     let name = "blocks.1.attn.hook_pattern";
     let (logits, cache) = engine.run_with_cache(&model, data.tokens(), Filter::Names(&[name])).unwrap();
     let pattern = cache.get::<Ix4>(name).unwrap();
-    let found = steps(Subject { model: &model, engine: &engine }, &task, 1, &data).unwrap();
-    assert_eq!(found.len(), 30 * 4);
-    for (at, step) in found.iter().enumerate() {
+    let sites = prediction_sites(Subject { model: &model, engine: &engine }, &task, 1, &data).unwrap();
+    assert_eq!(sites.len(), 30 * 4);
+    for (at, site) in sites.iter().enumerate() {
         let (list, query) = (at / 4, 4 + at % 4);
         let tokens = data.tokens().row(list).to_vec();
-        assert_eq!((step.list, step.query, step.d, step.next), (list, query, tokens[query], tokens[query + 1]));
-        assert_eq!(step.second, tokens.get(query + 2).copied());
+        assert_eq!((site.list, site.query, site.d, site.target), (list, query, tokens[query], tokens[query + 1]));
+        assert_eq!(site.second, tokens.get(query + 2).copied());
         let row: Vec<f64> = logits.slice(s![list, query, ..]).iter().map(|x| f64::from(*x).exp()).collect();
         let total: f64 = row.iter().sum();
-        for (prob, token) in step.probs.iter().zip([step.d, step.next]) {
+        for (prob, token) in site.probs.iter().zip([site.d, site.target]) {
             assert!((prob - row[token as usize] / total).abs() < 1e-6);
         }
-        assert_eq!(step.right, row.iter().all(|x| *x <= row[step.next as usize]));
+        assert_eq!(site.correct, row.iter().all(|x| *x <= row[site.target as usize]));
         for head in 0..2 {
             let weights = pattern.slice(s![list, head, query, ..]);
             let to = |token| -> f64 { (0..9).filter(|k| tokens[*k] == token).map(|k| f64::from(weights[k])).sum() };
             // A key that the query does not see has no weight.
-            let expected = [to(step.d), to(step.next), step.second.map_or(0.0, to)];
-            step.attention[head].iter().zip(expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-7));
+            let expected = [to(site.d), to(site.target), site.second.map_or(0.0, to)];
+            site.attention[head].iter().zip(expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-7));
             let most = (0..9).max_by(|a, b| weights[*a].total_cmp(&weights[*b])).unwrap();
-            assert_eq!(step.favourites[head], tokens[most]);
+            assert_eq!(site.top_attended[head], tokens[most]);
         }
     }
 }
@@ -75,16 +75,16 @@ fn families_hold_the_lists_they_are_named_after() {
     let task = SortedList::new(4, 9).unwrap();
     let model = model(&task, 1, 2, Normalization::LN);
     let subject = Subject { model: &model, engine: &Plain::new() };
-    let gaps = gap_steps(subject, &task, 25, 7).unwrap();
+    let gaps = gap_sites(subject, &task, 25, 7).unwrap();
     // Two values and two others: a gap of 7 leaves just two.
     assert_eq!(gaps.iter().map(|(gap, _)| *gap).collect::<Vec<_>>(), (1..=7).collect::<Vec<_>>());
-    for (gap, steps) in &gaps {
-        assert_eq!(steps.len(), 25);
-        assert!(steps.iter().all(|step| step.next - step.d == *gap));
+    for (gap, sites) in &gaps {
+        assert_eq!(sites.len(), 25);
+        assert!(sites.iter().all(|site| site.target - site.d == *gap));
     }
     let points = smallest_points(subject, &task, 25, 7).unwrap();
     assert_eq!(points.iter().map(|point| point.smallest).collect::<Vec<_>>(), (0..=6).collect::<Vec<_>>());
-    assert_eq!(gaps, gap_steps(subject, &task, 25, 7).unwrap());
+    assert_eq!(gaps, gap_sites(subject, &task, 25, 7).unwrap());
 }
 
 /// Where lists hold every value, only their order is random; a bidirectional model without positions does not see it.
@@ -95,9 +95,9 @@ fn close_triples_are_attributed_one_by_one() {
     let w_pos = model.params.layout().W_pos;
     model.params.get_mut(w_pos).fill(0.0);
     let head = Head { layer: 0, head: 1 };
-    let serving = Serving { ranges: vec![ServingRange { head, from: 0, to: 5 }], copied: 0.0 };
+    let copy_heads = CopyHeads { ranges: vec![CopyHeadRange { head, from: 0, to: 5 }], copied: 0.0 };
     let subject = Subject { model: &model, engine: &Plain::new() };
-    let found = close_triples(subject, &task, &serving, 2, 1).unwrap();
+    let found = close_triples(subject, &task, &copy_heads, 2, 1).unwrap();
     let triples: Vec<Vec<u32>> = found.tokens.outer_iter().map(|row| row.to_vec()).collect();
     assert_eq!(triples, [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]]);
     for (triple, dla) in found.tokens.outer_iter().zip(found.dla.outer_iter()) {
@@ -177,9 +177,9 @@ fn other_seeds_give_findings_a_spread() {
     let other = Model::init(one.config().clone(), 9).unwrap();
     let options = StudyOptions { size: 20, others: vec![other.clone()], ..StudyOptions::default() };
     let (results, _) = study_of(&task, &one, &options);
-    let (of_other, _) = study_of(&task, &other, &StudyOptions { others: Vec::new(), ..options });
+    let (other_results, _) = study_of(&task, &other, &StudyOptions { others: Vec::new(), ..options });
     assert_eq!(results.other_models, 1);
-    for (finding, other) in results.findings.iter().zip(&of_other.findings) {
+    for (finding, other) in results.findings.iter().zip(&other_results.findings) {
         if let (Some([low, high]), Some(a), Some(b)) = (finding.spread, finding.value, other.value) {
             assert_eq!([low, high], [a.min(b), a.max(b)]);
         }

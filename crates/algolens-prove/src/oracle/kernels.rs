@@ -1,46 +1,46 @@
-//! The recursion over sets of filled positions, sixteen states at a time.
+//! Vector kernels of the subset dynamic program: min-plus forward and backward passes, sum-product passes.
 //!
-//! A *block* is 16 states: they differ in the first four positions, which are lanes; the number of a block is the set of
-//! the other positions. A lane's predecessor by one of the first four positions stands 1, 2, 4 or 8 numbers before it.
+//! The states are sets of filled list positions. A *block* is 16 states: they differ in the first four positions, which
+//! are lanes; the number of a block is the set of the other positions. A lane's predecessor by one of the first four
+//! positions stands 1, 2, 4 or 8 numbers before it.
 
 use fearless_simd::{f64x8, i32x16, prelude::*};
 use fearless_simd_macros::simd;
 
-/// States of a block.
+/// Number of states in a block.
 pub const BLOCK: usize = 16;
-/// Positions that are lanes of a block.
+/// Number of positions whose sets are the lanes of a block.
 const LANE_POSITIONS: usize = 4;
-/// Positions that number the blocks, at most.
+/// Most positions whose sets number the blocks.
 const BLOCK_POSITIONS: usize = super::MOST_VALUES - LANE_POSITIONS;
 
-/// What cannot be. Sums of three such numbers do not overflow.
+/// +∞: the cost of an infeasible choice. Sums of three of it do not overflow.
 pub const BIG: i32 = (1 << 29) - 1;
-/// Sums of costs are at most this large in size.
+/// The largest absolute sum of a list's costs.
 pub const RANGE: i32 = 1 << 27;
 
-/// Whether a state can be reached: costs lower [`BIG`] by no more than their range.
+/// True if a cost is that of a reachable state: others are [`BIG`] less at most the range of costs.
 pub fn is_finite(units: i32) -> bool {
     units < BIG - RANGE - (RANGE >> 1)
 }
 
-/// Placing one token.
+/// Costs of placing one token, by position and rank.
 #[derive(Clone, Debug)]
-pub struct Place {
-    /// The token, by its number in the class.
-    pub token: usize,
-    /// Whether it may be left out.
+pub struct TokenCosts {
+    /// The token's number in the class.
+    pub number: usize,
+    /// True if it may be absent.
     optional: bool,
-    /// What each of the first four positions costs, in the lanes that fill it.
+    /// Cost of each of the first four positions, in the lanes that fill it.
     lanes: [[i32; BLOCK]; LANE_POSITIONS],
-    /// What the other positions cost.
+    /// Cost of each other position.
     blocks: [i32; BLOCK_POSITIONS],
-    /// What the sorted half costs in each lane, by the number of filled positions that number the block; for tokens that
-    /// are seen there.
+    /// Cost in the sorted half `[filled positions that number the block][lane]`, for tokens seen there.
     ranks: Option<[[i32; BLOCK]; BLOCK_POSITIONS + 1]>,
 }
 
-impl Place {
-    /// A token that costs `at(position)` and, in the sorted half, `rank(positions filled before)`.
+impl TokenCosts {
+    /// Costs of a token: `at(position)` and, in the sorted half, `rank(positions filled before)`.
     pub fn new(
         token: usize,
         optional: bool,
@@ -59,20 +59,23 @@ impl Place {
                 std::array::from_fn(|lane: usize| by_count[before + lane.count_ones() as usize])
             })
         });
-        Self { token, optional, lanes, blocks: std::array::from_fn(|bit| at(LANE_POSITIONS + bit)), ranks }
+        Self { number: token, optional, lanes, blocks: std::array::from_fn(|bit| at(LANE_POSITIONS + bit)), ranks }
     }
 
+    /// The cost of a position.
     fn cost(&self, position: usize) -> i32 {
         if position < LANE_POSITIONS { self.lanes[position][BLOCK - 1] } else { self.blocks[position - LANE_POSITIONS] }
     }
 
+    /// The cost in the sorted half of placing the token in a state.
     fn rank_cost(&self, state: usize) -> i32 {
         let before = (state >> LANE_POSITIONS).count_ones() as usize;
         self.ranks.as_ref().map_or(0, |ranks| ranks[before][state % BLOCK])
     }
 }
 
-/// Layers of states stand one after the other with a block between them, which reads before and after a layer may touch.
+/// Buffers of the min-plus passes. Layers of states follow one another with a block between them, which reads before
+/// and after a layer may touch.
 #[derive(Debug)]
 pub struct Scratch {
     list_len: usize,
@@ -83,6 +86,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    /// Buffers for lists of `list_len` values.
     pub fn new(list_len: usize) -> Self {
         let layer = stride(list_len) + BLOCK;
         Self { list_len, ranked: vec![BIG; layer], back: [vec![BIG; layer], vec![BIG; layer]] }
@@ -92,16 +96,18 @@ impl Scratch {
         blocks(self.list_len)
     }
 
-    /// The state in which every position is filled, after so many places.
-    pub fn last(&self, layers: &[i32], places: usize) -> i32 {
-        layers[places * stride(self.list_len) + BLOCK + (1 << self.list_len) - 1]
+    /// The least cost of the state in which every position is filled, after so many tokens.
+    pub fn last(&self, layers: &[i32], tokens: usize) -> i32 {
+        layers[tokens * stride(self.list_len) + BLOCK + (1 << self.list_len) - 1]
     }
 }
 
+/// Number of blocks of a layer.
 fn blocks(list_len: usize) -> usize {
     1 << list_len.saturating_sub(LANE_POSITIONS)
 }
 
+/// Numbers from one layer to the next.
 fn stride(list_len: usize) -> usize {
     (blocks(list_len) + 1) * BLOCK
 }
@@ -111,26 +117,26 @@ fn load<S: Simd>(simd: S, numbers: &[i32], at: usize) -> i32x16<S> {
     i32x16::from_slice(simd, &numbers[at..at + BLOCK])
 }
 
-/// Fills `layers`: the least cost of each set of filled positions after each place.
+/// Forward pass, min-plus: fills `layers` with the least cost of each set of filled positions after each token.
 #[simd]
-pub fn forward<S: Simd>(simd: S, places: &[Place], layers: &mut Vec<i32>, scratch: &mut Scratch) {
+pub fn forward<S: Simd>(simd: S, tokens: &[TokenCosts], layers: &mut Vec<i32>, scratch: &mut Scratch) {
     let (stride, blocks) = (stride(scratch.list_len), scratch.blocks());
-    layers.resize((places.len() + 1) * stride + BLOCK, BIG);
+    layers.resize((tokens.len() + 1) * stride + BLOCK, BIG);
     layers[BLOCK..stride].fill(BIG);
     layers[BLOCK] = 0;
-    for (at, place) in places.iter().enumerate() {
+    for (at, token) in tokens.iter().enumerate() {
         let (before, after) = layers[at * stride..].split_at_mut(stride);
-        let from: &[i32] = match &place.ranks {
+        let from: &[i32] = match &token.ranks {
             None => before,
             Some(ranks) => {
                 add_ranks(simd, blocks, before, ranks, &mut scratch.ranked);
                 &scratch.ranked
             }
         };
-        let lanes: [i32x16<S>; LANE_POSITIONS] = place.lanes.map(|lanes| load(simd, &lanes, 0));
+        let lanes: [i32x16<S>; LANE_POSITIONS] = token.lanes.map(|lanes| load(simd, &lanes, 0));
         for block in 0..blocks {
             let start = (block + 1) * BLOCK;
-            let mut least = if place.optional { load(simd, before, start) } else { i32x16::splat(simd, BIG) };
+            let mut least = if token.optional { load(simd, before, start) } else { i32x16::splat(simd, BIG) };
             for (position, lanes) in lanes.iter().enumerate() {
                 least = least.min(load(simd, from, start - (1 << position)) + *lanes);
             }
@@ -138,13 +144,14 @@ pub fn forward<S: Simd>(simd: S, places: &[Place], layers: &mut Vec<i32>, scratc
             while filled != 0 {
                 let bit = filled.trailing_zeros() as usize;
                 filled &= filled - 1;
-                least = least.min(load(simd, from, start - (BLOCK << bit)) + place.blocks[bit]);
+                least = least.min(load(simd, from, start - (BLOCK << bit)) + token.blocks[bit]);
             }
             least.store_slice(&mut after[start..start + BLOCK]);
         }
     }
 }
 
+/// Sets `ranked` to a layer plus the costs in the sorted half.
 #[simd]
 fn add_ranks<S: Simd>(
     simd: S,
@@ -160,19 +167,19 @@ fn add_ranks<S: Simd>(
     }
 }
 
-/// Walks back through what [`forward`] filled along a way of least cost; `placed(place, position)`.
-pub fn trace(places: &[Place], layers: &[i32], scratch: &Scratch, mut placed: impl FnMut(usize, usize)) {
+/// Traceback along a least-cost path through what [`forward`] filled; calls `placed(token, position)`.
+pub fn trace(tokens: &[TokenCosts], layers: &[i32], scratch: &Scratch, mut placed: impl FnMut(usize, usize)) {
     let stride = stride(scratch.list_len);
     let mut state = (1 << scratch.list_len) - 1;
-    for (at, place) in places.iter().enumerate().rev() {
+    for (at, token) in tokens.iter().enumerate().rev() {
         let layer = |at: usize, state: usize| layers[at * stride + BLOCK + state];
         let least = layer(at + 1, state);
-        if place.optional && layer(at, state) == least {
+        if token.optional && layer(at, state) == least {
             continue;
         }
         let way = (0..scratch.list_len).find(|&position| {
             let before = state & !(1 << position);
-            before != state && layer(at, before) + place.rank_cost(before) + place.cost(position) == least
+            before != state && layer(at, before) + token.rank_cost(before) + token.cost(position) == least
         });
         let position = way.expect("the least cost of a state is that of one of the ways to it");
         placed(at, position);
@@ -180,12 +187,12 @@ pub fn trace(places: &[Place], layers: &[i32], scratch: &Scratch, mut placed: im
     }
 }
 
-/// Goes backwards through what [`forward`] filled: for each place, last first, the least cost of all ways that place the
-/// token at each position, and (last of the numbers) of those that leave it out.
+/// Backward pass, the min-marginals: for each token, last first, the least cost of all paths through what [`forward`]
+/// filled that place it at each position, and (last of the numbers) of those that leave it out.
 #[simd]
 pub fn backward<S: Simd>(
     simd: S,
-    places: &[Place],
+    tokens: &[TokenCosts],
     layers: &[i32],
     scratch: &mut Scratch,
     mut least: impl FnMut(usize, [i32; BLOCK]),
@@ -196,9 +203,9 @@ pub fn backward<S: Simd>(
     old.fill(BIG);
     new.fill(BIG);
     old[BLOCK + (1 << list_len) - 1] = 0;
-    for (at, place) in places.iter().enumerate().rev() {
+    for (at, token) in tokens.iter().enumerate().rev() {
         let before = &layers[at * stride..(at + 1) * stride];
-        let from: &[i32] = match &place.ranks {
+        let from: &[i32] = match &token.ranks {
             None => before,
             Some(ranks) => {
                 add_ranks(simd, blocks, before, ranks, ranked);
@@ -208,7 +215,7 @@ pub fn backward<S: Simd>(
         // Lanes whose position is still empty.
         let lanes: [i32x16<S>; LANE_POSITIONS] = std::array::from_fn(|position| {
             let costs: [i32; BLOCK] =
-                std::array::from_fn(|lane| if lane >> position & 1 == 0 { place.cost(position) } else { BIG });
+                std::array::from_fn(|lane| if lane >> position & 1 == 0 { token.cost(position) } else { BIG });
             load(simd, &costs, 0)
         });
         let mut placed = [big + big; super::MOST_VALUES];
@@ -226,14 +233,14 @@ pub fn backward<S: Simd>(
             while empty != 0 {
                 let bit = empty.trailing_zeros() as usize;
                 empty &= empty - 1;
-                let way = load(simd, old, start + (BLOCK << bit)) + place.blocks[bit];
+                let way = load(simd, old, start + (BLOCK << bit)) + token.blocks[bit];
                 placed[LANE_POSITIONS + bit] = placed[LANE_POSITIONS + bit].min(states + way);
                 rest = rest.min(way);
             }
-            if let Some(ranks) = &place.ranks {
+            if let Some(ranks) = &token.ranks {
                 rest = (rest + load(simd, &ranks[block.count_ones() as usize], 0)).min(big);
             }
-            if place.optional {
+            if token.optional {
                 absent = absent.min(load(simd, before, start) + after);
                 rest = rest.min(after);
             }
@@ -249,6 +256,7 @@ pub fn backward<S: Simd>(
     }
 }
 
+/// The least of a vector's lanes.
 #[inline(always)]
 fn smallest<S: Simd>(lanes: &i32x16<S>) -> i32 {
     let mut numbers = [0; BLOCK];
@@ -256,22 +264,22 @@ fn smallest<S: Simd>(lanes: &i32x16<S>) -> i32 {
     numbers.into_iter().fold(i32::MAX, i32::min)
 }
 
-/// Lanes of a vector of sums.
+/// Number of lanes of a vector of sums.
 const SUMS: usize = 8;
-/// Positions that are lanes of a vector of sums.
+/// Number of positions whose sets are the lanes of a vector of sums.
 const SUM_POSITIONS: usize = 3;
 
-/// Weighing one token: as [`Place`], with products and sums.
+/// Factors of placing one token in the sum-product pass, laid out as [`TokenCosts`]; 1 where lists are counted.
 #[derive(Clone, Debug)]
-pub struct Weigh {
+pub struct CountFactors {
     optional: bool,
     lanes: [[f64; SUMS]; SUM_POSITIONS],
     blocks: [f64; super::MOST_VALUES - SUM_POSITIONS],
     ranks: Option<[[f64; SUMS]; super::MOST_VALUES - SUM_POSITIONS + 1]>,
 }
 
-impl Weigh {
-    /// A token whose factor is `at(position)` and, in the sorted half, `rank(positions filled before)`.
+impl CountFactors {
+    /// Factors of a token: `at(position)` and, in the sorted half, `rank(positions filled before)`.
     pub fn new(
         optional: bool,
         list_len: usize,
@@ -293,7 +301,7 @@ impl Weigh {
     }
 }
 
-/// Makes the layers of [`weigh`]; the first one's states, by the set of filled positions, are returned to be set.
+/// Clears the layers of [`sum_of_products`]; the first layer, by the set of filled positions, to be set.
 pub fn first_sums(layers: &mut [Vec<f64>; 3], list_len: usize) -> &mut [f64] {
     let blocks = 1 << list_len.saturating_sub(SUM_POSITIONS);
     for layer in layers.iter_mut() {
@@ -303,13 +311,14 @@ pub fn first_sums(layers: &mut [Vec<f64>; 3], list_len: usize) -> &mut [f64] {
     &mut layers[0][SUMS..SUMS + (1 << list_len)]
 }
 
-/// The sum over all ways to fill every position, from the [`first_sums`], of the product of the factors.
+/// Sum-product pass: over all ways to fill every position, from the [`first_sums`] on, the sum of the product of the
+/// factors.
 #[simd]
-pub fn weigh<S: Simd>(simd: S, weighs: &[Weigh], layers: &mut [Vec<f64>; 3], list_len: usize) -> f64 {
+pub fn sum_of_products<S: Simd>(simd: S, factors: &[CountFactors], layers: &mut [Vec<f64>; 3], list_len: usize) -> f64 {
     let blocks = 1 << list_len.saturating_sub(SUM_POSITIONS);
     let [old, new, ranked] = layers;
-    for place in weighs {
-        let from: &[f64] = match &place.ranks {
+    for token in factors {
+        let from: &[f64] = match &token.ranks {
             None => old,
             Some(ranks) => {
                 for block in 0..blocks {
@@ -320,10 +329,10 @@ pub fn weigh<S: Simd>(simd: S, weighs: &[Weigh], layers: &mut [Vec<f64>; 3], lis
                 ranked
             }
         };
-        let lanes: [f64x8<S>; SUM_POSITIONS] = place.lanes.map(|lanes| load_sums(simd, &lanes, 0));
+        let lanes: [f64x8<S>; SUM_POSITIONS] = token.lanes.map(|lanes| load_sums(simd, &lanes, 0));
         for block in 0..blocks {
             let start = (block + 1) * SUMS;
-            let mut sum = if place.optional { load_sums(simd, old, start) } else { f64x8::splat(simd, 0.0) };
+            let mut sum = if token.optional { load_sums(simd, old, start) } else { f64x8::splat(simd, 0.0) };
             for (position, lanes) in lanes.iter().enumerate() {
                 sum += load_sums(simd, from, start - (1 << position)) * *lanes;
             }
@@ -331,7 +340,7 @@ pub fn weigh<S: Simd>(simd: S, weighs: &[Weigh], layers: &mut [Vec<f64>; 3], lis
             while filled != 0 {
                 let bit = filled.trailing_zeros() as usize;
                 filled &= filled - 1;
-                sum += load_sums(simd, from, start - (SUMS << bit)) * place.blocks[bit];
+                sum += load_sums(simd, from, start - (SUMS << bit)) * token.blocks[bit];
             }
             sum.store_slice(&mut new[start..start + SUMS]);
         }

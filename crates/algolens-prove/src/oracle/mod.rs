@@ -1,46 +1,47 @@
-//! Exact minima and counts over all lists of a class that meet restrictions.
+//! The oracle: exact minima, min-marginals and counts over the lists of a region, by subset dynamic programming.
 //!
 //! Tokens are placed in ascending order; the state is the set of list positions already filled. The number of positions
 //! filled is the rank of the next token, so its row in the sorted half is known: a sum over attended rows costs
-//! `u[token][position] + p[token][rank]` a token. With (min, +) the recursion minimises, with (+, ×) it counts; forwards
-//! and backwards it gives the minimum for each choice of a token.
+//! `u[token][position] + p[token][rank]` a token. In the min-plus semiring the recursion minimizes, in the sum-product
+//! semiring it counts; a forward and a backward pass give the min-marginal of each option of a token.
 //!
-//! Minimisation works on whole numbers: costs are scaled and rounded *down*, so that a minimum never lies above the true
-//! one and has the same bits with any vector instructions.
+//! Minimization works on whole numbers: costs are scaled and rounded *down*, so that a minimum never lies above the
+//! true one and has the same bits with any vector instructions.
 
 mod kernels;
 mod ordered;
 mod region;
-mod steps;
 #[cfg(test)]
 pub(super) mod tests;
+mod transitions;
 
 pub use region::{ABSENT, Region};
 
 use super::{ClassRows, List, MOST_VALUES, Order};
 use algolens_core::dispatch;
 use algolens_core::engine::Vectors;
-use kernels::{BIG, BLOCK, Place, Weigh};
-use ordered::Step;
+use kernels::{BIG, BLOCK, CountFactors, TokenCosts};
+use ordered::RankCosts;
 
-/// What a sum costs, a number a local row.
+/// Costs of a linear functional `[local row]`.
 pub type Costs = [f64];
 
-/// Minima, marginals and sums; holds the memory they need.
+/// Exact optimizer over the lists of a region, with its buffers.
 #[derive(Debug)]
 pub struct Oracle {
     vectors: Vectors,
     list_len: usize,
-    /// The lists of every region that count.
+    /// Only lists in this order belong to a region.
     order: Order,
-    places: Vec<Place>,
-    /// A layer of states before each place, and one after the last.
+    /// The tokens to be placed, where lists may have any order.
+    token_costs: Vec<TokenCosts>,
+    /// A layer of states before each token, and one after the last.
     layers: Vec<i32>,
     scratch: kernels::Scratch,
-    /// In place of places and layers where the order of lists is given.
-    steps: Vec<Step>,
-    step_layers: Vec<ordered::Layer>,
-    weighs: Vec<Weigh>,
+    /// As `token_costs` and `layers`, where lists are ordered.
+    rank_costs: Vec<RankCosts>,
+    rank_layers: Vec<ordered::Layer>,
+    factors: Vec<CountFactors>,
     sums: [Vec<f64>; 3],
     marginals: Vec<[i32; BLOCK]>,
     candidates: Vec<bool>,
@@ -48,31 +49,31 @@ pub struct Oracle {
     calls: u64,
 }
 
-/// The minimum of a sum.
+/// The minimum of a linear functional.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Minimum {
-    /// The minimum of the costs rounded down to units.
+    /// The minimum of the costs, each rounded down to units.
     pub units: i64,
-    /// Units a cost of 1 has.
+    /// Units per cost of 1.
     pub scale: f64,
-    /// A list that has it.
+    /// A list that attains it.
     pub list: List,
 }
 
 impl Minimum {
-    /// Not above the true minimum.
+    /// A lower bound of the true minimum.
     pub fn bound(&self) -> f64 {
         self.units as f64 / self.scale
     }
 
-    /// Whether the true minimum is surely positive: above what any other rounding of the costs to as many bits could lose.
+    /// True if the true minimum is positive whichever way the costs are rounded to as many bits.
     pub fn is_positive(&self) -> bool {
         self.units >= MARGIN
     }
 }
 
-/// Units that a minimum must have to count as positive. A sum has at most 2 · [`MOST_VALUES`] + 1 rows, each rounded by a
-/// unit; twice that leaves room for a checker that rounds once more.
+/// The least minimum, in units, that counts as positive. A sum has at most 2 · [`MOST_VALUES`] + 1 rows, each rounded
+/// by a unit; twice that leaves room for a checker that rounds once more.
 pub const MARGIN: i64 = 2 * (2 * MOST_VALUES as i64 + 1);
 
 impl Oracle {
@@ -82,12 +83,12 @@ impl Oracle {
             vectors,
             list_len,
             order: Order::Any,
-            places: Vec::new(),
+            token_costs: Vec::new(),
             layers: Vec::new(),
             scratch: kernels::Scratch::new(list_len),
-            steps: Vec::new(),
-            step_layers: Vec::new(),
-            weighs: Vec::new(),
+            rank_costs: Vec::new(),
+            rank_layers: Vec::new(),
+            factors: Vec::new(),
             sums: std::array::from_fn(|_| Vec::new()),
             marginals: Vec::new(),
             candidates: Vec::new(),
@@ -96,77 +97,78 @@ impl Oracle {
         }
     }
 
-    /// An oracle for those lists of every region that stand in this order.
+    /// An oracle that admits only lists in this order.
     pub fn ordered(self, order: Order) -> Self {
         Self { order, ..self }
     }
 
-    /// How many passes over states were made; work is counted in these.
+    /// Number of passes over states made: the unit of work.
     pub fn calls(&self) -> u64 {
         self.calls
     }
 
-    /// The least sum over the lists of a region, and a list that has it; none if the region has no list.
+    /// The minimum of a functional over a region, and a list that attains it; none if the region is empty.
     pub fn minimum(&mut self, rows: &ClassRows, region: &Region, costs: &Costs) -> Option<Minimum> {
         self.find_candidates(rows, region, costs);
-        let quantised = self.forward(rows, region, costs, true)?;
-        Some(self.trace(rows, quantised))
+        let quantized = self.forward(rows, region, costs, true)?;
+        Some(self.trace(rows, quantized))
     }
 
-    /// As [`minimum`](Self::minimum); also makes [`marginals`](Self::marginal).
+    /// The minimum as [`minimum`](Self::minimum) gives it, and the min-marginals that [`marginal`](Self::marginal)
+    /// reads.
     pub fn minimum_and_marginals(&mut self, rows: &ClassRows, region: &Region, costs: &Costs) -> Option<Minimum> {
-        let quantised = self.forward(rows, region, costs, false)?;
-        let minimum = self.trace(rows, quantised);
+        let quantized = self.forward(rows, region, costs, false)?;
+        let minimum = self.trace(rows, quantized);
         self.calls += 1;
         self.marginals.clear();
         self.marginals.resize(rows.tokens.len(), [i32::MAX; BLOCK]);
         let whole = |units: i32| match kernels::is_finite(units) {
-            true => units.saturating_add(quantised.constant),
+            true => units.saturating_add(quantized.constant),
             false => i32::MAX,
         };
-        let Self { places, layers, scratch, marginals, steps, step_layers, order, list_len, .. } = self;
+        let Self { token_costs, layers, scratch, marginals, rank_costs, rank_layers, order, list_len, .. } = self;
         if *order == Order::Any {
-            dispatch!(self.vectors, simd => kernels::backward(simd, places, layers, scratch, |place, of| {
-                marginals[places[place].token] = of.map(whole);
+            dispatch!(self.vectors, simd => kernels::backward(simd, token_costs, layers, scratch, |at, least| {
+                marginals[token_costs[at].number] = least.map(whole);
             }));
         } else {
-            ordered::backward(steps, step_layers, *list_len, |step, of| {
-                let marginals = &mut marginals[steps[step].token];
-                marginals[BLOCK - 1] = whole(of[BLOCK - 1]);
+            ordered::backward(rank_costs, rank_layers, *list_len, |at, least| {
+                let marginals = &mut marginals[rank_costs[at].number];
+                marginals[BLOCK - 1] = whole(least[BLOCK - 1]);
                 for rank in 0..*list_len {
-                    marginals[order.position_of(rank, *list_len)] = whole(of[rank]);
+                    marginals[order.position_of(rank, *list_len)] = whole(least[rank]);
                 }
             });
         }
         Some(minimum)
     }
 
-    /// Of the last [`minimum_and_marginals`](Self::minimum_and_marginals): the units of the least sum among lists that
-    /// have the token at a position ([`ABSENT`]: that do not have it); `i32::MAX` where there is none.
+    /// The min-marginal of an option in the last [`minimum_and_marginals`](Self::minimum_and_marginals): the least sum,
+    /// in units, among lists with the token at a position ([`ABSENT`]: without it); `i32::MAX` where there is none.
     pub fn marginal(&self, token: usize, option: u32) -> i64 {
         i64::from(self.marginals[token][option as usize])
     }
 
-    /// How many lists a region has; exact below 2⁵³.
+    /// Number of lists of a region; exact below 2⁵³.
     pub fn count(&mut self, rows: &ClassRows, region: &Region) -> f64 {
         if self.order == Order::Any {
-            return self.weigh_all(rows, region, None);
+            return self.sum_over_lists(rows, region, None);
         }
         let free = vec![0.0; rows.rows.len()];
         match self.forward(rows, region, &free, false) {
             None => 0.0,
-            Some(_) => ordered::count(&self.steps, self.list_len),
+            Some(_) => ordered::count(&self.rank_costs, self.list_len),
         }
     }
 
-    /// The sum over a region's lists of the product of the factors of the rows attended to.
+    /// The sum-product of a region: over its lists, the sum of the product of the attended rows' factors.
     #[cfg(test)]
     pub fn sum_of_products(&mut self, rows: &ClassRows, region: &Region, factors: &Costs) -> f64 {
-        self.weigh_all(rows, region, Some(factors))
+        self.sum_over_lists(rows, region, Some(factors))
     }
 
-    /// Marks the tokens above `y` that a minimum needs: those that are among the cheapest at some position, as many as
-    /// there are such tokens in a list. Another could be exchanged for one of these that is free, at no cost.
+    /// Dominance among tokens above `y`: marks those among the cheapest at some position, as many as a list has such
+    /// tokens. Any other could be exchanged for a free one of these at no cost.
     fn find_candidates(&mut self, rows: &ClassRows, region: &Region, costs: &Costs) {
         let above = rows.low + 1..rows.tokens.len();
         let needed = rows.list_len() - 1 - rows.class.position;
@@ -187,12 +189,13 @@ impl Oracle {
         }
     }
 
-    fn forward(&mut self, rows: &ClassRows, region: &Region, costs: &Costs, candidates: bool) -> Option<Quantised> {
+    /// Quantizes the costs and runs the forward pass, over `candidates` only if asked; none if the region is empty.
+    fn forward(&mut self, rows: &ClassRows, region: &Region, costs: &Costs, candidates: bool) -> Option<Quantized> {
         self.calls += 1;
         let scale = (f64::from(kernels::RANGE) / largest_sum(rows, region, costs)).min(f64::MAX);
         let constant = round_down(costs[rows.rows.len() - 1], scale);
-        self.places.clear();
-        self.steps.clear();
+        self.token_costs.clear();
+        self.rank_costs.clear();
         let position = rows.class.position;
         for (token, &options) in region.options().iter().enumerate() {
             if options & !(1 << ABSENT) == 0 {
@@ -210,47 +213,48 @@ impl Oracle {
                 if options >> j & 1 == 1 { round_down(costs[token * self.list_len + j], scale) } else { BIG }
             };
             let ranks = (token < rows.low).then(|| {
-                let of_token = rows.low_start() + token * position;
+                let first = rows.low_start() + token * position;
                 let last = token + 1 == rows.low;
                 move |rank: usize| {
                     // d itself takes the last rank of the sorted half that is seen.
                     let there = rank < position && (rank + 1 == position) == last;
-                    if there { round_down(costs[of_token + rank], scale) } else { BIG }
+                    if there { round_down(costs[first + rank], scale) } else { BIG }
                 }
             });
             match self.order {
-                Order::Any => self.places.push(Place::new(token, optional, self.list_len, at, ranks)),
-                order => self.steps.push(Step::new(token, optional, self.list_len, order, at, ranks)),
+                Order::Any => self.token_costs.push(TokenCosts::new(token, optional, self.list_len, at, ranks)),
+                order => self.rank_costs.push(RankCosts::new(token, optional, self.list_len, order, at, ranks)),
             }
         }
-        let Self { places, layers, scratch, steps, step_layers, .. } = self;
+        let Self { token_costs, layers, scratch, rank_costs, rank_layers, .. } = self;
         let units = if self.order == Order::Any {
-            dispatch!(self.vectors, simd => kernels::forward(simd, places, layers, scratch));
-            scratch.last(layers, places.len())
+            dispatch!(self.vectors, simd => kernels::forward(simd, token_costs, layers, scratch));
+            scratch.last(layers, token_costs.len())
         } else {
-            ordered::forward(steps, step_layers);
-            step_layers[steps.len()][self.list_len]
+            ordered::forward(rank_costs, rank_layers);
+            rank_layers[rank_costs.len()][self.list_len]
         };
-        kernels::is_finite(units).then_some(Quantised { units, constant, scale })
+        kernels::is_finite(units).then_some(Quantized { units, constant, scale })
     }
 
-    fn trace(&self, rows: &ClassRows, quantised: Quantised) -> Minimum {
+    /// The minimum of a forward pass, with a list that attains it.
+    fn trace(&self, rows: &ClassRows, quantized: Quantized) -> Minimum {
         let mut list = [0; MOST_VALUES];
         match self.order {
-            Order::Any => kernels::trace(&self.places, &self.layers, &self.scratch, |place, position| {
-                list[position] = rows.tokens[self.places[place].token];
+            Order::Any => kernels::trace(&self.token_costs, &self.layers, &self.scratch, |at, position| {
+                list[position] = rows.tokens[self.token_costs[at].number];
             }),
-            order => ordered::trace(&self.steps, &self.step_layers, self.list_len, |step, rank| {
-                list[order.position_of(rank, self.list_len)] = rows.tokens[self.steps[step].token];
+            order => ordered::trace(&self.rank_costs, &self.rank_layers, self.list_len, |at, rank| {
+                list[order.position_of(rank, self.list_len)] = rows.tokens[self.rank_costs[at].number];
             }),
         }
-        let Quantised { units, constant, scale } = quantised;
+        let Quantized { units, constant, scale } = quantized;
         Minimum { units: i64::from(units) + i64::from(constant), scale, list }
     }
 
-    /// How many lists of a region have, up to the token `d`, only steps that are allowed: `allowed(rank, before, token)`
-    /// for the sorted values from the smallest (which has none before it). Of ordered lists, none are counted.
-    pub fn count_with_steps(
+    /// Number of lists of a region whose sorted values up to `d` are allowed transitions: `allowed(rank, before,
+    /// token)` from the smallest on (which has none before it). Of ordered lists, none are counted.
+    pub fn count_with_transitions(
         &mut self,
         rows: &ClassRows,
         region: &Region,
@@ -262,24 +266,25 @@ impl Oracle {
         }
         kernels::first_sums(&mut self.sums, self.list_len)[0] = 1.0;
         if rows.low > 0 {
-            let sums = steps::sums_up_to_d(rows, region, allowed);
+            let sums = transitions::sums_up_to_d(rows, region, allowed);
             kernels::first_sums(&mut self.sums, self.list_len).copy_from_slice(&sums);
         }
-        self.weigh(rows, region, rows.low, None)
+        self.sum_from(rows, region, rows.low, None)
     }
 
-    fn weigh_all(&mut self, rows: &ClassRows, region: &Region, factors: Option<&Costs>) -> f64 {
+    /// The sum-product over all tokens.
+    fn sum_over_lists(&mut self, rows: &ClassRows, region: &Region, factors: Option<&Costs>) -> f64 {
         self.calls += 1;
         if region.options().contains(&0) {
             return 0.0;
         }
         kernels::first_sums(&mut self.sums, self.list_len)[0] = 1.0;
-        self.weigh(rows, region, 0, factors)
+        self.sum_from(rows, region, 0, factors)
     }
 
-    /// Weighs the tokens from `first` on.
-    fn weigh(&mut self, rows: &ClassRows, region: &Region, first: usize, factors: Option<&Costs>) -> f64 {
-        self.weighs.clear();
+    /// The sum-product over the tokens from `first` on, from the first sums that are set.
+    fn sum_from(&mut self, rows: &ClassRows, region: &Region, first: usize, factors: Option<&Costs>) -> f64 {
+        self.factors.clear();
         let (position, factor) = (rows.class.position, |row: usize| factors.map_or(1.0, |factors| factors[row]));
         for (token, &options) in region.options().iter().enumerate().skip(first) {
             if options == 1 << ABSENT {
@@ -287,36 +292,37 @@ impl Oracle {
             }
             let at = |j: usize| if options >> j & 1 == 1 { factor(token * self.list_len + j) } else { 0.0 };
             let ranks = (token < rows.low).then(|| {
-                let of_token = rows.low_start() + token * position;
+                let first = rows.low_start() + token * position;
                 let last = token + 1 == rows.low;
                 move |rank: usize| {
                     let there = rank < position && (rank + 1 == position) == last;
-                    if there { factor(of_token + rank) } else { 0.0 }
+                    if there { factor(first + rank) } else { 0.0 }
                 }
             });
-            self.weighs.push(Weigh::new(options >> ABSENT & 1 == 1, self.list_len, at, ranks));
+            self.factors.push(CountFactors::new(options >> ABSENT & 1 == 1, self.list_len, at, ranks));
         }
-        let Self { weighs, sums, list_len, .. } = self;
-        let sum = dispatch!(self.vectors, simd => kernels::weigh(simd, weighs, sums, *list_len));
+        let Self { factors, sums, list_len, .. } = self;
+        let sum = dispatch!(self.vectors, simd => kernels::sum_of_products(simd, factors, sums, *list_len));
         sum * factor(rows.rows.len() - 1)
     }
 }
 
+/// The result of a forward pass: the minimum without SEP's cost, that cost, and units per cost of 1.
 #[derive(Clone, Copy)]
-struct Quantised {
+struct Quantized {
     units: i32,
     constant: i32,
     scale: f64,
 }
 
-/// cost · scale rounded down, or one unit below that.
+/// cost · scale rounded down to units, or one unit below that.
 fn round_down(cost: f64, scale: f64) -> i32 {
     // Adding this rounds to the nearest whole number, which then stands in the low bits.
     const MAGIC: f64 = (3_u64 << 51) as f64;
     (cost * scale - 0.5 + MAGIC).to_bits() as u32 as i32
 }
 
-/// No sum over the rows of a list of the region is larger in size.
+/// An upper bound of the absolute sums over the rows of a region's lists.
 fn largest_sum(rows: &ClassRows, region: &Region, costs: &Costs) -> f64 {
     let (list_len, position) = (rows.list_len(), rows.class.position);
     let mut largest = [0.0_f64; 2 * MOST_VALUES];
@@ -328,8 +334,8 @@ fn largest_sum(rows: &ClassRows, region: &Region, costs: &Costs) -> f64 {
             *largest = largest.max(cost.abs());
         }
         if token < rows.low {
-            let of_token = &costs[rows.low_start() + token * position..][..position];
-            for (largest, cost) in largest[MOST_VALUES..].iter_mut().zip(of_token) {
+            let ranks = &costs[rows.low_start() + token * position..][..position];
+            for (largest, cost) in largest[MOST_VALUES..].iter_mut().zip(ranks) {
                 *largest = largest.max(cost.abs());
             }
         }

@@ -1,17 +1,18 @@
-//! Restrictions on the lists of a class.
+//! Regions: sets of lists of a class, by the options each token has.
 
 use crate::{ClassRows, List};
 use serde::{Deserialize, Serialize};
 
-/// The bit of a token's options that says it may be absent.
+/// Number of the option bit of a token that is absent from the list.
 pub const ABSENT: u32 = 15;
 
-/// The lists of a class in which each token takes one of its *options*: a list position (bits from 0), or absence.
+/// A region of a class: the lists in which each token takes one of its *options*, a list position (bits from 0) or
+/// absence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Region(Box<[u16]>);
 
 impl Region {
-    /// All lists of a class.
+    /// The whole class.
     pub fn whole(rows: &ClassRows) -> Self {
         let positions = (1 << rows.list_len()) - 1;
         let y = rows.low;
@@ -27,17 +28,17 @@ impl Region {
         Self(options.collect())
     }
 
-    /// The options of each token of the class.
+    /// The option bits `[token]`.
     pub fn options(&self) -> &[u16] {
         &self.0
     }
 
-    /// The options of each token of the class, to be restricted.
+    /// The option bits `[token]`, to be restricted.
     pub fn options_mut(&mut self) -> &mut [u16] {
         &mut self.0
     }
 
-    /// Whether a list of the class is in the region.
+    /// True if a list of the class is in the region.
     pub fn has(&self, rows: &ClassRows, list: &List) -> bool {
         let mut held = [ABSENT as u8; 1 << 8];
         let mut many = Vec::new();
@@ -51,10 +52,10 @@ impl Region {
                 many.push((q, at as u8));
             }
         }
-        let of = |q: usize| match fits {
+        let option = |q: usize| match fits {
             true => held[q],
             false => many.iter().find(|(held, _)| *held == q).map_or(ABSENT as u8, |(_, at)| *at),
         };
-        self.0.iter().enumerate().all(|(q, options)| options >> of(q) & 1 == 1)
+        self.0.iter().enumerate().all(|(q, options)| options >> option(q) & 1 == 1)
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn every_list(list_len: usize, values: usize) -> Vec<List> {
     all
 }
 
-/// What the lists of a region say of the costs: how many they are, the sum of products, the minimum, and the minimum of
+/// Brute-force results of a region: number of lists, sum-product, minimum, and the min-marginal of
 /// each option of each token.
 fn by_hand(
     rows: &ClassRows,
@@ -66,14 +66,14 @@ fn by_hand(
         ordered == *list
     };
     for list in lists.iter().filter(|list| is_ordered(list) && rows.has(list) && region.has(rows, list)) {
-        let attended = rows.of_list(list);
+        let attended = rows.attended(list);
         let sum: f64 = attended.iter().map(|row| costs[*row]).sum();
         found.0 += 1.0;
         found.1 += attended.iter().map(|row| costs[*row].abs()).product::<f64>();
         found.2 = found.2.min(sum);
-        for (token, of_token) in rows.tokens.iter().zip(&mut found.3) {
+        for (token, by_option) in rows.tokens.iter().zip(&mut found.3) {
             let option = list[..rows.list_len()].iter().position(|held| held == token).unwrap_or(ABSENT as usize);
-            of_token[option] = of_token[option].min(sum);
+            by_option[option] = by_option[option].min(sum);
         }
     }
     found
@@ -117,19 +117,19 @@ fn minima_marginals_and_sums_are_those_of_all_lists() {
                         (0.0..=most).contains(&(expected * minimum.scale - units as f64))
                     };
                     assert!(near(minimum.units, least), "{class:?}: {} and {least}", minimum.bound());
-                    let attended = rows.of_list(&minimum.list);
+                    let attended = rows.attended(&minimum.list);
                     assert!(region.has(&rows, &minimum.list) && rows.has(&minimum.list));
                     assert!(attended.iter().map(|row| costs[*row]).sum::<f64>() <= least + 1e-6);
-                    for (token, of_token) in marginals.iter().enumerate() {
-                        for (option, &expected) in of_token.iter().enumerate() {
+                    for (token, by_option) in marginals.iter().enumerate() {
+                        for (option, &expected) in by_option.iter().enumerate() {
                             let options = region.options()[token];
                             if options >> option & 1 == 0 || options == 1 << ABSENT {
                                 continue;
                             }
                             let units = oracle.marginal(token, option as u32);
-                            let right =
+                            let is_near =
                                 if expected.is_finite() { near(units, expected) } else { units == i64::from(i32::MAX) };
-                            assert!(right, "{class:?} token {token} option {option}: {units} and {expected}");
+                            assert!(is_near, "{class:?} token {token} option {option}: {units} and {expected}");
                         }
                     }
                 }
@@ -139,7 +139,7 @@ fn minima_marginals_and_sums_are_those_of_all_lists() {
 }
 
 #[test]
-fn lists_with_allowed_steps_are_counted() {
+fn lists_with_allowed_transitions_are_counted() {
     let task = SortedList::new(4, 7).unwrap();
     let tables = Tables::of(&random_model(&task, 1, 3), &task).unwrap();
     let all = every_list(4, 8);
@@ -162,7 +162,7 @@ fn lists_with_allowed_steps_are_counted() {
                 .all(|rank| allowed(rank, rank.checked_sub(1).map(|before| sorted[before]), sorted[rank]))
         };
         let expected = all.iter().filter(|list| rows.has(list) && region.has(&rows, list) && keeps(list)).count();
-        assert_eq!(oracle.count_with_steps(&rows, &region, allowed), expected as f64, "{class:?}");
+        assert_eq!(oracle.count_with_transitions(&rows, &region, allowed), expected as f64, "{class:?}");
         counted += expected as f64;
     }
     assert!(counted > 100.0);

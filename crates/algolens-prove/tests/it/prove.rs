@@ -95,7 +95,7 @@ impl Enumerated {
             let logits = Plain::new().logits(&exact, data.tokens(), data.positions()).unwrap();
             for (list, logits) in chunk.iter().zip(logits.outer_iter()) {
                 let mut all_right = true;
-                for (class, logits) in classes.of_list(list).into_iter().zip(logits.outer_iter()) {
+                for (class, logits) in classes.along(list).into_iter().zip(logits.outer_iter()) {
                     let margin = margin(logits, class.target as usize);
                     margins.entry(class).or_default().push(margin);
                     right += usize::from(margin > 0.0);
@@ -137,8 +137,8 @@ fn check(case: &Enumerated, search: &mut Search, work: u64) {
         }
         if let Some(worst) = worst {
             assert!(worst.margin >= least - 1e-9, "{class:?}: {worst:?}, the least margin is {least}");
-            let of_list = classes.of_list(&worst.list)[worst.position];
-            assert_eq!(of_list, *class);
+            let found = classes.along(&worst.list)[worst.position];
+            assert_eq!(found, *class);
         }
         if search.finished() {
             assert!((decided.right - right).abs() < 1e-9, "{class:?}: {decided:?}, {right} are right");
@@ -300,7 +300,8 @@ fn tampered_certificates_are_refused() {
         refuted.status = Status::Certified;
     }));
     assert!(is_refused(&|c| c.counterexamples.as_mut().unwrap()[0].list.swap(0, 1)));
-    // A floor or cell moved; of the bytes of the first class, which is decided at its root, every one matters or is refused.
+    // A floor or cell moved; of the bytes of the first class, which is decided at its root, every one matters or is
+    // refused.
     let mut refused = 0;
     for at in 0..40 {
         let evidence = with_evidence(&|bytes| bytes[at] = bytes[at].wrapping_add(3));
@@ -338,7 +339,7 @@ fn attacks_find_the_worst_list_and_prove_that_none_is_worse() {
                     continue;
                 }
                 let allowed =
-                    classes.of_list(&list).into_iter().enumerate().filter(|(_, class)| restrictions.allow(class));
+                    classes.along(&list).into_iter().enumerate().filter(|(_, class)| restrictions.allow(class));
                 for (position, class) in allowed {
                     if restrictions.values.is_none() && restrictions.order == Order::Any {
                         // All lists of the class may be used: their margins are known.
@@ -355,7 +356,7 @@ fn attacks_find_the_worst_list_and_prove_that_none_is_worse() {
                 prove::attack(&tables, &classes, restrictions, u64::MAX, &mut |_| ControlFlow::Continue(())).unwrap();
             assert!((found.found[0].margin - least).abs() < 1e-5, "{:?}, least {least}", found.found[0]);
             assert!(found.proved.is_some_and(|proved| proved <= least && proved > least - 1e-5), "{:?}", found.proved);
-            assert!(restrictions.allow(&classes.of_list(&found.found[0].list)[found.found[0].position]));
+            assert!(restrictions.allow(&classes.along(&found.found[0].list)[found.found[0].position]));
             let mut ordered = found.found[0].list.clone();
             restrictions.order.apply(&mut ordered);
             assert_eq!(ordered, found.found[0].list);
@@ -372,14 +373,14 @@ fn no_list_in_order_is_worse_than_is_proved_of_any_order() {
     let tables = Tables::of(&model, &task).unwrap();
     let classes = Classes::of(&task).unwrap();
     for (position, token, target) in [(8, 9, 47), (2, 17, 42), (2, 6, 38), (5, 12, 40)] {
-        let of_class = Restrictions {
+        let only_class = Restrictions {
             position: Some(position),
             token: Some(token),
             target: Some(target),
             ..Restrictions::default()
         };
         let attack = |order, work| {
-            let restrictions = Restrictions { order, ..of_class.clone() };
+            let restrictions = Restrictions { order, ..only_class.clone() };
             prove::attack(&tables, &classes, &restrictions, work, &mut |_| ControlFlow::Continue(())).unwrap()
         };
         let all = attack(Order::Any, 400_000);
@@ -423,7 +424,8 @@ fn tails_of_binomials_are_right() {
     assert!((tail(5, 1, 0.1) - (1.0 - 0.9_f64.powi(5))).abs() < 1e-12);
 }
 
-/// The exact binomial interval at 99.99 % of ten million lists, and what is proved of all of them, have a share in common.
+/// The exact binomial interval at 99.99 % of ten million lists, and what is proved of all of them, have a share in
+/// common.
 #[test]
 fn the_bracket_of_the_posts_task_meets_ten_million_sampled_lists() {
     const LISTS: usize = 10_000_000;

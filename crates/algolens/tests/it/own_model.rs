@@ -73,7 +73,7 @@ fn the_study_of_our_model_gives_the_numbers_beside_it() {
 fn our_model_copies_and_attends_to_the_next_larger_value() {
     let path = Path::new(FOLDER).join("sorted_list.safetensors");
     let (results, arrays) = study_of(&Checkpoint::open(&path, &Hints::default()).unwrap().checkpoint);
-    assert!(results.serving.copied > 0.95);
+    assert!(results.copy_heads.copied > 0.95);
     assert!(results.attention.sep_to_smallest > 0.95);
     assert!(results.attention.next_larger > 0.8);
     assert!(results.ablation.mean.values().all(|cost| *cost > 0.5));
@@ -96,5 +96,5 @@ fn our_model_copies_and_attends_to_the_next_larger_value() {
     let (control, _) = study_of(&Checkpoint { model: untrained, task: None });
     assert!(control.evaluation.token_accuracy < 0.1);
     assert!(control.attention.next_larger < 0.5);
-    assert!(control.serving.copied < 0.5);
+    assert!(control.copy_heads.copied < 0.5);
 }

@@ -234,7 +234,7 @@ fn without_the_direct_path_a_sixth_of_the_runs_fails() {
     let cancellation = finding("cancellation");
     assert_eq!(cancellation.verdict, algolens::interpret::Verdict::Holds, "{cancellation:?}");
     // The post's ranges: head 0.0 around 28 to 37, head 0.1 everywhere else.
-    let ranges: Vec<_> = results.serving.ranges.iter().map(|range| range.head.head).collect();
+    let ranges: Vec<_> = results.copy_heads.ranges.iter().map(|range| range.head.head).collect();
     assert_eq!(ranges, [1, 0, 1]);
     assert_eq!(finding("copying").value, Some(1.0));
 }

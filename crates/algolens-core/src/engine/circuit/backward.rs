@@ -1,8 +1,8 @@
-//! Lists through the circuits, backward: from the right answers to the gradients of the tables.
+//! Sequences through the circuits, backward: from the right answers to the gradients of the tables.
 
 use super::{
-    list::{List, Unembedded},
     rows::{KeyRows, KeySums},
+    sequence::{SequenceState, Unembedded},
     shape::Shape,
     tables::Tables,
 };
@@ -22,13 +22,13 @@ use std::{iter::once, ops::Range};
 
 /// The memory of the backward half of a pass.
 pub struct Backward {
-    of_lists: Vec<ListGradients>,
-    /// For one list and head at a time: `inner` at the keys' tokens, `[query, padded(tokens)]`, in as many rows.
+    sequence_gradients: Vec<SequenceGradients>,
+    /// For one sequence and head at a time: `inner` at the keys' tokens, `[query, padded(tokens)]`, in as many rows.
     at_tokens: Numbers,
 }
 
-/// Of one list.
-struct ListGradients {
+/// Of one sequence.
+struct SequenceGradients {
     /// Of the weights, then r′ times that of the scores, `[query, key]`, for one head at a time, as far as keys are seen; in a
     /// last row, what the latter sum up to over queries.
     inner: Numbers,
@@ -41,73 +41,77 @@ struct ListGradients {
 }
 
 impl Backward {
-    pub fn new(tables: &Tables, lists: &[List]) -> Self {
-        let of_list = |list: &List| ListGradients {
-            inner: numbers((list.queries.all.len() + 1) * tables.shape.keys(), 0.0),
-            means: vec![0.0; list.queries.all.len()],
+    pub fn new(tables: &Tables, sequences: &[SequenceState]) -> Self {
+        let zeros_like = |sequence: &SequenceState| SequenceGradients {
+            inner: numbers((sequence.queries.all.len() + 1) * tables.shape.keys(), 0.0),
+            means: vec![0.0; sequence.queries.all.len()],
             scale: numbers(tables.shape.keys(), 0.0),
             scaled: numbers(tables.shape.keys(), 0.0),
         };
-        let rows = lists.first().map_or(0, |list| list.queries.all.len() + 1);
+        let rows = sequences.first().map_or(0, |sequence| sequence.queries.all.len() + 1);
         let at_tokens = numbers(rows * tables.shape.key_tokens(), 0.0);
-        Self { of_lists: lists.iter().map(of_list).collect(), at_tokens }
+        Self { sequence_gradients: sequences.iter().map(zeros_like).collect(), at_tokens }
     }
 
-    /// Adds to `gradients` those of `weight` times the cross-entropy of lists that went forward, and scores them.
+    /// Adds to `gradients` those of `weight` times the cross-entropy of sequences that went forward, and scores them.
     #[simd]
     pub fn run<S: Simd>(
         &mut self,
         simd: S,
         tables: &Tables,
-        lists: &mut [List],
+        sequences: &mut [SequenceState],
         targets: ArrayView2<Token>,
         weight: f32,
         gradients: &mut Tables,
     ) -> Score {
         let mut score = Score::default();
-        for (list, targets) in lists.iter_mut().zip(targets.outer_iter()) {
-            score.add(rows_backward(simd, tables, list, targets, weight, gradients));
+        for (sequence, targets) in sequences.iter_mut().zip(targets.outer_iter()) {
+            score.add(rows_backward(simd, tables, sequence, targets, weight, gradients));
         }
         let runs = || tables.shape.column_runs();
-        for (columns, list) in runs().flat_map(|columns| lists.iter().map(move |list| (columns.clone(), list))) {
-            direct_backward(simd, list, columns, gradients);
+        for (columns, sequence) in
+            runs().flat_map(|columns| sequences.iter().map(move |sequence| (columns.clone(), sequence)))
+        {
+            direct_backward(simd, sequence, columns, gradients);
         }
-        let Self { of_lists, at_tokens } = self;
-        for d in &mut *of_lists {
+        let Self { sequence_gradients, at_tokens } = self;
+        for d in &mut *sequence_gradients {
             d.scale.fill(0.0);
             d.scaled.fill(0.0);
         }
         for head in 0..tables.shape.heads {
-            for (list, d) in lists.iter().zip(&mut *of_lists) {
-                d.weights_backward(simd, tables, list, head);
-                d.scores_backward(simd, list, head);
+            for (sequence, d) in sequences.iter().zip(&mut *sequence_gradients) {
+                d.weights_backward(simd, tables, sequence, head);
+                d.scores_backward(simd, sequence, head);
             }
-            for (list, d) in lists.iter().zip(&mut *of_lists) {
-                d.scatter(list, tables.shape, at_tokens);
-                d.circuit_backward(simd, tables, list, head, at_tokens, gradients);
+            for (sequence, d) in sequences.iter().zip(&mut *sequence_gradients) {
+                d.scatter(sequence, tables.shape, at_tokens);
+                d.circuit_backward(simd, tables, sequence, head, at_tokens, gradients);
             }
-            for (columns, list) in runs().flat_map(|columns| lists.iter().map(move |list| (columns.clone(), list))) {
-                writes_backward(simd, list, head, columns, gradients);
+            for (columns, sequence) in
+                runs().flat_map(|columns| sequences.iter().map(move |sequence| (columns.clone(), sequence)))
+            {
+                writes_backward(simd, sequence, head, columns, gradients);
             }
         }
-        for (list, d) in lists.iter().zip(of_lists) {
-            d.scale_backward(list, gradients);
+        for (sequence, d) in sequences.iter().zip(sequence_gradients) {
+            d.scale_backward(sequence, gradients);
         }
         score
     }
 }
 
-impl ListGradients {
+impl SequenceGradients {
     /// d weight\[q, k\] = d row\[q\] · (OV\[t′\] + OV\[p′\]).
     #[simd]
-    fn weights_backward<S: Simd>(&mut self, simd: S, tables: &Tables, list: &List, head: usize) {
+    fn weights_backward<S: Simd>(&mut self, simd: S, tables: &Tables, sequence: &SequenceState, head: usize) {
         let shape = tables.shape;
         let width = shape.row_width();
-        let rows = Rows { data: &list.rows, stride: width };
-        let of_keys = KeyRows::new(tables, head, &list.tokens);
+        let rows = Rows { data: &sequence.rows, stride: width };
+        let key_rows = KeyRows::new(tables, head, &sequence.tokens);
         let mut out = RowsMut { data: &mut self.inner, stride: shape.keys() };
-        for block in &list.queries.blocks {
-            dot_products(simd, &mut out, rows, block.queries.clone(), of_keys, block.seen, width);
+        for block in &sequence.queries.blocks {
+            dot_products(simd, &mut out, rows, block.queries.clone(), key_rows, block.seen, width);
         }
     }
 
@@ -115,21 +119,21 @@ impl ListGradients {
     ///
     /// With m = Σ weight · d weight over a query's keys, r′ · d score is weight · (r′ · d weight − m).
     #[simd]
-    fn scores_backward<S: Simd>(&mut self, simd: S, list: &List, head: usize) {
-        let keys = list.tokens.len();
-        let (inner, sums) = self.inner.split_at_mut(list.queries.all.len() * keys);
-        let of_head = head * inner.len()..(head + 1) * inner.len();
-        let (weights, scores) = (&list.weights[of_head.clone()], &list.scores[of_head]);
-        let rows = weights.chunks_exact(keys).zip(inner.chunks_exact(keys)).zip(&list.queries.all);
+    fn scores_backward<S: Simd>(&mut self, simd: S, sequence: &SequenceState, head: usize) {
+        let keys = sequence.tokens.len();
+        let (inner, sums) = self.inner.split_at_mut(sequence.queries.all.len() * keys);
+        let head_scores = head * inner.len()..(head + 1) * inner.len();
+        let (weights, scores) = (&sequence.weights[head_scores.clone()], &sequence.scores[head_scores]);
+        let rows = weights.chunks_exact(keys).zip(inner.chunks_exact(keys)).zip(&sequence.queries.all);
         for (mean, ((weights, d), query)) in self.means.iter_mut().zip(rows) {
             *mean = dot(simd, &weights[..padded(query.seen)], d);
         }
-        let of_keys = lanes_mut::<S>(sums).zip(lanes_mut::<S>(&mut self.scaled)).zip(lanes::<S>(&list.scale));
-        for (((sum, d_scaled), r), at) in of_keys.zip((0..).step_by(S::f32s::LEN)) {
+        let key_sums = lanes_mut::<S>(sums).zip(lanes_mut::<S>(&mut self.scaled)).zip(lanes::<S>(&sequence.scale));
+        for (((sum, d_scaled), r), at) in key_sums.zip((0..).step_by(S::f32s::LEN)) {
             let r = get(simd, r);
             let mut d_scores = S::f32s::splat(simd, 0.0);
             let mut d_r = get(simd, d_scaled);
-            for ((query, mean), Query { seen, .. }) in self.means.iter().enumerate().zip(&list.queries.all) {
+            for ((query, mean), Query { seen, .. }) in self.means.iter().enumerate().zip(&sequence.queries.all) {
                 if padded(*seen) <= at {
                     continue;
                 }
@@ -146,21 +150,21 @@ impl ListGradients {
     }
 
     /// What r of each key and query gets.
-    fn scale_backward(&self, list: &List, gradients: &mut Tables) {
-        let of_positions = gradients.scale.chunks_exact_mut(gradients.shape.tokens);
-        let of_keys = self.scale.iter().zip(self.scaled.iter()).zip(list.scale.iter());
-        for ((sum, token), ((d, d_scaled), r)) in of_positions.zip(&list.tokens).zip(of_keys) {
+    fn scale_backward(&self, sequence: &SequenceState, gradients: &mut Tables) {
+        let position_rows = gradients.scale.chunks_exact_mut(gradients.shape.tokens);
+        let key_sums = self.scale.iter().zip(self.scaled.iter()).zip(sequence.scale.iter());
+        for ((sum, token), ((d, d_scaled), r)) in position_rows.zip(&sequence.tokens).zip(key_sums) {
             sum[*token as usize] += d + d_scaled / r;
         }
     }
 
     /// What the scores' gradients are at the keys' tokens.
-    fn scatter(&self, list: &List, shape: Shape, at_tokens: &mut [f32]) {
+    fn scatter(&self, sequence: &SequenceState, shape: Shape, at_tokens: &mut [f32]) {
         at_tokens.fill(0.0);
         let rows = at_tokens.chunks_exact_mut(shape.key_tokens()).zip(self.inner.chunks_exact(shape.keys()));
-        let seen = list.queries.all.iter().map(|query| query.seen).chain([list.queries.keys]);
+        let seen = sequence.queries.all.iter().map(|query| query.seen).chain([sequence.queries.keys]);
         for ((at_tokens, inner), seen) in rows.zip(seen) {
-            for (token, d) in list.tokens[..seen].iter().zip(inner) {
+            for (token, d) in sequence.tokens[..seen].iter().zip(inner) {
                 at_tokens[*token as usize] += *d;
             }
         }
@@ -172,7 +176,7 @@ impl ListGradients {
         &mut self,
         simd: S,
         tables: &Tables,
-        list: &List,
+        sequence: &SequenceState,
         head: usize,
         at_tokens: &[f32],
         gradients: &mut Tables,
@@ -183,23 +187,23 @@ impl ListGradients {
         let mut d_tokens = RowsMut { data: d_tokens, stride: shape.qk_width() };
         let mut d_positions = RowsMut { data: d_positions, stride: shape.qk_width() };
         let rows = at_tokens.chunks_exact(shape.key_tokens()).zip(self.inner.chunks_exact(shape.keys()));
-        for ((at_tokens, at_positions), Query { position, seen }) in rows.clone().zip(&list.queries.all) {
-            let token = list.token_at(*position);
-            let of_query = lanes::<S>(qk.row(token)).zip(lanes::<S>(qk.row(shape.tokens + position)));
-            let d_of_query = lanes_mut::<S>(d_tokens.row(token)).zip(lanes_mut::<S>(d_positions.row(*position)));
-            let r = S::f32s::splat(simd, list.scale[*position]);
+        for ((at_tokens, at_positions), Query { position, seen }) in rows.clone().zip(&sequence.queries.all) {
+            let token = sequence.token_at(*position);
+            let query_rows = lanes::<S>(qk.row(token)).zip(lanes::<S>(qk.row(shape.tokens + position)));
+            let d_query_rows = lanes_mut::<S>(d_tokens.row(token)).zip(lanes_mut::<S>(d_positions.row(*position)));
+            let r = S::f32s::splat(simd, sequence.scale[*position]);
             let mut d_r = S::f32s::splat(simd, 0.0);
             let d = lanes::<S>(at_tokens).chain(lanes::<S>(&at_positions[..padded(*seen)]));
-            for (d, ((of_token, of_position), (d_token, d_position))) in d.zip(of_query.zip(d_of_query)) {
+            for (d, ((token_row, position_row), (d_token, d_position))) in d.zip(query_rows.zip(d_query_rows)) {
                 let d = get(simd, d);
-                d_r = d.mul_add(get(simd, of_token) + get(simd, of_position), d_r);
+                d_r = d.mul_add(get(simd, token_row) + get(simd, position_row), d_r);
                 add_to(simd, d_token, d * r);
                 add_to(simd, d_position, d * r);
             }
             self.scale[*position] += d_r.reduce_sum();
         }
         let d_bias = d_positions.row(shape.positions);
-        for (at_tokens, at_positions) in rows.skip(list.queries.all.len()) {
+        for (at_tokens, at_positions) in rows.skip(sequence.queries.all.len()) {
             for (d_bias, d) in lanes_mut::<S>(d_bias).zip(lanes::<S>(at_tokens).chain(lanes::<S>(at_positions))) {
                 add_to(simd, d_bias, get(simd, d));
             }
@@ -209,12 +213,18 @@ impl ListGradients {
 
 /// d OV\[t′\] and d OV\[p′\] get Σ weight\[q, k\] · d row\[q\].
 #[simd]
-fn writes_backward<S: Simd>(simd: S, list: &List, head: usize, columns: Range<usize>, gradients: &mut Tables) {
-    let weights = Weights::Transposed(list.weights_of(head));
-    let rows = Rows { data: &list.rows, stride: gradients.shape.row_width() };
-    let mut out = KeySums::new(gradients, head, &list.tokens);
-    for (keys, first) in &list.queries.key_runs {
-        let terms = *first..list.queries.all.len();
+fn writes_backward<S: Simd>(
+    simd: S,
+    sequence: &SequenceState,
+    head: usize,
+    columns: Range<usize>,
+    gradients: &mut Tables,
+) {
+    let weights = Weights::Transposed(sequence.weights_of(head));
+    let rows = Rows { data: &sequence.rows, stride: gradients.shape.row_width() };
+    let mut out = KeySums::new(gradients, head, &sequence.tokens);
+    for (keys, first) in &sequence.queries.key_runs {
+        let terms = *first..sequence.queries.all.len();
         weighted_sums(simd, &mut out, keys.clone(), columns.clone(), once((weights, rows)), terms);
     }
 }
@@ -226,21 +236,21 @@ fn writes_backward<S: Simd>(simd: S, list: &List, head: usize, columns: Range<us
 fn rows_backward<S: Simd>(
     simd: S,
     tables: &Tables,
-    list: &mut List,
+    sequence: &mut SequenceState,
     targets: ArrayView1<Token>,
     weight: f32,
     gradients: &mut Tables,
 ) -> Score {
     let shape = tables.shape;
-    list.predict(simd, targets);
-    let Unembedded { logits, scale, predictions } = &mut list.unembedded;
+    sequence.predict(simd, targets);
+    let Unembedded { logits, scale, predictions } = &mut sequence.unembedded;
     let mut score = Score::default();
-    let of_queries = logits.chunks_exact_mut(padded(shape.classes)).zip(targets);
-    for (prediction, (powers, target)) in predictions.iter().zip(of_queries) {
+    let query_logits = logits.chunks_exact_mut(padded(shape.classes)).zip(targets);
+    for (prediction, (powers, target)) in predictions.iter().zip(query_logits) {
         prediction.gradient(simd, powers, *target as usize, weight);
         score.add(prediction.outcome().into());
     }
-    let rows = list.rows.chunks_exact_mut(shape.row_width()).map(|row| row.split_at_mut(shape.resid_width()));
+    let rows = sequence.rows.chunks_exact_mut(shape.row_width()).map(|row| row.split_at_mut(shape.resid_width()));
     for ((g, (resid, u)), scale) in logits.chunks_exact(padded(shape.classes)).zip(rows).zip(scale.iter()) {
         let mut g_u = S::f32s::splat(simd, 0.0);
         for (u, g) in lanes_mut::<S>(u).zip(lanes::<S>(g)) {
@@ -262,17 +272,17 @@ fn rows_backward<S: Simd>(
 
 /// d direct\[t\] and d direct\[p\] get d row\[q\].
 #[simd]
-fn direct_backward<S: Simd>(simd: S, list: &List, columns: Range<usize>, gradients: &mut Tables) {
+fn direct_backward<S: Simd>(simd: S, sequence: &SequenceState, columns: Range<usize>, gradients: &mut Tables) {
     let (tokens, width) = (gradients.shape.tokens, gradients.shape.row_width());
-    let (of_tokens, of_positions) = gradients.direct.split_at_mut(tokens * width);
-    for (d, query) in list.rows.chunks_exact(width).zip(&list.queries.all) {
-        let of_token = &mut of_tokens[list.token_at(query.position) * width..][columns.clone()];
-        let of_position = &mut of_positions[query.position * width..][columns.clone()];
-        let rows = lanes_mut::<S>(of_token).zip(lanes_mut::<S>(of_position));
-        for (d, (of_token, of_position)) in lanes::<S>(&d[columns.clone()]).zip(rows) {
+    let (token_rows, position_rows) = gradients.direct.split_at_mut(tokens * width);
+    for (d, query) in sequence.rows.chunks_exact(width).zip(&sequence.queries.all) {
+        let token_row = &mut token_rows[sequence.token_at(query.position) * width..][columns.clone()];
+        let position_row = &mut position_rows[query.position * width..][columns.clone()];
+        let rows = lanes_mut::<S>(token_row).zip(lanes_mut::<S>(position_row));
+        for (d, (token_row, position_row)) in lanes::<S>(&d[columns.clone()]).zip(rows) {
             let d = get(simd, d);
-            add_to(simd, of_token, d);
-            add_to(simd, of_position, d);
+            add_to(simd, token_row, d);
+            add_to(simd, position_row, d);
         }
     }
 }

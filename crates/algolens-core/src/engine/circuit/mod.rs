@@ -1,22 +1,22 @@
 //! The circuit backend: one-layer attention-only models, computed through their circuits.
 //!
-//! The weights become the post's circuits (`tables.rs`) once a step (`weights.rs`); each list is looked up in them, forward
-//! (`list.rs`) and backward (`backward.rs`), within a core's cache; from the tables' gradients those of the weights are
-//! computed once at the end (`reduction.rs`). No list is multiplied with a weight matrix.
+//! The weights become the post's circuits (`tables.rs`) once a step (`weights.rs`); each sequence is looked up in them, forward
+//! (`sequence.rs`) and backward (`backward.rs`), within a core's cache; from the tables' gradients those of the weights are
+//! computed once at the end (`weight_gradients.rs`). No sequence is multiplied with a weight matrix.
 
 mod backward;
-mod list;
-mod reduction;
 mod rows;
+mod sequence;
 mod shape;
 mod tables;
+mod weight_gradients;
 mod weights;
 
 use super::{
     Batch, Engine, Outcome, Score,
     groups::{GROUPS, LEARNING_GROUPS, sequences_per_chunk, sequences_per_group, sum_all},
     level::Vectors,
-    memory::{Memory, Pool, Purpose},
+    memory::{BufferKey, Memory, Pool},
     queries::Queries,
     vector::padded,
 };
@@ -29,18 +29,18 @@ use crate::{
 };
 use backward::Backward;
 use fearless_simd::Simd;
-use list::{List, forward};
 use ndarray::{Array3, ArrayView2, ArrayViewMut3, Axis};
-use reduction::Reduction;
+use sequence::{SequenceState, forward};
 use shape::Shape;
 use tables::Tables;
+use weight_gradients::WeightGradients;
 use weights::Circuits;
 
 /// The engine of one-layer attention-only models. Keeps its working memory between calls.
 #[derive(Default)]
 pub struct Circuit {
     vectors: Vectors,
-    pool: Pool<Tabulated>,
+    pool: Pool<CircuitBuffers>,
 }
 
 impl Circuit {
@@ -58,7 +58,7 @@ impl Circuit {
     }
 }
 
-struct Tabulated {
+struct CircuitBuffers {
     circuits: Circuits,
     /// The weights that the circuits were made from.
     filled_with: Option<Params<f32>>,
@@ -66,12 +66,12 @@ struct Tabulated {
     /// The gradients of each share of a batch; none before the first backward pass.
     groups: Vec<Group>,
     /// The sum over groups, and the way back to the weights; none before the first backward pass.
-    sum: Option<(Tables, Reduction)>,
+    sum: Option<(Tables, WeightGradients)>,
 }
 
-/// The memory of lists that are worked on together.
+/// The memory of sequences that are worked on together.
 struct Chunk {
-    lists: Vec<List>,
+    sequences: Vec<SequenceState>,
     /// None before the first backward pass.
     backward: Option<Backward>,
 }
@@ -82,20 +82,20 @@ struct Group {
     score: Score,
 }
 
-impl Memory for Tabulated {
-    fn new(_: &Model, purpose: &Purpose) -> Self {
-        let queries = Queries::new(purpose.config.attention_dir, purpose.seq, &purpose.positions);
-        let circuits = Circuits::new(Shape::new(&purpose.config, queries.keys));
-        let lists = sequences_per_chunk(&purpose.config, purpose.seq);
-        let chunks = PerThread::new(|| Chunk::new(&circuits.tables, &queries, lists));
+impl Memory for CircuitBuffers {
+    fn new(_: &Model, key: &BufferKey) -> Self {
+        let queries = Queries::new(key.config.attention_dir, key.seq, &key.positions);
+        let circuits = Circuits::new(Shape::new(&key.config, queries.keys));
+        let sequences = sequences_per_chunk(&key.config, key.seq);
+        let chunks = PerThread::new(|| Chunk::new(&circuits.tables, &queries, sequences));
         Self { circuits, filled_with: None, chunks, groups: Vec::new(), sum: None }
     }
 
     fn logits(&mut self, vectors: Vectors, model: &Model, tokens: ArrayView2<Token>, all: &mut Array3<f32>) {
         self.fill(vectors, model);
         let Self { chunks, circuits, .. } = self;
-        let lists = sequences_per_group(tokens.nrows(), GROUPS);
-        let shares = tokens.axis_chunks_iter(Axis(0), lists).zip(all.axis_chunks_iter_mut(Axis(0), lists));
+        let sequences = sequences_per_group(tokens.nrows(), GROUPS);
+        let shares = tokens.axis_chunks_iter(Axis(0), sequences).zip(all.axis_chunks_iter_mut(Axis(0), sequences));
         parallel::for_each(shares.collect(), |(tokens, share)| {
             chunks.with(|chunk| {
                 dispatch!(vectors, simd => chunk.logits(simd, &circuits.tables, tokens, share));
@@ -137,16 +137,16 @@ impl Memory for Tabulated {
                 dispatch!(vectors, simd => group.score = chunk.learn(simd, tables, share, weight, &mut group.gradients));
             });
         });
-        let (sum, reduction) = sum.get_or_insert_with(|| (Tables::new(shape), Reduction::new(shape)));
+        let (sum, weight_gradients) = sum.get_or_insert_with(|| (Tables::new(shape), WeightGradients::new(shape)));
         add_up(vectors, sum, groups);
-        reduction.weights(circuits, model, sum, gradients);
+        weight_gradients.weights(circuits, model, sum, gradients);
         let mut score = Score::default();
         groups.iter().for_each(|group| score.add(group.score));
         score
     }
 }
 
-impl Tabulated {
+impl CircuitBuffers {
     /// Makes the circuits the model's.
     fn fill(&mut self, vectors: Vectors, model: &Model) {
         if self.filled_with.as_ref().is_some_and(|params| same_bits(params.values(), model.params.values())) {
@@ -177,34 +177,34 @@ fn add_up(vectors: Vectors, sum: &mut Tables, groups: &[Group]) {
 }
 
 impl Chunk {
-    fn new(tables: &Tables, queries: &Queries, lists: usize) -> Self {
-        Self { lists: (0..lists).map(|_| List::new(tables, queries)).collect(), backward: None }
+    fn new(tables: &Tables, queries: &Queries, sequences: usize) -> Self {
+        Self { sequences: (0..sequences).map(|_| SequenceState::new(tables, queries)).collect(), backward: None }
     }
 
     /// Replaces `gradients` by those of `weight` times the cross-entropy of a share, and scores it.
     #[inline(always)]
     fn learn<S: Simd>(&mut self, simd: S, tables: &Tables, share: Batch, weight: f32, gradients: &mut Tables) -> Score {
-        let Self { lists, backward } = self;
-        let backward = backward.get_or_insert_with(|| Backward::new(tables, lists));
+        let Self { sequences, backward } = self;
+        let backward = backward.get_or_insert_with(|| Backward::new(tables, sequences));
         gradients.arrays_mut().for_each(|numbers| numbers.fill(0.0));
         let mut score = Score::default();
-        for batch in share.chunks(lists.len()) {
-            let lists = &mut lists[..batch.tokens.nrows()];
-            forward(simd, tables, lists, batch.tokens);
-            score.add(backward.run(simd, tables, lists, batch.targets, weight, gradients));
+        for batch in share.chunks(sequences.len()) {
+            let sequences = &mut sequences[..batch.tokens.nrows()];
+            forward(simd, tables, sequences, batch.tokens);
+            score.add(backward.run(simd, tables, sequences, batch.targets, weight, gradients));
         }
         score
     }
 
     #[inline(always)]
     fn logits<S: Simd>(&mut self, simd: S, tables: &Tables, tokens: ArrayView2<Token>, mut all: ArrayViewMut3<f32>) {
-        let lists = self.lists.len();
-        let chunks = tokens.axis_chunks_iter(Axis(0), lists).zip(all.axis_chunks_iter_mut(Axis(0), lists));
+        let sequences = self.sequences.len();
+        let chunks = tokens.axis_chunks_iter(Axis(0), sequences).zip(all.axis_chunks_iter_mut(Axis(0), sequences));
         for (tokens, mut all) in chunks {
-            let lists = &mut self.lists[..tokens.nrows()];
-            forward(simd, tables, lists, tokens);
-            for (list, mut all) in lists.iter().zip(all.outer_iter_mut()) {
-                let logits = list.unembedded.logits.chunks_exact(padded(tables.shape.classes));
+            let sequences = &mut self.sequences[..tokens.nrows()];
+            forward(simd, tables, sequences, tokens);
+            for (sequence, mut all) in sequences.iter().zip(all.outer_iter_mut()) {
+                let logits = sequence.unembedded.logits.chunks_exact(padded(tables.shape.classes));
                 for (mut row, logits) in all.outer_iter_mut().zip(logits) {
                     row.iter_mut().zip(logits).for_each(|(to, from)| *to = *from);
                 }
@@ -214,14 +214,14 @@ impl Chunk {
 
     #[inline(always)]
     fn outcomes<S: Simd>(&mut self, simd: S, tables: &Tables, batch: Batch, outcomes: &mut [Outcome]) {
-        let (lists, predictions) = (self.lists.len(), batch.positions.len());
-        for (batch, outcomes) in batch.chunks(lists).zip(outcomes.chunks_mut(lists * predictions)) {
-            let lists = &mut self.lists[..batch.tokens.nrows()];
-            forward(simd, tables, lists, batch.tokens);
-            let of_lists = batch.targets.outer_iter().zip(outcomes.chunks_mut(predictions));
-            for (list, (targets, outcomes)) in lists.iter_mut().zip(of_lists) {
-                list.predict(simd, targets);
-                for (prediction, outcome) in list.unembedded.predictions.iter().zip(outcomes) {
+        let (sequences, predictions) = (self.sequences.len(), batch.positions.len());
+        for (batch, outcomes) in batch.chunks(sequences).zip(outcomes.chunks_mut(sequences * predictions)) {
+            let sequences = &mut self.sequences[..batch.tokens.nrows()];
+            forward(simd, tables, sequences, batch.tokens);
+            let predictions_by_sequence = batch.targets.outer_iter().zip(outcomes.chunks_mut(predictions));
+            for (sequence, (targets, outcomes)) in sequences.iter_mut().zip(predictions_by_sequence) {
+                sequence.predict(simd, targets);
+                for (prediction, outcome) in sequence.unembedded.predictions.iter().zip(outcomes) {
                     *outcome = prediction.outcome();
                 }
             }

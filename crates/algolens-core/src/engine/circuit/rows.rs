@@ -2,7 +2,7 @@
 
 use super::tables::Tables;
 use crate::engine::{
-    products::{Rows, RowsMut, Sums, Terms},
+    products::{Accumulator, RowSource, Rows, RowsMut},
     queries::Query,
     vector::{add_to, lanes_mut},
 };
@@ -12,8 +12,8 @@ use std::ops::Range;
 /// OV\[t′\] + OV\[p′\] of every key (p′, t′).
 #[derive(Clone, Copy)]
 pub struct KeyRows<'a> {
-    of_tokens: Rows<'a>,
-    of_positions: Rows<'a>,
+    token_rows: Rows<'a>,
+    position_rows: Rows<'a>,
     tokens: &'a [u32],
 }
 
@@ -21,29 +21,29 @@ impl<'a> KeyRows<'a> {
     /// Of the keys that have these tokens, through a head.
     pub fn new(tables: &'a Tables, head: usize, tokens: &'a [u32]) -> Self {
         let ov = tables.ov(head);
-        Self { of_tokens: ov, of_positions: ov.from(tables.shape.tokens), tokens }
+        Self { token_rows: ov, position_rows: ov.from(tables.shape.tokens), tokens }
     }
 }
 
-impl<'a> Terms for KeyRows<'a> {
+impl<'a> RowSource for KeyRows<'a> {
     type Row = [&'a [f32]; 2];
 
     #[inline(always)]
     fn columns(self, key: usize, columns: Range<usize>) -> Self::Row {
-        let of_token = self.of_tokens.columns(self.tokens[key] as usize, columns.clone());
-        [of_token, self.of_positions.columns(key, columns)]
+        let token_row = self.token_rows.columns(self.tokens[key] as usize, columns.clone());
+        [token_row, self.position_rows.columns(key, columns)]
     }
 
     #[inline(always)]
-    fn vector<S: Simd>(simd: S, [of_token, of_position]: Self::Row, at: usize) -> S::f32s {
-        Rows::vector(simd, of_token, at) + Rows::vector(simd, of_position, at)
+    fn vector<S: Simd>(simd: S, [token_row, position_row]: Self::Row, at: usize) -> S::f32s {
+        Rows::vector(simd, token_row, at) + Rows::vector(simd, position_row, at)
     }
 }
 
 /// Where the gradient of what a key writes goes: to its token's row and to its position's.
 pub struct KeySums<'a> {
-    of_tokens: RowsMut<'a>,
-    of_positions: RowsMut<'a>,
+    token_rows: RowsMut<'a>,
+    position_rows: RowsMut<'a>,
     tokens: &'a [u32],
 }
 
@@ -51,13 +51,13 @@ impl<'a> KeySums<'a> {
     /// Of the keys that have these tokens, through a head.
     pub fn new(gradients: &'a mut Tables, head: usize, tokens: &'a [u32]) -> Self {
         let stride = gradients.shape.row_width();
-        let (of_tokens, of_positions) = gradients.heads[head].ov.split_at_mut(gradients.shape.tokens * stride);
-        let [of_tokens, of_positions] = [of_tokens, of_positions].map(|data| RowsMut { data, stride });
-        Self { of_tokens, of_positions, tokens }
+        let (token_rows, position_rows) = gradients.heads[head].ov.split_at_mut(gradients.shape.tokens * stride);
+        let [token_rows, position_rows] = [token_rows, position_rows].map(|data| RowsMut { data, stride });
+        Self { token_rows, position_rows, tokens }
     }
 }
 
-impl Sums for KeySums<'_> {
+impl Accumulator for KeySums<'_> {
     #[inline(always)]
     fn start<S: Simd, const N: usize>(&self, simd: S, _: usize, _: usize) -> [S::f32s; N] {
         [S::f32s::splat(simd, 0.0); N]
@@ -65,11 +65,11 @@ impl Sums for KeySums<'_> {
 
     #[inline(always)]
     fn put<S: Simd, const N: usize>(&mut self, simd: S, key: usize, column: usize, sums: &[S::f32s; N]) {
-        let of_token = lanes_mut::<S>(&mut self.of_tokens.row(self.tokens[key] as usize)[column..]);
-        let of_position = lanes_mut::<S>(&mut self.of_positions.row(key)[column..]);
-        for ((of_token, of_position), sum) in of_token.zip(of_position).zip(sums) {
-            add_to(simd, of_token, *sum);
-            add_to(simd, of_position, *sum);
+        let token_row = lanes_mut::<S>(&mut self.token_rows.row(self.tokens[key] as usize)[column..]);
+        let position_row = lanes_mut::<S>(&mut self.position_rows.row(key)[column..]);
+        for ((token_row, position_row), sum) in token_row.zip(position_row).zip(sums) {
+            add_to(simd, token_row, *sum);
+            add_to(simd, position_row, *sum);
         }
     }
 }
@@ -77,8 +77,8 @@ impl Sums for KeySums<'_> {
 /// The queries' rows: what they attend to, from their direct paths on.
 pub struct QueryRows<'a> {
     rows: RowsMut<'a>,
-    of_tokens: Rows<'a>,
-    of_positions: Rows<'a>,
+    token_rows: Rows<'a>,
+    position_rows: Rows<'a>,
     tokens: &'a [u32],
     queries: &'a [Query],
 }
@@ -88,16 +88,16 @@ impl<'a> QueryRows<'a> {
     pub fn new(tables: &'a Tables, rows: &'a mut [f32], tokens: &'a [u32], queries: &'a [Query]) -> Self {
         let direct = tables.direct();
         let rows = RowsMut { data: rows, stride: tables.shape.row_width() };
-        Self { rows, of_tokens: direct, of_positions: direct.from(tables.shape.tokens), tokens, queries }
+        Self { rows, token_rows: direct, position_rows: direct.from(tables.shape.tokens), tokens, queries }
     }
 }
 
-impl Sums for QueryRows<'_> {
+impl Accumulator for QueryRows<'_> {
     #[inline(always)]
     fn start<S: Simd, const N: usize>(&self, simd: S, query: usize, column: usize) -> [S::f32s; N] {
         let (position, columns) = (self.queries[query].position, column..column + N * S::f32s::LEN);
-        let of_token = self.of_tokens.columns(self.tokens[position] as usize, columns.clone());
-        let row = [of_token, self.of_positions.columns(position, columns)];
+        let token_row = self.token_rows.columns(self.tokens[position] as usize, columns.clone());
+        let row = [token_row, self.position_rows.columns(position, columns)];
         let mut sums = [S::f32s::splat(simd, 0.0); N];
         for (at, sum) in sums.iter_mut().enumerate() {
             *sum = KeyRows::vector(simd, row, at * S::f32s::LEN);
@@ -150,17 +150,17 @@ mod tests {
         fill(&mut weights, 5);
         fill(&mut d_rows, 3);
         let weights_of = |head: usize| Rows { data: &weights[head * pairs..], stride: tokens.len() };
-        let of_both = |table: &[f32], position: usize, column: usize| {
+        let both_rows = |table: &[f32], position: usize, column: usize| {
             [tokens[position] as usize, shape.tokens + position].map(|feature| table[feature * width + column])
         };
         let mut expected = vec![0.0; queries.len() * width];
         let mut d_ov = vec![0.0; shape.features() * width];
         for (at, expected) in expected.iter_mut().enumerate() {
             let (query, column) = (at / width, at % width);
-            *expected = of_both(&tables.direct, queries[query].position, column).iter().sum();
+            *expected = both_rows(&tables.direct, queries[query].position, column).iter().sum();
             for (key, token) in tokens.iter().enumerate() {
                 for head in 0..shape.heads {
-                    let written: f32 = of_both(&tables.heads[head].ov, key, column).iter().sum();
+                    let written: f32 = both_rows(&tables.heads[head].ov, key, column).iter().sum();
                     *expected += weights_of(head).row(query)[key] * written;
                 }
                 for feature in [*token as usize, shape.tokens + key] {
@@ -179,9 +179,9 @@ mod tests {
             assert_eq!(rows, expected, "{level:?}");
             let mut d = Tables::new(shape);
             let mut out = KeySums::new(&mut d, 1, &tokens);
-            let of_queries = (Weights::Transposed(weights_of(1)), Rows { data: &d_rows, stride: width });
+            let query_pairs = (Weights::Transposed(weights_of(1)), Rows { data: &d_rows, stride: width });
             dispatch!(level, simd => weighted_sums(
-                simd, &mut out, 0..tokens.len(), 0..width, once(of_queries), 0..queries.len()
+                simd, &mut out, 0..tokens.len(), 0..width, once(query_pairs), 0..queries.len()
             ));
             assert_eq!(d.heads[1].ov[..], d_ov[..], "{level:?}");
         }

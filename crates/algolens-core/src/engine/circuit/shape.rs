@@ -73,7 +73,7 @@ impl Shape {
         self.tokens + self.positions
     }
 
-    /// Keys of a list, padded.
+    /// Keys of a sequence, padded.
     pub fn keys(&self) -> usize {
         padded(self.positions)
     }

@@ -1,4 +1,4 @@
-//! What a list is looked up in.
+//! What a sequence is looked up in.
 //!
 //! A row of the residual stream is E\[t\] + P\[p\]. Layer norm's centring C is linear; its scale r(p, t) is a number for
 //! each pair. With X the centred rows of E and P, the model is two circuits a head (the post's, with positions):

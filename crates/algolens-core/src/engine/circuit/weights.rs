@@ -124,8 +124,8 @@ impl Circuits {
             constant += &head.written.row(shape.features());
         }
         self.direct.assign(&self.x);
-        let mut of_positions = self.direct.slice_mut(s![shape.tokens.., ..]);
-        of_positions += &constant;
+        let mut position_rows = self.direct.slice_mut(s![shape.tokens.., ..]);
+        position_rows += &constant;
         fill_rows(&mut self.tables.direct, self.direct.view(), &self.w_u, shape);
     }
 }
@@ -144,10 +144,10 @@ impl Head {
     }
 
     fn fill_qk(&self, qk: &mut [f32], shape: Shape) {
-        let [of_tokens, of_positions] = features(&self.projected[K], shape);
+        let [token_keys, position_keys] = features(&self.projected[K], shape);
         let [to_tokens, to_positions] = qk_parts(qk, shape);
-        matmul::set(to_tokens, self.projected[Q].view(), of_tokens.t());
-        matmul::set(to_positions, self.projected[Q].view(), of_positions.t());
+        matmul::set(to_tokens, self.projected[Q].view(), token_keys.t());
+        matmul::set(to_positions, self.projected[Q].view(), position_keys.t());
     }
 
     fn fill_written(&mut self, model: &Model, at: usize, shape: Shape) {
@@ -169,10 +169,10 @@ pub fn features(rows: &Array2<f32>, shape: Shape) -> [ArrayView2<'_, f32>; 2] {
 fn fill_scale<S: Simd>(simd: S, scale: &mut [f32], x: &Array2<f32>, shape: Shape) {
     let Shape { tokens, eps, d_model, .. } = shape;
     let x = x.as_slice().expect("rows of this table alone");
-    let (of_tokens, of_positions) = x.split_at(tokens * d_model);
-    let rows = scale.chunks_exact_mut(tokens).zip(of_positions.chunks_exact(d_model));
+    let (token_rows, position_rows) = x.split_at(tokens * d_model);
+    let rows = scale.chunks_exact_mut(tokens).zip(position_rows.chunks_exact(d_model));
     for (row, position) in rows {
-        for (scale, token) in row.iter_mut().zip(of_tokens.chunks_exact(d_model)) {
+        for (scale, token) in row.iter_mut().zip(token_rows.chunks_exact(d_model)) {
             *scale = (square_of_sum(simd, token, position) / d_model as f32 + eps).sqrt().recip();
         }
     }

@@ -1,4 +1,4 @@
-//! Attention of one list and head, in registers.
+//! Attention of one sequence and head, in registers.
 
 use super::matrix::Matrix;
 use crate::engine::{
@@ -11,12 +11,12 @@ use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
 use std::iter::once;
 
-/// Where one list's and one head's rows stand, and how wide they are.
+/// Where one sequence's and one head's rows stand, and how wide they are.
 #[derive(Clone, Copy)]
 pub struct Place {
-    /// The list's first query row.
+    /// The sequence's first query row.
     pub query: usize,
-    /// The list's first key row.
+    /// The sequence's first key row.
     pub key: usize,
     /// The head's first column.
     pub column: usize,
@@ -26,7 +26,7 @@ pub struct Place {
     pub keys: usize,
 }
 
-/// z of one list and head, and its pattern `[query, key]`. Queries have the scale of the scores in them.
+/// z of one sequence and head, and its pattern `[query, key]`. Queries have the scale of the scores in them.
 #[simd]
 pub fn attend<S: Simd>(
     simd: S,

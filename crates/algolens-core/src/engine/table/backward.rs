@@ -1,4 +1,4 @@
-//! Some lists through all blocks, backward.
+//! Some sequences through all blocks, backward.
 
 use super::{
     Pass,
@@ -35,7 +35,7 @@ pub struct Backward {
     qkv: [Matrix; 3],
     /// `[row, head · padded d_head]`.
     z: Matrix,
-    /// Of one list's and head's scores, `[query, key]`.
+    /// Of one sequence's and head's scores, `[query, key]`.
     scores: Numbers,
 }
 
@@ -54,7 +54,7 @@ impl Backward {
         let config = pass.model.config();
         let keys = pass.plan.keys();
         let queries = pass.plan.predicted().all.len().max(keys);
-        let rows = chunk.lists * queries;
+        let rows = chunk.sequences * queries;
         let wide = || Matrix::new(rows, config.d_model);
         let heads = || Matrix::new(rows, config.n_heads * padded(config.d_head));
         Self {
@@ -68,7 +68,7 @@ impl Backward {
         }
     }
 
-    /// Adds the gradients of lists that went forward, and scores them.
+    /// Adds the gradients of sequences that went forward, and scores them.
     pub fn backward<S: Simd>(
         &mut self,
         simd: S,
@@ -78,15 +78,15 @@ impl Backward {
         sums: &mut Sums,
     ) -> Score {
         let score = cross_entropy(simd, &mut chunk.logits, targets, sums.weight);
-        let lists = tokens.nrows();
-        self.unembed(simd, pass, chunk, lists, sums.gradients);
+        let sequences = tokens.nrows();
+        self.unembed(simd, pass, chunk, sequences, sums.gradients);
         for layer in (0..chunk.blocks.len()).rev() {
-            let (block, rows) = (&chunk.blocks[layer], lists * pass.plan.queries(layer).all.len());
+            let (block, rows) = (&chunk.blocks[layer], sequences * pass.plan.queries(layer).all.len());
             if let Some(mlp) = &block.mlp {
                 let scratch = [&mut self.hidden, &mut self.read];
                 mlp.backward(simd, pass, layer, &block.resid_mid, &mut self.resid, scratch, rows, sums.gradients);
             }
-            self.attention(simd, pass, block, layer, lists, sums.gradients);
+            self.attention(simd, pass, block, layer, sequences, sums.gradients);
             match sums.table.as_mut().filter(|_| layer == 0) {
                 Some((table, d)) => self.look_up(simd, pass, table, d, tokens),
                 None => self.read(simd, pass, chunk, layer, tokens, sums.gradients),
@@ -95,9 +95,9 @@ impl Backward {
         score
     }
 
-    fn unembed<S: Simd>(&mut self, simd: S, pass: Pass, chunk: &Chunk, lists: usize, gradients: &mut Gradients) {
+    fn unembed<S: Simd>(&mut self, simd: S, pass: Pass, chunk: &Chunk, sequences: usize, gradients: &mut Gradients) {
         let (params, layout) = (&pass.model.params, pass.model.params.layout());
-        let rows = lists * pass.plan.predicted().all.len();
+        let rows = sequences * pass.plan.predicted().all.len();
         let d_logits = chunk.logits.view(rows);
         let resid = chunk.blocks.last().map_or(&chunk.embedded, BlockRows::out);
         let read = chunk.ln_final.as_ref().map_or(resid, Norm::out);
@@ -117,17 +117,17 @@ impl Backward {
         pass: Pass,
         block: &BlockRows,
         layer: usize,
-        lists: usize,
+        sequences: usize,
         gradients: &mut Gradients,
     ) {
         let queries = pass.plan.queries(layer);
-        let rows = lists * queries.all.len();
+        let rows = sequences * queries.all.len();
         let d_mid = self.resid.view(rows);
         gradients.add_bias(pass.model.params.layout().blocks[layer].b_O, d_mid);
         matmul::add(gradients.packed.blocks[layer].w_o.view_mut(), block.z.view(rows).t(), d_mid);
         matmul::set(self.z.view_mut(rows), d_mid, pass.packed.blocks[layer].w_o.t());
         let share = queries.all.len() * padded(pass.plan.keys());
-        for (at, pattern) in places(pass, layer, lists).zip(block.pattern.chunks_exact(share)) {
+        for (at, pattern) in places(pass, layer, sequences).zip(block.pattern.chunks_exact(share)) {
             let qkv = block.inputs.qkv.each_ref();
             attend_backward(simd, queries, at, qkv, pattern, &self.z, self.qkv.each_mut(), &mut self.scores);
         }
@@ -139,12 +139,12 @@ impl Backward {
         let keys = pass.plan.keys();
         let mut queries = self.resid.rows().zip(self.qkv[Q].rows());
         let mut keys_and_values = self.qkv[K].rows().zip(self.qkv[V].rows());
-        for list in tokens.outer_iter() {
+        for sequence in tokens.outer_iter() {
             for (query, (resid, q)) in pass.plan.queries(0).all.iter().zip(&mut queries) {
-                d.add_query(simd, table.row(query.position, list[query.position]), resid, q);
+                d.add_query(simd, table.row(query.position, sequence[query.position]), resid, q);
             }
             for (position, (k, v)) in (0..keys).zip(&mut keys_and_values) {
-                d.add_key(simd, table.row(position, list[position]), k, v);
+                d.add_key(simd, table.row(position, sequence[position]), k, v);
             }
         }
     }
@@ -159,8 +159,8 @@ impl Backward {
         tokens: ArrayView2<Token>,
         gradients: &mut Gradients,
     ) {
-        let lists = tokens.nrows();
-        let stream = chunk.stream(pass, layer, lists);
+        let sequences = tokens.nrows();
+        let stream = chunk.stream(pass, layer, sequences);
         let Self { resid, read, scratch, qkv, .. } = self;
         chunk.blocks[layer].inputs.backward(simd, pass, layer, stream, qkv, read, scratch, gradients);
         let count = stream.queries.map_or(stream.rows, <[usize]>::len);

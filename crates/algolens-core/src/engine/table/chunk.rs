@@ -1,4 +1,4 @@
-//! Some lists through all blocks, forward.
+//! Some sequences through all blocks, forward.
 
 use super::{
     Pass,
@@ -21,30 +21,30 @@ use crate::{
 use fearless_simd::Simd;
 use ndarray::ArrayView2;
 
-/// The rows of a chunk of lists, allocated once.
+/// The rows of a chunk of sequences, allocated once.
 pub struct Chunk {
-    /// Lists that there is room for.
-    pub lists: usize,
-    /// The residual stream at its start, `[list · key, d_model]`; not used where there is a row table.
+    /// Sequences that there is room for.
+    pub sequences: usize,
+    /// The residual stream at its start, `[sequence · key, d_model]`; not used where there is a row table.
     pub embedded: Matrix,
     /// The position of each key row.
     pub positions: Vec<usize>,
-    /// The key rows that are predicted, list by list.
+    /// The key rows that are predicted, sequence by sequence.
     pub predicted: Vec<usize>,
     pub blocks: Vec<BlockRows>,
     pub ln_final: Option<Norm>,
-    /// `[list · query, d_vocab_out]`; after a loss, its gradient.
+    /// `[sequence · query, d_vocab_out]`; after a loss, its gradient.
     pub logits: Matrix,
 }
 
 /// The rows of one block.
 pub struct BlockRows {
     pub inputs: Inputs,
-    /// `[list, head, query, key]`, keys padded.
+    /// `[sequence, head, query, key]`, keys padded.
     pub pattern: Numbers,
-    /// `[list · query, head · padded d_head]`.
+    /// `[sequence · query, head · padded d_head]`.
     pub z: Matrix,
-    /// The residual stream behind attention, `[list · query, d_model]`.
+    /// The residual stream behind attention, `[sequence · query, d_model]`.
     pub resid_mid: Matrix,
     pub mlp: Option<MlpRows>,
 }
@@ -57,14 +57,14 @@ impl BlockRows {
 }
 
 impl Chunk {
-    pub fn new(pass: Pass, lists: usize) -> Self {
+    pub fn new(pass: Pass, sequences: usize) -> Self {
         let config = pass.model.config();
         let keys = pass.plan.keys();
         let block = |layer: usize| {
-            let queries = lists * pass.plan.queries(layer).all.len();
+            let queries = sequences * pass.plan.queries(layer).all.len();
             let chosen = (!pass.plan.all_are_queries(layer)).then_some(queries);
             BlockRows {
-                inputs: Inputs::new(config, pass.affine(), lists * keys, chosen),
+                inputs: Inputs::new(config, pass.affine(), sequences * keys, chosen),
                 pattern: numbers(queries * config.n_heads * padded(keys), 0.0),
                 z: Matrix::new(queries, config.n_heads * padded(config.d_head)),
                 resid_mid: Matrix::new(queries, config.d_model),
@@ -72,34 +72,34 @@ impl Chunk {
             }
         };
         let predicted = &pass.plan.predicted().all;
-        let of_list = |list: usize| predicted.iter().map(move |query| list * keys + query.position);
-        let logits = lists * predicted.len();
+        let predicted_rows = |sequence: usize| predicted.iter().map(move |query| sequence * keys + query.position);
+        let logits = sequences * predicted.len();
         Self {
-            lists,
-            embedded: Matrix::new(lists * keys, config.d_model),
-            positions: (0..lists * keys).map(|row| row % keys).collect(),
-            predicted: (0..lists).flat_map(of_list).collect(),
+            sequences,
+            embedded: Matrix::new(sequences * keys, config.d_model),
+            positions: (0..sequences * keys).map(|row| row % keys).collect(),
+            predicted: (0..sequences).flat_map(predicted_rows).collect(),
             blocks: (0..config.n_layers).map(block).collect(),
             ln_final: config.has_norms().then(|| Norm::new(logits, config.d_model, pass.affine())),
             logits: Matrix::new(logits, config.d_vocab_out),
         }
     }
 
-    /// The logits of lists at the predicted positions.
+    /// The logits of sequences at the predicted positions.
     pub fn forward<S: Simd>(&mut self, simd: S, pass: Pass, table: Option<&RowTable>, tokens: ArrayView2<Token>) {
-        let lists = tokens.nrows();
+        let sequences = tokens.nrows();
         for layer in 0..self.blocks.len() {
             match table.filter(|_| layer == 0) {
                 Some(table) => self.look_up(pass, table, tokens),
                 None => self.read(simd, pass, layer, tokens),
             }
             let block = &mut self.blocks[layer];
-            block.attention(simd, pass, layer, lists);
+            block.attention(simd, pass, layer, sequences);
             if let Some(mlp) = &mut block.mlp {
-                mlp.forward(simd, pass, layer, &block.resid_mid, lists * pass.plan.queries(layer).all.len());
+                mlp.forward(simd, pass, layer, &block.resid_mid, sequences * pass.plan.queries(layer).all.len());
             }
         }
-        self.unembed(simd, pass, lists);
+        self.unembed(simd, pass, sequences);
     }
 
     /// The first block's inputs from a table.
@@ -109,14 +109,14 @@ impl Chunk {
         let [q, k, v] = &mut inputs.qkv;
         let mut queries = q.rows_mut().zip(resid_mid.rows_mut());
         let mut keys_and_values = k.rows_mut().zip(v.rows_mut());
-        for list in tokens.outer_iter() {
+        for sequence in tokens.outer_iter() {
             for (query, (q, resid)) in pass.plan.queries(0).all.iter().zip(&mut queries) {
-                let row = table.row(query.position, list[query.position]);
+                let row = table.row(query.position, sequence[query.position]);
                 q.copy_from_slice(table.projected(Q, row));
                 resid.copy_from_slice(table.resid(row));
             }
             for (position, (k, v)) in (0..keys).zip(&mut keys_and_values) {
-                let row = table.row(position, list[position]);
+                let row = table.row(position, sequence[position]);
                 k.copy_from_slice(table.projected(K, row));
                 v.copy_from_slice(table.projected(V, row));
             }
@@ -147,17 +147,17 @@ impl Chunk {
     }
 
     /// The inputs of a block's attention, once it has been read.
-    pub fn stream<'a>(&'a self, pass: Pass, layer: usize, lists: usize) -> Stream<'a> {
-        let rows = lists * pass.plan.keys();
+    pub fn stream<'a>(&'a self, pass: Pass, layer: usize, sequences: usize) -> Stream<'a> {
+        let rows = sequences * pass.plan.keys();
         let x = if layer == 0 { &self.embedded } else { self.blocks[layer - 1].out() };
-        let queries = &self.predicted[..lists * pass.plan.predicted().all.len()];
+        let queries = &self.predicted[..sequences * pass.plan.predicted().all.len()];
         let queries = (!pass.plan.all_are_queries(layer)).then_some(queries);
         Stream { x, rows, positions: &self.positions[..rows], queries }
     }
 
-    fn unembed<S: Simd>(&mut self, simd: S, pass: Pass, lists: usize) {
+    fn unembed<S: Simd>(&mut self, simd: S, pass: Pass, sequences: usize) {
         let (params, layout) = (&pass.model.params, pass.model.params.layout());
-        let rows = lists * pass.plan.predicted().all.len();
+        let rows = sequences * pass.plan.predicted().all.len();
         let resid = self.blocks.last().map_or(&self.embedded, BlockRows::out);
         if let Some(ln_final) = &mut self.ln_final {
             ln_final.forward(simd, resid, rows, pass.packed.ln_final.as_ref(), pass.eps());
@@ -173,13 +173,13 @@ impl Chunk {
 }
 
 impl BlockRows {
-    fn attention<S: Simd>(&mut self, simd: S, pass: Pass, layer: usize, lists: usize) {
+    fn attention<S: Simd>(&mut self, simd: S, pass: Pass, layer: usize, sequences: usize) {
         let queries = pass.plan.queries(layer);
         let share = queries.all.len() * padded(pass.plan.keys());
-        for (at, pattern) in places(pass, layer, lists).zip(self.pattern.chunks_exact_mut(share)) {
+        for (at, pattern) in places(pass, layer, sequences).zip(self.pattern.chunks_exact_mut(share)) {
             attend(simd, queries, at, self.inputs.qkv.each_ref(), pattern, &mut self.z);
         }
-        let rows = lists * queries.all.len();
+        let rows = sequences * queries.all.len();
         let params = &pass.model.params;
         let mut resid_mid = self.resid_mid.view_mut(rows);
         resid_mid += &params.get(params.layout().blocks[layer].b_O);
@@ -187,21 +187,21 @@ impl BlockRows {
     }
 }
 
-/// Where each list's and head's rows stand, list by list.
-pub fn places(pass: Pass, layer: usize, lists: usize) -> impl Iterator<Item = Place> {
+/// Where each sequence's and head's rows stand, sequence by sequence.
+pub fn places(pass: Pass, layer: usize, sequences: usize) -> impl Iterator<Item = Place> {
     let Config { n_heads, d_head, .. } = *pass.model.config();
     let (queries, keys, width) = (pass.plan.queries(layer).all.len(), pass.plan.keys(), padded(d_head));
-    let place = move |list: usize, head: usize| Place {
-        query: list * queries,
-        key: list * keys,
+    let place = move |sequence: usize, head: usize| Place {
+        query: sequence * queries,
+        key: sequence * keys,
         column: head * width,
         width,
         keys: padded(keys),
     };
-    (0..lists).flat_map(move |list| (0..n_heads).map(move |head| place(list, head)))
+    (0..sequences).flat_map(move |sequence| (0..n_heads).map(move |head| place(sequence, head)))
 }
 
-/// Position and token of each key row, list by list.
+/// Position and token of each key row, sequence by sequence.
 pub fn pairs<'a>(pass: Pass<'a>, tokens: ArrayView2<'a, Token>) -> impl Iterator<Item = (usize, usize)> + 'a {
     let keys = pass.plan.keys();
     tokens.into_iter().enumerate().filter_map({

@@ -1,4 +1,4 @@
-//! What one group of lists adds up.
+//! What one group of sequences adds up.
 
 use super::{inputs::Stream, matrix::Matrix, weights::Packed};
 use crate::{

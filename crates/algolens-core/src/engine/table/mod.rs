@@ -2,8 +2,8 @@
 //!
 //! Before attention the residual stream depends on position and token alone, so the first block's norm, queries, keys and
 //! values are computed once for each such pair of a batch (`rows.rs`) and looked up. The last block computes queries,
-//! attention outputs, MLPs and logits at the predicted positions only. Lists pass in chunks that stay in a core's cache
-//! (`chunk.rs`, `backward.rs`): large products are `gemm`'s, those of one list and head stay in registers.
+//! attention outputs, MLPs and logits at the predicted positions only. Sequences pass in chunks that stay in a core's cache
+//! (`chunk.rs`, `backward.rs`): large products are `gemm`'s, those of one sequence and head stay in registers.
 
 mod activation;
 mod attention;
@@ -21,7 +21,7 @@ use super::{
     Batch, Engine, Outcome, Score,
     groups::{GROUPS, LEARNING_GROUPS, sequences_per_chunk, sequences_per_group, sum_all},
     level::Vectors,
-    memory::{Memory, Pool, Purpose},
+    memory::{BufferKey, Memory, Pool},
     softmax::predict,
     vector::padded,
 };
@@ -104,12 +104,12 @@ struct Learner {
 }
 
 impl Memory for Workspace {
-    fn new(model: &Model, purpose: &Purpose) -> Self {
+    fn new(model: &Model, key: &BufferKey) -> Self {
         let config = model.config();
-        let plan = Plan::new(config, purpose.seq, &purpose.positions);
+        let plan = Plan::new(config, key.seq, &key.positions);
         let packed = Packed::zeros(model);
         let pass = Pass { model, packed: &packed, plan: &plan };
-        let sequences_per_chunk = sequences_per_chunk(&padded_config(config), purpose.seq);
+        let sequences_per_chunk = sequences_per_chunk(&padded_config(config), key.seq);
         let chunks = (0..GROUPS).map(|_| Chunk::new(pass, sequences_per_chunk)).collect();
         let table = RowTable::new(config, plan.keys());
         Self { packed, table, chunks, learning: None, plan }
@@ -119,8 +119,8 @@ impl Memory for Workspace {
         let table = self.prepare(vectors, model, tokens);
         let pass = Pass { model, packed: &self.packed, plan: &self.plan };
         let table = table.then_some(&self.table);
-        let lists = sequences_per_group(tokens.nrows(), GROUPS);
-        let shares = tokens.axis_chunks_iter(Axis(0), lists).zip(logits.axis_chunks_iter_mut(Axis(0), lists));
+        let sequences = sequences_per_group(tokens.nrows(), GROUPS);
+        let shares = tokens.axis_chunks_iter(Axis(0), sequences).zip(logits.axis_chunks_iter_mut(Axis(0), sequences));
         let pieces = self.chunks.iter_mut().zip(shares).collect();
         parallel::for_each(pieces, |(chunk, (tokens, logits)): (&mut Chunk, (_, _))| {
             dispatch!(vectors, simd => chunk_logits(simd, pass, chunk, table, tokens, logits));
@@ -197,7 +197,7 @@ impl Learning {
         let learner = || Learner {
             backward: Backward::new(pass, chunk),
             gradients: Gradients::new(pass.model),
-            part: RowGradients::of_part(pass.model.config()),
+            part: RowGradients::for_part(pass.model.config()),
             score: Score::default(),
         };
         let rows = || RowGradients::new(pass.model.config(), 0);
@@ -209,7 +209,7 @@ impl Learning {
 
     fn make_room(&mut self, model: &Model, table: &RowTable) {
         for rows in self.rows.iter_mut().filter(|rows| !rows.fits(table)) {
-            *rows = RowGradients::of_table(model.config(), table);
+            *rows = RowGradients::for_table(model.config(), table);
         }
     }
 }
@@ -231,10 +231,10 @@ impl Learner {
             rows.clear_table(table);
         }
         let mut sums = Sums { weight, gradients: &mut self.gradients, table };
-        for from in (0..batch.tokens.nrows()).step_by(chunk.lists) {
-            let lists = batch.slice(from, (from + chunk.lists).min(batch.tokens.nrows()));
-            chunk.forward(simd, pass, sums.table.as_ref().map(|(table, _)| *table), lists.tokens);
-            self.score.add(self.backward.backward(simd, pass, chunk, lists, &mut sums));
+        for from in (0..batch.tokens.nrows()).step_by(chunk.sequences) {
+            let sequences = batch.slice(from, (from + chunk.sequences).min(batch.tokens.nrows()));
+            chunk.forward(simd, pass, sums.table.as_ref().map(|(table, _)| *table), sequences.tokens);
+            self.score.add(self.backward.backward(simd, pass, chunk, sequences, &mut sums));
         }
     }
 }
@@ -248,7 +248,8 @@ fn chunk_logits<S: Simd>(
     tokens: ArrayView2<Token>,
     mut logits: ArrayViewMut3<f32>,
 ) {
-    let shares = tokens.axis_chunks_iter(Axis(0), chunk.lists).zip(logits.axis_chunks_iter_mut(Axis(0), chunk.lists));
+    let shares =
+        tokens.axis_chunks_iter(Axis(0), chunk.sequences).zip(logits.axis_chunks_iter_mut(Axis(0), chunk.sequences));
     for (tokens, mut logits) in shares {
         chunk.forward(simd, pass, table, tokens);
         for (mut to, from) in logits.rows_mut().into_iter().zip(chunk.logits.rows()) {
@@ -267,8 +268,8 @@ fn chunk_outcomes<S: Simd>(
     outcomes: &mut [Outcome],
 ) {
     let mut outcomes = outcomes.iter_mut();
-    for from in (0..batch.tokens.nrows()).step_by(chunk.lists) {
-        let Batch { tokens, targets, .. } = batch.slice(from, (from + chunk.lists).min(batch.tokens.nrows()));
+    for from in (0..batch.tokens.nrows()).step_by(chunk.sequences) {
+        let Batch { tokens, targets, .. } = batch.slice(from, (from + chunk.sequences).min(batch.tokens.nrows()));
         chunk.forward(simd, pass, table, tokens);
         for ((row, target), outcome) in chunk.logits.rows_mut().zip(targets).zip(&mut outcomes) {
             *outcome = predict(simd, row, *target as usize).outcome();

@@ -60,8 +60,8 @@ impl Norm {
             *inverse = (dot(simd, hat, hat) / width as f32 + eps).sqrt().recip();
             scale_row(simd, hat, *inverse);
             if let (Some(out), Some(Affine { w, b })) = (&mut self.out, affine) {
-                let of_norm = lanes::<S>(w).zip(lanes::<S>(b));
-                for ((out, hat), (w, b)) in lanes_mut::<S>(out.row_mut(row)).zip(lanes::<S>(hat)).zip(of_norm) {
+                let norm_weights = lanes::<S>(w).zip(lanes::<S>(b));
+                for ((out, hat), (w, b)) in lanes_mut::<S>(out.row_mut(row)).zip(lanes::<S>(hat)).zip(norm_weights) {
                     get(simd, hat).mul_add(get(simd, w), get(simd, b)).store_slice(out);
                 }
             }
@@ -83,8 +83,9 @@ impl Norm {
         let width = d.width;
         if let (Some(Affine { w, .. }), Some(gradient)) = (affine, gradient) {
             for (d, hat) in d.first_mut(rows).chunks_exact_mut(padded(width)).zip(self.hat.rows()) {
-                let of_norm = lanes::<S>(w).zip(lanes_mut::<S>(&mut gradient.w)).zip(lanes_mut::<S>(&mut gradient.b));
-                for ((d, hat), ((w, d_w), d_b)) in lanes_mut::<S>(d).zip(lanes::<S>(hat)).zip(of_norm) {
+                let norm_weights =
+                    lanes::<S>(w).zip(lanes_mut::<S>(&mut gradient.w)).zip(lanes_mut::<S>(&mut gradient.b));
+                for ((d, hat), ((w, d_w), d_b)) in lanes_mut::<S>(d).zip(lanes::<S>(hat)).zip(norm_weights) {
                     let d_out = get(simd, d);
                     add_to(simd, d_w, d_out * get(simd, hat));
                     add_to(simd, d_b, d_out);

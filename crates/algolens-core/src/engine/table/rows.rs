@@ -82,8 +82,8 @@ impl RowTable {
         let keys = self.row_of.len() / self.d_vocab;
         let width = config.d_model + 3 * config.n_heads * padded(config.d_head);
         let most = (tokens.nrows() * keys / 2).min(MOST_NUMBERS / width);
-        for list in tokens.outer_iter() {
-            for (position, token) in list.iter().take(keys).enumerate() {
+        for sequence in tokens.outer_iter() {
+            for (position, token) in sequence.iter().take(keys).enumerate() {
                 let row = &mut self.row_of[position * self.d_vocab + *token as usize];
                 if *row == NONE {
                     if self.pairs.len() == most {
@@ -152,8 +152,8 @@ impl RowTable {
         for group in groups {
             for row in 0..pairs.len() {
                 add_scaled(simd, scratch.resid.row_mut(row), group.resid.row(first + row), 1.0);
-                for (sum, of_group) in scratch.qkv.iter_mut().zip(&group.qkv) {
-                    add_scaled(simd, sum.row_mut(row), of_group.row(first + row), 1.0);
+                for (sum, group_rows) in scratch.qkv.iter_mut().zip(&group.qkv) {
+                    add_scaled(simd, sum.row_mut(row), group_rows.row(first + row), 1.0);
                 }
             }
         }
@@ -189,7 +189,7 @@ impl RowGradients {
     }
 
     /// For one part of a table.
-    pub fn of_part(config: &Config) -> Self {
+    pub fn for_part(config: &Config) -> Self {
         Self::new(config, PART)
     }
 
@@ -199,7 +199,7 @@ impl RowGradients {
     }
 
     /// For a table, with some room to grow.
-    pub fn of_table(config: &Config, table: &RowTable) -> Self {
+    pub fn for_table(config: &Config, table: &RowTable) -> Self {
         Self::new(config, table.pairs.len().next_multiple_of(PART))
     }
 

@@ -61,10 +61,10 @@ impl Hints {
 }
 
 /// An error if a flag says something else than the file.
-fn agree<V: PartialEq + Serialize>(what: &'static str, said: Option<V>, of_file: V) -> Result<()> {
+fn agree<V: PartialEq + Serialize>(what: &'static str, said: Option<V>, file_says: V) -> Result<()> {
     match said {
-        Some(said) if said != of_file => {
-            Err(Error::invalid(what, format!("the file's {}", name(&of_file)), name(&said)))
+        Some(said) if said != file_says => {
+            Err(Error::invalid(what, format!("the file's {}", name(&file_says)), name(&said)))
         }
         _ => Ok(()),
     }

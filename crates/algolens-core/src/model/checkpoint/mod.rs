@@ -92,12 +92,12 @@ impl Checkpoint {
             safetensors::read(&bytes)?
         };
         match header {
-            Some(header) => Self::of_our_own(&state_dict, &header, hints),
-            None => Self::of_a_state_dict(&state_dict.without_prefix(), hints),
+            Some(header) => Self::from_own_file(&state_dict, &header, hints),
+            None => Self::from_state_dict(&state_dict.without_prefix(), hints),
         }
     }
 
-    fn of_our_own(state_dict: &StateDict, header: &str, hints: &Hints) -> Result<Loaded> {
+    fn from_own_file(state_dict: &StateDict, header: &str, hints: &Hints) -> Result<Loaded> {
         let Header { format: _, config, task } = Header::read(header)?;
         config.validate()?;
         hints.check_against(&config)?;
@@ -108,7 +108,7 @@ impl Checkpoint {
         Ok(Loaded { checkpoint: Self { model, task }, notes: Vec::new(), passed_over: state_dict.buffers() })
     }
 
-    fn of_a_state_dict(state_dict: &StateDict, hints: &Hints) -> Result<Loaded> {
+    fn from_state_dict(state_dict: &StateDict, hints: &Hints) -> Result<Loaded> {
         let (config, notes) = infer::config(state_dict, hints)?;
         let model = state_dict.fill(config)?;
         Ok(Loaded { checkpoint: Self { model, task: None }, notes, passed_over: state_dict.buffers() })
@@ -121,13 +121,13 @@ impl Checkpoint {
 /// Names the first size that differs.
 pub fn check_task(task: &TaskSpec, config: &Config) -> Result<()> {
     let task = task.build()?;
-    for (what, of_task, of_model) in [
+    for (what, expected, found) in [
         ("n_ctx", task.n_ctx(), config.n_ctx),
         ("d_vocab", task.token_labels().len(), config.d_vocab),
         ("d_vocab_out", task.output_labels().len(), config.d_vocab_out),
     ] {
-        if of_task != of_model {
-            return Err(Error::invalid(format!("{what} of the model"), format!("the task's {of_task}"), of_model));
+        if expected != found {
+            return Err(Error::invalid(format!("{what} of the model"), format!("the task's {expected}"), found));
         }
     }
     Ok(())

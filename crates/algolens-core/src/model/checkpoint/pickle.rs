@@ -107,7 +107,7 @@ impl<'a> Walk<'a> {
 
     fn import(&mut self, bytes: &[u8]) -> Result<Option<()>> {
         let (Some(module), Some(name)) = (self.line(), self.line()) else { return Err(ended(bytes)) };
-        if is_of_a_state_dict(module, name) {
+        if is_state_dict_import(module, name) {
             return Ok(Some(()));
         }
         let [module, name] = [module, name].map(String::from_utf8_lossy);
@@ -119,7 +119,7 @@ impl<'a> Walk<'a> {
 }
 
 /// What `torch.save` imports for a state dict. None of it is ever called: the names say how tensors are described.
-fn is_of_a_state_dict(module: &[u8], name: &[u8]) -> bool {
+fn is_state_dict_import(module: &[u8], name: &[u8]) -> bool {
     match (module, name) {
         (b"collections", b"OrderedDict") => true,
         (b"torch._utils", b"_rebuild_tensor" | b"_rebuild_tensor_v2" | b"_rebuild_parameter") => true,

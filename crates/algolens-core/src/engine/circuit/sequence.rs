@@ -1,4 +1,4 @@
-//! Lists through the circuits, forward.
+//! Sequences through the circuits, forward.
 
 use super::{
     rows::{KeyRows, QueryRows},
@@ -18,8 +18,8 @@ use fearless_simd_macros::simd;
 use ndarray::{ArrayView1, ArrayView2};
 use std::ops::Range;
 
-/// The memory of a pass over one list, and what its forward half leaves for the backward half.
-pub struct List {
+/// The memory of a pass over one sequence, and what its forward half leaves for the backward half.
+pub struct SequenceState {
     /// The predicted positions.
     pub queries: Queries,
     /// `[key]`, padded.
@@ -48,11 +48,11 @@ pub struct Unembedded {
     pub logits: Numbers,
     /// The final norm's scale, `[query]`: 1 without norms.
     pub scale: Numbers,
-    /// What [`predict`](List::predict) finds.
+    /// What [`predict`](SequenceState::predict) finds.
     pub predictions: Vec<Prediction>,
 }
 
-impl List {
+impl SequenceState {
     pub fn new(tables: &Tables, queries: &Queries) -> Self {
         let shape = tables.shape;
         let pairs = shape.heads * queries.all.len() * shape.keys();
@@ -76,9 +76,9 @@ impl List {
     fn read(&mut self, tables: &Tables, tokens: ArrayView1<Token>) {
         let keys =
             self.tokens.iter_mut().zip(self.scale.iter_mut()).zip(tables.scale.chunks_exact(tables.shape.tokens));
-        for (((token, scale), of_position), read) in keys.zip(tokens) {
+        for (((token, scale), scales), read) in keys.zip(tokens) {
             *token = *read;
-            *scale = of_position[*read as usize];
+            *scale = scales[*read as usize];
         }
     }
 
@@ -120,26 +120,27 @@ impl List {
     fn score<S: Simd>(&mut self, simd: S, tables: &Tables, head: usize) {
         let shape = tables.shape;
         let (keys, queries) = (shape.keys(), &self.queries.all);
-        let of_head = head * queries.len() * keys..(head + 1) * queries.len() * keys;
-        let rows =
-            self.scores[of_head.clone()].chunks_exact_mut(keys).zip(self.weights[of_head].chunks_exact_mut(keys));
+        let head_scores = head * queries.len() * keys..(head + 1) * queries.len() * keys;
+        let rows = self.scores[head_scores.clone()]
+            .chunks_exact_mut(keys)
+            .zip(self.weights[head_scores].chunks_exact_mut(keys));
         let qk = tables.qk(head);
         let bias = qk.row(shape.features()).split_at(shape.key_tokens());
         for (((scores, weights), Query { position, seen }), most) in rows.zip(queries).zip(&mut self.softmaxes) {
-            let of_token = qk.row(self.tokens[*position] as usize).split_at(shape.key_tokens());
-            let of_position = qk.row(shape.tokens + position).split_at(shape.key_tokens());
+            let token_row = qk.row(self.tokens[*position] as usize).split_at(shape.key_tokens());
+            let position_row = qk.row(shape.tokens + position).split_at(shape.key_tokens());
             let r = S::f32s::splat(simd, self.scale[*position]);
-            let at_tokens = lanes::<S>(of_token.0).zip(lanes::<S>(of_position.0)).zip(lanes::<S>(bias.0));
+            let at_tokens = lanes::<S>(token_row.0).zip(lanes::<S>(position_row.0)).zip(lanes::<S>(bias.0));
             for (row, ((token, position), bias)) in lanes_mut::<S>(&mut self.at_tokens).zip(at_tokens) {
                 (get(simd, token) + get(simd, position)).mul_add(r, get(simd, bias)).store_slice(row);
             }
             let (scores, weights) = (&mut scores[..padded(*seen)], &mut weights[..padded(*seen)]);
             look_up(simd, &self.at_tokens, shape.tokens, &self.tokens, scores);
-            let at_positions = lanes::<S>(of_token.1).zip(lanes::<S>(of_position.1)).zip(lanes::<S>(bias.1));
-            let of_keys = lanes::<S>(&self.scale).zip(at_positions).zip((0..).step_by(S::f32s::LEN));
+            let at_positions = lanes::<S>(token_row.1).zip(lanes::<S>(position_row.1)).zip(lanes::<S>(bias.1));
+            let key_scores = lanes::<S>(&self.scale).zip(at_positions).zip((0..).step_by(S::f32s::LEN));
             let mut max = S::f32s::splat(simd, f32::NEG_INFINITY);
             for ((score, weight), ((r_key, ((token, position), bias)), key)) in
-                lanes_mut::<S>(scores).zip(lanes_mut::<S>(weights)).zip(of_keys)
+                lanes_mut::<S>(scores).zip(lanes_mut::<S>(weights)).zip(key_scores)
             {
                 let at_position = (get(simd, token) + get(simd, position)).mul_add(r, get(simd, bias));
                 let inner = get(simd, score) + at_position;
@@ -181,8 +182,8 @@ impl List {
         }
         for ((logits, (_, u)), scale) in logits.chunks_exact_mut(padded(shape.classes)).zip(rows()).zip(scale.iter()) {
             let s = S::f32s::splat(simd, *scale);
-            let of_classes = lanes::<S>(u).zip(lanes::<S>(&tables.bias));
-            for (logits, (u, bias)) in lanes_mut::<S>(logits).zip(of_classes) {
+            let class_logits = lanes::<S>(u).zip(lanes::<S>(&tables.bias));
+            for (logits, (u, bias)) in lanes_mut::<S>(logits).zip(class_logits) {
                 get(simd, u).mul_add(s, get(simd, bias)).store_slice(logits);
             }
         }
@@ -202,25 +203,25 @@ impl List {
     }
 }
 
-/// The rows of all queries of some lists, and their logits, from their tokens.
+/// The rows of all queries of some sequences, and their logits, from their tokens.
 ///
-/// Circuit by circuit, each used by all lists while it is near.
+/// Circuit by circuit, each used by all sequences while it is near.
 #[simd]
-pub fn forward<S: Simd>(simd: S, tables: &Tables, lists: &mut [List], tokens: ArrayView2<Token>) {
-    for (list, tokens) in lists.iter_mut().zip(tokens.outer_iter()) {
-        list.read(tables, tokens);
+pub fn forward<S: Simd>(simd: S, tables: &Tables, sequences: &mut [SequenceState], tokens: ArrayView2<Token>) {
+    for (sequence, tokens) in sequences.iter_mut().zip(tokens.outer_iter()) {
+        sequence.read(tables, tokens);
     }
     for head in 0..tables.shape.heads {
-        for list in &mut *lists {
-            list.attend(simd, tables, head);
+        for sequence in &mut *sequences {
+            sequence.attend(simd, tables, head);
         }
     }
     for columns in tables.shape.column_runs() {
-        for list in &mut *lists {
-            list.collect(simd, tables, columns.clone());
+        for sequence in &mut *sequences {
+            sequence.collect(simd, tables, columns.clone());
         }
     }
-    for list in lists {
-        list.unembed(simd, tables);
+    for sequence in sequences {
+        sequence.unembed(simd, tables);
     }
 }

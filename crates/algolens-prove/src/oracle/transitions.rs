@@ -1,10 +1,11 @@
-//! Counting lists whose smaller values follow each other in allowed steps.
+//! Counting of lists whose successive sorted values are allowed transitions, by dynamic programming over last value and
+//! set of filled positions.
 
 use super::{ABSENT, Region};
 use crate::ClassRows;
 
-/// For each set of filled positions, in how many ways the values up to `d` fill it when every step from a value to the
-/// next is allowed. The state is the last value placed and the positions filled.
+/// The number of ways `[set of filled positions]` in which the values up to `d` fill it, with allowed transitions only:
+/// `allowed(rank, value before, value)`.
 pub fn sums_up_to_d(rows: &ClassRows, region: &Region, allowed: impl Fn(usize, Option<u16>, u16) -> bool) -> Vec<f64> {
     let (list_len, position) = (rows.list_len(), rows.class.position);
     let states = 1_usize << list_len;

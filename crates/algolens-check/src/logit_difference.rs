@@ -1,57 +1,59 @@
-//! Replays contests of two answers: floors of what each head adds, and cells that lists with less would be in.
+//! Verification of dominance claims: floors of each head's average, and cells with Lagrange multipliers that lists with
+//! less would be in.
 
 use super::{
-    attention::{Attention, Contest, Factor},
-    bounded::Bounded,
+    attention::{Attention, Factor, LogitDifference},
+    ball::Ball,
     bytes::{Reader, multiplier, tag},
     class::{Class, Members},
+    quantize::quantize,
     recursion::{Costs, Recursion},
-    replay::Terms,
-    units::round_down,
+    replay::Context,
 };
 use algolens_core::Result;
 
-/// A contest, by the answer that is not the right one.
+/// Which answer of a logit difference is to dominate, with the rival: the answer that is not the target.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Side {
-    /// The right answer is to win.
-    Right(usize),
-    /// The other is.
-    Wrong(usize),
+    /// The target is to dominate.
+    Target(usize),
+    /// The rival is.
+    Rival(usize),
 }
 
-/// The contests of a class.
-pub(super) struct Contests<'a> {
-    terms: Terms<'a>,
+/// The logit differences between the target of a class and its rivals, with what verifies claims about them.
+pub(super) struct LogitDifferences<'a> {
+    context: Context<'a>,
     class: Class,
     attention: Attention<'a>,
-    /// Those in which the right answer is to win, by output, once they are asked for; and the others.
-    known: [Vec<Option<Contest>>; 2],
+    /// Cache `[rival]` of those in which the target is to dominate, then of the others.
+    known: [Vec<Option<LogitDifference>>; 2],
     verifier: Verifier,
 }
 
-/// What is left of a contest where each head but the last adds what is in a box.
+/// A cell: a box of the averages of each head but the last.
 #[derive(Clone, Debug)]
 struct Cell {
-    /// The least and the most, by head.
+    /// Lower and upper bound `[head]`.
     bounds: Vec<[f64; 2]>,
 }
 
-impl<'a> Contests<'a> {
-    pub fn new(terms: Terms<'a>, class: &Class, members: Members) -> Self {
-        let attention = Attention::new(terms.circuits, class, &members);
-        let none = || (0..terms.circuits.outputs).map(|_| None).collect();
-        let recursion = Recursion::new(&members, terms.vectors);
+impl<'a> LogitDifferences<'a> {
+    /// The differences of a class, none computed yet.
+    pub fn new(context: Context<'a>, class: &Class, members: Members) -> Self {
+        let attention = Attention::new(context.circuits, class, &members);
+        let none = || (0..context.circuits.outputs).map(|_| None).collect();
+        let recursion = Recursion::new(&members, context.vectors);
         let units = Costs::new(&members);
         let verifier = Verifier { recursion, costs: Vec::new(), units, members };
-        Self { terms, class: *class, attention, known: [none(), none()], verifier }
+        Self { context, class: *class, attention, known: [none(), none()], verifier }
     }
 
-    /// Reads and verifies the floors and cells of a contest on a region; whether the one who is to win does so on every list.
-    /// If not, adds to `kept` the options of the lists where they may not.
+    /// Reads and verifies the floors and cells of a dominance claim on a region; true if the winner dominates on every
+    /// list. If not, adds to `kept` the options of the lists where it may not.
     ///
     /// # Errors
-    /// What is not proved, or is no claim.
+    /// A claim that is not proved, or bytes that are none.
     pub fn replay(
         &mut self,
         side: Side,
@@ -60,20 +62,20 @@ impl<'a> Contests<'a> {
         kept: &mut [u16],
         reader: &mut Reader,
     ) -> Result<bool> {
-        let Self { terms, class, attention, known, verifier } = self;
+        let Self { context, class, attention, known, verifier } = self;
         let (known, rival, winner, loser) = match side {
-            Side::Right(rival) => (&mut known[0], rival, class.target, rival),
-            Side::Wrong(rival) => (&mut known[1], rival, rival, class.target),
+            Side::Target(rival) => (&mut known[0], rival, class.target, rival),
+            Side::Rival(rival) => (&mut known[1], rival, rival, class.target),
         };
-        let contest = &*known[rival].get_or_insert_with(|| attention.contest(winner, loser, terms.slack));
-        let replay = OfContest { terms: *terms, class, attention, contest, winner, loser, region };
+        let difference = &*known[rival].get_or_insert_with(|| attention.logit_difference(winner, loser, context.slack));
+        let replay = RegionReplay { context: *context, class, attention, difference, winner, loser, region };
         let flags = replay.floors(floors, verifier, reader)?;
         let floors: Vec<Option<f64>> = floors.iter().map(|floor| floor.map(|floor| replay.floor(floor))).collect();
         if flags & 1 != 0 { replay.cells(&floors, verifier, kept, reader) } else { replay.close(&floors) }
     }
 }
 
-/// The least cost of a list, and lists that cost less than nothing.
+/// The minimizer of functionals over regions, with its buffers.
 struct Verifier {
     members: Members,
     recursion: Recursion,
@@ -82,19 +84,20 @@ struct Verifier {
 }
 
 impl Verifier {
-    /// Sets `units` to a functional's; false if it has no bounds.
-    fn set(&mut self, replay: &OfContest, factors: &[Factor]) -> bool {
-        replay.attention.costs(replay.contest, factors, &mut self.costs);
-        round_down(&self.costs, replay.attention.places, &self.members, replay.region, &mut self.units)
+    /// Quantizes a functional's costs; false if they are not finite.
+    fn set(&mut self, replay: &RegionReplay, factors: &[Factor]) -> bool {
+        replay.attention.costs(replay.difference, factors, &mut self.costs);
+        quantize(&self.costs, replay.attention.places, &self.members, replay.region, &mut self.units)
     }
 
-    /// Whether no list of the region has less than 0.
-    fn is_never_negative(&mut self, replay: &OfContest, factors: &[Factor]) -> bool {
+    /// True if the functional's minimum over the region is proved to be at least 0.
+    fn is_never_negative(&mut self, replay: &RegionReplay, factors: &[Factor]) -> bool {
         self.set(replay, factors) && self.recursion.minimum(replay.region, &self.units) >= 0
     }
 
-    /// Whether every list of the region has more than 0. If not, adds the options of those that may not to `kept`.
-    fn is_always_positive(&mut self, replay: &OfContest, factors: &[Factor], kept: &mut [u16]) -> bool {
+    /// True if the functional's minimum over the region is proved positive. If not, adds to `kept` the options whose
+    /// min-marginal may not be.
+    fn is_always_positive(&mut self, replay: &RegionReplay, factors: &[Factor], kept: &mut [u16]) -> bool {
         if self.set(replay, factors) {
             self.recursion.keep(replay.region, &self.units, kept) >= 1
         } else {
@@ -104,29 +107,29 @@ impl Verifier {
     }
 }
 
-/// One contest on one region.
-struct OfContest<'a> {
-    terms: Terms<'a>,
+/// The replay of claims about one difference on one region.
+struct RegionReplay<'a> {
+    context: Context<'a>,
     class: &'a Class,
     attention: &'a Attention<'a>,
-    contest: &'a Contest,
+    difference: &'a LogitDifference,
     winner: usize,
     loser: usize,
     region: &'a [u16],
 }
 
-impl OfContest<'_> {
-    /// What errors call the contest.
+impl RegionReplay<'_> {
+    /// The difference's name in errors.
     fn name(&self) -> String {
         format!("{} against {}", self.winner, self.loser)
     }
 
-    /// A floor, from steps.
-    fn floor(&self, steps: i64) -> f64 {
-        steps as f64 * self.terms.step
+    /// A floor, from floor units.
+    fn floor(&self, units: i64) -> f64 {
+        units as f64 * self.context.floor_unit
     }
 
-    /// Reads floors and verifies those that are new; the flags.
+    /// Reads floors and verifies those that are new by the sign of N - λ D; the flags.
     fn floors(&self, floors: &mut [Option<i64>], verifier: &mut Verifier, reader: &mut Reader) -> Result<u64> {
         let heads = floors.len();
         let flags = reader.number()?;
@@ -152,29 +155,32 @@ impl OfContest<'_> {
         Ok(flags)
     }
 
-    /// All floors, or an error.
+    /// Every head's floor.
+    ///
+    /// # Errors
+    /// A head without one.
     fn all(&self, floors: &[Option<f64>]) -> Result<Vec<f64>> {
         floors.iter().copied().collect::<Option<_>>().ok_or_else(|| {
             self.class.invalid_proof(format!("a floor of every head for {}", self.name()), "heads without one")
         })
     }
 
-    /// Verifies that floors alone decide the contest.
+    /// Verifies that the floors' sum exceeds the threshold.
     fn close(&self, floors: &[Option<f64>]) -> Result<bool> {
         let room = self.room(&self.all(floors)?);
         if room.high() < 0.0 {
             return Ok(true);
         }
-        let expected = format!("floors above {} for {}", self.contest.threshold().value, self.name());
+        let expected = format!("floors above {} for {}", self.difference.threshold().value, self.name());
         Err(self.class.invalid_proof(expected, format!("{} less", room.value)))
     }
 
-    /// What the threshold is above the sum of floors.
-    fn room(&self, floors: &[f64]) -> Bounded {
-        floors.iter().fold(self.contest.threshold(), |room, floor| room - Bounded::exact(*floor))
+    /// The threshold less the sum of floors.
+    fn room(&self, floors: &[f64]) -> Ball {
+        floors.iter().fold(self.difference.threshold(), |room, floor| room - Ball::exact(*floor))
     }
 
-    /// Reads and verifies cells: see [`replay`](Contests::replay).
+    /// Reads and verifies cells: see [`replay`](LogitDifferences::replay).
     fn cells(
         &self,
         floors: &[Option<f64>],
@@ -185,10 +191,10 @@ impl OfContest<'_> {
         /// Further halves of a box are no smaller in f64.
         const MOST_HALVES: usize = 64;
         let boxed = floors.len() - 1;
-        // A list where the contest is not won adds no more than all of the room to a floor.
+        // A list on which the winner does not dominate exceeds no floor by more than all of the room.
         let floors = if boxed == 0 { Vec::new() } else { self.all(floors)? };
         let room = self.room(&floors);
-        let whole = floors.iter().take(boxed).map(|floor| [*floor, (Bounded::exact(*floor) + room).high()]).collect();
+        let whole = floors.iter().take(boxed).map(|floor| [*floor, (Ball::exact(*floor) + room).high()]).collect();
         let mut cells = vec![Cell { bounds: whole }];
         let mut closed = true;
         while let Some(mut cell) = cells.pop() {
@@ -214,8 +220,8 @@ impl OfContest<'_> {
         Ok(closed)
     }
 
-    /// The functional that is at most 0 on lists of the cell where the contest is not won: there the last head adds no more
-    /// than the threshold less the least of the others.
+    /// The Lagrangian of a cell, at most 0 on its lists where the winner does not dominate: there the last head's
+    /// average is no more than the threshold less the lower bounds of the others.
     fn factors(&self, cell: &Cell, multipliers: &[u8]) -> Vec<Factor> {
         let lows: Vec<f64> = cell.bounds.iter().map(|[low, _]| *low).collect();
         let others = cell.bounds.iter().zip(multipliers).map(|([_, high], byte)| match multiplier(*byte) {

@@ -1,12 +1,13 @@
-//! Real numbers and vectors that are known up to an error, in f64.
+//! Ball arithmetic in f64: real numbers and vectors as midpoints with radii.
 //!
-//! Every operation bounds the rounding of its result; [`above`] covers the rounding of the bounds themselves, and numbers
-//! too small for f64.
+//! Every operation's radius covers the rounding of its midpoint; [`above`] covers the rounding of the bounds
+//! themselves, and numbers too small for f64.
 
-/// The largest relative error of one rounding.
+/// The unit roundoff: the largest relative error of one rounding.
 const ROUNDING: f64 = f64::EPSILON / 2.0;
 
-/// No less than the number that `bound` rounds: at most 60 operations on numbers that are not negative.
+/// An upper bound of the number that `bound` rounds, computed by at most 60 operations on numbers that are not
+/// negative.
 pub(super) fn above(bound: f64) -> f64 {
     bound * (1.0 + 64.0 * f64::EPSILON) + f64::MIN_POSITIVE
 }
@@ -17,40 +18,40 @@ pub(super) fn rounding_of(terms: usize) -> f64 {
     (terms + 2) as f64 * ROUNDING * 1.001
 }
 
-/// A real number within `error` of `value`.
+/// A ball: the real numbers within `error` (the radius) of `value` (the midpoint).
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Bounded {
+pub(super) struct Ball {
     pub value: f64,
     pub error: f64,
 }
 
-impl Bounded {
-    /// A number that f64 holds.
+impl Ball {
+    /// The ball of radius 0 around a number.
     pub fn exact(value: f64) -> Self {
         Self { value, error: 0.0 }
     }
 
-    /// No more than the number.
+    /// A lower bound of the ball's numbers.
     pub fn low(self) -> f64 {
         (self.value - self.error).next_down()
     }
 
-    /// No less than the number.
+    /// An upper bound of the ball's numbers.
     pub fn high(self) -> f64 {
         (self.value + self.error).next_up()
     }
 
-    /// Whether there are bounds at all.
+    /// True if midpoint and radius are finite.
     pub fn is_finite(self) -> bool {
         self.value.is_finite() && self.error.is_finite()
     }
 
-    /// A value that was rounded once, and the error its operands give it.
+    /// The ball of a midpoint that was rounded once, with the radius that its operands give it.
     fn rounded(value: f64, error: f64) -> Self {
         Self { value, error: above(error + value.abs() * 2.0 * ROUNDING) }
     }
 
-    /// √x of a number that is not negative.
+    /// √x of a ball of numbers that are not negative.
     pub fn sqrt(self) -> Self {
         let root = self.value.max(0.0).sqrt();
         // |√x − √v| = |x − v| / (√x + √v)
@@ -62,15 +63,15 @@ impl Bounded {
     /// eˣ.
     pub fn exp(self) -> Self {
         // `libm` is within 1 ulp.
-        const OF_LIBM: f64 = 8.0 * ROUNDING;
+        const LIBM: f64 = 8.0 * ROUNDING;
         let power = libm::exp(self.value);
         // eᵟ − 1 ≤ δ + δ² for δ ≤ 1
         let growth = if self.error <= 1.0 { self.error + self.error * self.error } else { f64::INFINITY };
-        Self::rounded(power, power * (growth * (1.0 + OF_LIBM) + OF_LIBM))
+        Self::rounded(power, power * (growth * (1.0 + LIBM) + LIBM))
     }
 }
 
-impl std::ops::Add for Bounded {
+impl std::ops::Add for Ball {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -78,7 +79,7 @@ impl std::ops::Add for Bounded {
     }
 }
 
-impl std::ops::Neg for Bounded {
+impl std::ops::Neg for Ball {
     type Output = Self;
 
     fn neg(self) -> Self {
@@ -86,7 +87,7 @@ impl std::ops::Neg for Bounded {
     }
 }
 
-impl std::ops::Sub for Bounded {
+impl std::ops::Sub for Ball {
     type Output = Self;
 
     fn sub(self, other: Self) -> Self {
@@ -94,7 +95,7 @@ impl std::ops::Sub for Bounded {
     }
 }
 
-impl std::ops::Mul for Bounded {
+impl std::ops::Mul for Ball {
     type Output = Self;
 
     fn mul(self, other: Self) -> Self {
@@ -104,7 +105,7 @@ impl std::ops::Mul for Bounded {
     }
 }
 
-impl std::ops::Div for Bounded {
+impl std::ops::Div for Ball {
     type Output = Self;
 
     fn div(self, other: Self) -> Self {
@@ -119,7 +120,7 @@ impl std::ops::Div for Bounded {
     }
 }
 
-/// Σ aᵢ bᵢ, rounded; in eight sums, that vectors of numbers may hold.
+/// The dot product Σ aᵢ bᵢ, rounded; in eight partial sums, for vector instructions.
 fn sum_of_products(a: &[f64], b: &[f64]) -> f64 {
     const SUMS: usize = 8;
     let mut sums = [0.0; SUMS];
@@ -133,40 +134,40 @@ fn sum_of_products(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
-/// No less than the length of these numbers as a vector.
+/// An upper bound of a vector's Euclidean norm.
 pub(super) fn length_above(numbers: &[f64]) -> f64 {
     let square = sum_of_products(numbers, numbers);
     let lost = numbers.len() as f64 * f64::MIN_POSITIVE;
     above((square * (1.0 + 2.0 * rounding_of(numbers.len())) + lost).sqrt())
 }
 
-/// A real vector within `error` (a length) of `values`, whose length is at most `length`.
+/// A ball of vectors, borrowed: those within `error` (Euclidean) of `values`, whose norm is at most `length`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Near<'a> {
+pub(super) struct BallRef<'a> {
     pub values: &'a [f64],
     pub length: f64,
     pub error: f64,
 }
 
-impl Near<'_> {
+impl BallRef<'_> {
     /// a · b.
-    pub fn dot(self, other: Near<'_>) -> Bounded {
+    pub fn dot(self, other: BallRef<'_>) -> Ball {
         let (a, b) = (self, other);
         let terms = a.values.len();
-        let of_rounding = rounding_of(terms) * a.length * b.length + terms as f64 * f64::MIN_POSITIVE;
-        let error = of_rounding + a.length * b.error + a.error * b.length + a.error * b.error;
-        Bounded { value: sum_of_products(a.values, b.values), error: above(error) }
+        let rounding = rounding_of(terms) * a.length * b.length + terms as f64 * f64::MIN_POSITIVE;
+        let error = rounding + a.length * b.error + a.error * b.length + a.error * b.error;
+        Ball { value: sum_of_products(a.values, b.values), error: above(error) }
     }
 
-    /// a + b, with its length and error.
-    pub fn plus(self, other: Near<'_>) -> Owned {
+    /// a + b.
+    pub fn plus(self, other: BallRef<'_>) -> BallVec {
         let values = self.values.iter().zip(other.values).map(|(a, b)| a + b).collect();
-        let of_rounding = ROUNDING * (self.length + other.length);
-        Owned::new(values, self.error + other.error + of_rounding)
+        let rounding = ROUNDING * (self.length + other.length);
+        BallVec::new(values, self.error + other.error + rounding)
     }
 
     /// |a + b|.
-    pub fn length_of_sum(self, other: Near<'_>) -> Bounded {
+    pub fn length_of_sum(self, other: BallRef<'_>) -> Ball {
         let sum = self.values.iter().zip(other.values).map(|(a, b)| a + b);
         let square: f64 = {
             let mut sums = [0.0; 4];
@@ -177,42 +178,42 @@ impl Near<'_> {
         };
         let length = square.sqrt();
         let terms = self.values.len();
-        let of_rounding = rounding_of(terms) * length + ROUNDING * (self.length + other.length);
+        let rounding = rounding_of(terms) * length + ROUNDING * (self.length + other.length);
         let lost = (terms as f64 * f64::MIN_POSITIVE).sqrt();
-        Bounded { value: length, error: above(self.error + other.error + of_rounding + lost) }
+        Ball { value: length, error: above(self.error + other.error + rounding + lost) }
     }
 }
 
-/// A vector of its own; see [`Near`].
+/// A ball of vectors, owned; see [`BallRef`].
 #[derive(Clone, Debug)]
-pub(super) struct Owned {
+pub(super) struct BallVec {
     values: Vec<f64>,
     length: f64,
     error: f64,
 }
 
-impl Owned {
-    /// `values`, up to what `error` rounds.
+impl BallVec {
+    /// The ball around `values` whose radius is `error`, up to that number's rounding.
     pub fn new(values: Vec<f64>, error: f64) -> Self {
         Self { length: length_above(&values), error: above(error), values }
     }
 
-    /// Numbers that f64 holds.
+    /// The ball of radius 0 around a vector.
     pub fn exact(values: Vec<f64>) -> Self {
         Self { length: length_above(&values), error: 0.0, values }
     }
 
-    /// The vector.
-    pub fn near(&self) -> Near<'_> {
-        Near { values: &self.values, length: self.length, error: self.error }
+    /// The ball, borrowed.
+    pub fn view(&self) -> BallRef<'_> {
+        BallRef { values: &self.values, length: self.length, error: self.error }
     }
 
-    /// One of its numbers.
-    pub fn number(&self, place: usize) -> Bounded {
-        Bounded { value: self.values[place], error: self.error }
+    /// The ball of one coordinate.
+    pub fn number(&self, place: usize) -> Ball {
+        Ball { value: self.values[place], error: self.error }
     }
 
-    /// The vector less the mean of its numbers.
+    /// The vector less the mean of its coordinates.
     pub fn centred(&self) -> Self {
         let width = self.values.len();
         let mean = self.values.iter().sum::<f64>() / width as f64;
@@ -221,17 +222,17 @@ impl Owned {
         Self::new(values, self.error + 2.0 * rounding_of(width + 2) * self.length)
     }
 
-    /// The vector over a number.
-    pub fn over(&self, number: Bounded) -> Self {
+    /// The vector divided by a number.
+    pub fn over(&self, number: Ball) -> Self {
         let values = self.values.iter().map(|x| x / number.value).collect();
         let least = number.value.abs() - number.error;
         let quotient = self.length / number.value.abs();
-        let of_division = if least > 0.0 { (quotient * number.error + self.error) / least } else { f64::INFINITY };
+        let division = if least > 0.0 { (quotient * number.error + self.error) / least } else { f64::INFINITY };
         let lost = self.values.len() as f64 * f64::MIN_POSITIVE;
-        Self::new(values, of_division + 4.0 * ROUNDING * quotient + lost)
+        Self::new(values, division + 4.0 * ROUNDING * quotient + lost)
     }
 
-    /// Number by number times exact factors.
+    /// The coordinates times exact factors.
     pub fn times(&self, factors: &[f64]) -> Self {
         let values = self.values.iter().zip(factors).map(|(x, factor)| x * factor).collect();
         let largest = factors.iter().fold(0.0, |largest: f64, factor| largest.max(factor.abs()));
@@ -241,10 +242,10 @@ impl Owned {
 
     /// The vector plus an exact one.
     pub fn plus_exact(&self, other: &[f64]) -> Self {
-        self.near().plus(Near { values: other, length: length_above(other), error: 0.0 })
+        self.view().plus(BallRef { values: other, length: length_above(other), error: 0.0 })
     }
 
-    /// The vector times a matrix, as a row.
+    /// The row vector times a matrix.
     pub fn product(&self, matrix: &Matrix) -> Self {
         let mut values = vec![0.0; matrix.columns];
         for (x, row) in self.values.iter().zip(matrix.values.chunks_exact(matrix.columns)) {
@@ -252,9 +253,9 @@ impl Owned {
         }
         let terms = self.values.len();
         // By Cauchy and Schwarz, column by column.
-        let of_rounding = rounding_of(terms) * self.length * matrix.length;
+        let rounding = rounding_of(terms) * self.length * matrix.length;
         let lost = (terms * matrix.columns) as f64 * f64::MIN_POSITIVE;
-        Self::new(values, of_rounding + self.error * matrix.length + lost)
+        Self::new(values, rounding + self.error * matrix.length + lost)
     }
 }
 
@@ -262,48 +263,48 @@ impl Owned {
 pub(super) struct Matrix {
     values: Vec<f64>,
     columns: usize,
-    /// At least its length as one vector.
+    /// An upper bound of its Frobenius norm.
     length: f64,
 }
 
 impl Matrix {
-    /// Of this many columns (not 0).
+    /// A matrix of this many columns (not 0), row by row.
     pub fn new(values: Vec<f64>, columns: usize) -> Self {
         Self { length: length_above(&values), values, columns }
     }
 }
 
-/// Vectors of one width.
+/// Balls of vectors of one width, stored together.
 #[derive(Clone, Debug)]
-pub(super) struct Bundle {
+pub(super) struct BallVecs {
     width: usize,
     values: Vec<f64>,
     length: Vec<f64>,
     error: Vec<f64>,
 }
 
-impl Bundle {
-    /// None yet.
+impl BallVecs {
+    /// No vectors of a width.
     pub fn new(width: usize) -> Self {
         Self { width, values: Vec::new(), length: Vec::new(), error: Vec::new() }
     }
 
-    /// Appends a vector of the width.
-    pub fn push(&mut self, vector: &Owned) {
+    /// Appends a ball of the width.
+    pub fn push(&mut self, vector: &BallVec) {
         debug_assert_eq!(vector.values.len(), self.width, "vectors of one width");
         self.values.extend(&vector.values);
         self.length.push(vector.length);
         self.error.push(vector.error);
     }
 
-    /// One of them.
-    pub fn get(&self, at: usize) -> Near<'_> {
+    /// The ball at an index.
+    pub fn get(&self, at: usize) -> BallRef<'_> {
         let values = &self.values[at * self.width..(at + 1) * self.width];
-        Near { values, length: self.length[at], error: self.error[at] }
+        BallRef { values, length: self.length[at], error: self.error[at] }
     }
 
-    /// One number of one of them.
-    pub fn number(&self, at: usize, place: usize) -> Bounded {
-        Bounded { value: self.values[at * self.width + place], error: self.error[at] }
+    /// The ball of one coordinate of the vector at an index.
+    pub fn number(&self, at: usize, place: usize) -> Ball {
+        Ball { value: self.values[at * self.width + place], error: self.error[at] }
     }
 }

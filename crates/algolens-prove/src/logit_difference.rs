@@ -1,20 +1,20 @@
-//! Two answers against each other, as sums over rows.
+//! The difference of two answers' logits as sums over attended rows.
 
 use super::ClassRows;
 
-/// Whether an answer, the winner, is above another, the loser, by more than `slack` logits.
+/// The difference of two answers' logits, winner less loser less `slack` (logits), bounded below on a class's lists.
 ///
-/// σ · (margin - slack) is at least `base + Σ_h ρ_h`, where head h's contribution ρ_h is an attention-weighted average of
-/// rows: the head's output along the two answers, and its share of a bound on σ where that multiplies a constant.
+/// σ · (margin - slack) is at least `base + Σ_h ρ_h`, where head h's contribution ρ_h is an attention-weighted average
+/// of rows: the head's output along the two answers, and its share of a bound on σ where that multiplies a constant.
 #[derive(Clone, Debug)]
-pub struct Contest<'a> {
+pub struct LogitDifference<'a> {
     rows: &'a ClassRows<'a>,
     base: f64,
     /// e · contribution `[head][local row]`.
     weighted: Vec<Vec<f64>>,
 }
 
-/// The sums of one list in a contest.
+/// Numerators and denominators of the attention averages ρ_h of one list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sums {
     /// N_h = Σ e contribution `[head]`.
@@ -24,17 +24,17 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// ρ of a head.
+    /// ρ_h = N_h / D_h, a head's attention-weighted average.
     pub fn ratio(&self, head: usize) -> f64 {
         self.numerators[head] / self.denominators[head]
     }
 
-    /// Σ_h ρ_h.
+    /// Σ_h ρ_h: the bound less its base.
     pub fn sum_of_ratios(&self) -> f64 {
         (0..self.numerators.len()).map(|head| self.ratio(head)).sum()
     }
 
-    /// The a_h and b_h with which `Σ_h a_h N_h - b_h D_h` is how Σ ρ_h changes from this list on, to first order.
+    /// The linearization of Σ ρ_h at this list: a_h and b_h such that it is `Σ_h a_h N_h - b_h D_h` to first order.
     pub fn linear_part(&self) -> (Vec<f64>, Vec<f64>) {
         let a: Vec<f64> = self.denominators.iter().map(|d| 1.0 / d).collect();
         let b = a.iter().enumerate().map(|(head, a)| self.ratio(head) * a).collect();
@@ -42,8 +42,8 @@ impl Sums {
     }
 }
 
-impl<'a> Contest<'a> {
-    /// The contest of two output classes on the lists of a class.
+impl<'a> LogitDifference<'a> {
+    /// The logit difference of two answers (output tokens) on the lists of a class.
     pub fn new(rows: &'a ClassRows<'a>, winner: usize, loser: usize, slack: f64) -> Self {
         let tables = rows.tables;
         let constant = tables.beta[winner] - tables.beta[loser] - slack;
@@ -51,9 +51,9 @@ impl<'a> Contest<'a> {
         let base = tables.B[[rows.destination, winner]] - tables.B[[rows.destination, loser]] + constant * sigma.base;
         let weighted = (0..tables.n_heads())
             .map(|head| {
-                let of_rows = rows.rows.iter().zip(&rows.weights[head]).zip(&sigma.rows[head]);
+                let head_rows = rows.rows.iter().zip(&rows.weights[head]).zip(&sigma.rows[head]);
                 let g = &tables.G[head];
-                of_rows
+                head_rows
                     .map(|((&row, weight), sigma)| weight * (g[[row, winner]] - g[[row, loser]] + constant * sigma))
                     .collect()
             })
@@ -61,34 +61,34 @@ impl<'a> Contest<'a> {
         Self { rows, base, weighted }
     }
 
-    /// The winner wins where Σ_h ρ_h is at least this.
+    /// The threshold of Σ_h ρ_h from which on the winner dominates.
     pub fn threshold(&self) -> f64 {
         -self.base
     }
 
-    /// Heads.
+    /// Number of attention heads.
     pub fn n_heads(&self) -> usize {
         self.weighted.len()
     }
 
-    /// The sums over the local rows of a list.
+    /// Numerators and denominators of a list, given the local rows it attends to.
     pub fn sums(&self, rows: &[usize]) -> Sums {
-        let sum = |of: &[f64]| rows.iter().map(|row| of[*row]).sum();
+        let sum = |numbers: &[f64]| rows.iter().map(|row| numbers[*row]).sum();
         Sums {
-            numerators: self.weighted.iter().map(|of| sum(of)).collect(),
-            denominators: self.rows.weights.iter().map(|of| sum(of)).collect(),
+            numerators: self.weighted.iter().map(|numbers| sum(numbers)).collect(),
+            denominators: self.rows.weights.iter().map(|numbers| sum(numbers)).collect(),
         }
     }
 
-    /// The costs of `Σ_h a_h N_h - b_h D_h`.
+    /// Sets `costs` `[local row]` to those of the functional `Σ_h a_h N_h - b_h D_h`.
     pub fn costs(&self, numerators: &[f64], denominators: &[f64], costs: &mut Vec<f64>) {
         costs.clear();
         costs.resize(self.rows.rows.len(), 0.0);
         for head in 0..self.n_heads() {
             let (a, b) = (numerators[head], denominators[head]);
             if a != 0.0 || b != 0.0 {
-                let of_rows = self.weighted[head].iter().zip(&self.rows.weights[head]);
-                costs.iter_mut().zip(of_rows).for_each(|(cost, (n, d))| *cost += a * n - b * d);
+                let sums = self.weighted[head].iter().zip(&self.rows.weights[head]);
+                costs.iter_mut().zip(sums).for_each(|(cost, (n, d))| *cost += a * n - b * d);
             }
         }
     }

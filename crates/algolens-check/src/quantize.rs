@@ -1,4 +1,4 @@
-//! Costs in whole units, rounded down: what the recursion adds up exactly.
+//! Quantization of costs to whole units, rounded down: integers that the recursion adds up exactly.
 
 use super::{
     attention::Places,
@@ -7,9 +7,9 @@ use super::{
     recursion::Costs,
 };
 
-/// Sets `units` to no more than the costs of what a region's lists can show, in units of which the costs of a list are at
-/// most [`MOST`]; false if costs have no bounds.
-pub(super) fn round_down(costs: &[f64], places: Places, members: &Members, region: &[u16], units: &mut Costs) -> bool {
+/// Quantizes the costs of the options of a region into `units`, rounded down, so that no list's absolute costs exceed
+/// [`MOST`]; false if costs are not finite.
+pub(super) fn quantize(costs: &[f64], places: Places, members: &Members, region: &[u16], units: &mut Costs) -> bool {
     let list_len = members.sizes.list_len;
     let mut largest = [0.0_f64; 2 * super::passes::LANES];
     let (unsorted, sorted) = largest.split_at_mut(super::passes::LANES);
@@ -49,7 +49,7 @@ pub(super) fn round_down(costs: &[f64], places: Places, members: &Members, regio
     true
 }
 
-/// No more than the whole number that `number` (at most [`MOST`], but for rounding) is above, and at most a unit less.
+/// ⌊number⌋ or one less, for a number of at most [`MOST`] but for rounding.
 fn floor(number: f64) -> i32 {
     /// More than any cost: what is cut off is cut off downwards.
     const SHIFT: f64 = 2.0 * MOST;

@@ -13,15 +13,15 @@ use crate::{
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 
 /// The gradients of what [`Circuits`] holds; memory that every step uses again.
-pub struct Reduction {
+pub struct WeightGradients {
     x: Array2<f32>,
-    heads: Vec<HeadReduction>,
+    heads: Vec<HeadWeightGradients>,
     direct: Array2<f32>,
     w_u: Array2<f32>,
 }
 
 /// One head's share in the gradients.
-struct HeadReduction {
+struct HeadWeightGradients {
     /// Of what its circuits are made from.
     head: Head,
     /// Of W_Q, W_K and W_V, `[d_model, d_head]`.
@@ -34,11 +34,11 @@ struct HeadReduction {
     w_u: Array2<f32>,
 }
 
-impl Reduction {
+impl WeightGradients {
     pub fn new(shape: Shape) -> Self {
         let Shape { d_model, d_head, classes, .. } = shape;
         let rows = |count| Array2::zeros((count, d_model));
-        let head = || HeadReduction {
+        let head = || HeadWeightGradients {
             head: Head::new(shape),
             w: [0; 3].map(|_| Array2::zeros((d_model, d_head))),
             w_o: rows(d_head),
@@ -63,7 +63,7 @@ impl Reduction {
         let constant = self.direct.slice(s![shape.tokens.., ..]).sum_axis(Axis(0));
         gradients.get_mut(block(model).b_O).assign(&constant);
         let heads = self.heads.iter_mut().zip(&mut d.heads).enumerate().collect();
-        parallel::for_each(heads, |(at, (head, tables)): (usize, (&mut HeadReduction, &mut HeadTables))| {
+        parallel::for_each(heads, |(at, (head, tables)): (usize, (&mut HeadWeightGradients, &mut HeadTables))| {
             head.reduce(circuits, model, at, tables, constant.view());
         });
         self.collect(circuits, model, gradients);
@@ -77,17 +77,17 @@ impl Reduction {
         let block = block(model);
         let mut bias = Array1::<f32>::zeros(self.x.ncols());
         self.x.fill(0.0);
-        for (at, HeadReduction { head, w, w_o, normed, w_u }) in self.heads.iter().enumerate() {
-            let (normed, of_bias) = normed.view().split_at(Axis(0), self.x.nrows());
+        for (at, HeadWeightGradients { head, w, w_o, normed, w_u }) in self.heads.iter().enumerate() {
+            let (normed, bias_row) = normed.view().split_at(Axis(0), self.x.nrows());
             self.x += &normed;
-            bias += &of_bias.row(0);
+            bias += &bias_row.row(0);
             self.w_u += w_u;
             gradients.get_mut(block.W_O).index_axis_mut(Axis(0), at).assign(w_o);
             for kind in [Q, K, V] {
                 let projected = &head.projected[kind];
                 gradients.get_mut(block.W_QKV[kind]).index_axis_mut(Axis(0), at).assign(&w[kind]);
-                let of_bias = projected.row(projected.nrows() - 1);
-                gradients.get_mut(block.b_QKV[kind]).index_axis_mut(Axis(0), at).assign(&of_bias);
+                let bias_row = projected.row(projected.nrows() - 1);
+                gradients.get_mut(block.b_QKV[kind]).index_axis_mut(Axis(0), at).assign(&bias_row);
             }
         }
         if let Some(ln1) = block.ln1 {
@@ -149,7 +149,7 @@ impl Reduction {
     }
 }
 
-impl HeadReduction {
+impl HeadWeightGradients {
     fn reduce(
         &mut self,
         circuits: &Circuits,
@@ -179,10 +179,10 @@ impl HeadReduction {
     /// From the QK circuit to queries and keys.
     fn scores(&mut self, circuit: &Head, qk: &mut [f32], shape: Shape) {
         let [to_tokens, to_positions] = qk_parts(qk, shape);
-        let [of_tokens, of_positions] = features(&circuit.projected[K], shape);
+        let [token_keys, position_keys] = features(&circuit.projected[K], shape);
         let [d_queries, d_keys, _] = &mut self.head.projected;
-        matmul::set(d_queries.view_mut(), to_tokens.view(), of_tokens);
-        matmul::add(d_queries.view_mut(), to_positions.view(), of_positions);
+        matmul::set(d_queries.view_mut(), to_tokens.view(), token_keys);
+        matmul::add(d_queries.view_mut(), to_positions.view(), position_keys);
         // The last row stays zero: a key's bias adds the same to all scores of a query.
         let (d_of_tokens, d_rest) = d_keys.view_mut().split_at(Axis(0), shape.tokens);
         matmul::set(d_of_tokens, to_tokens.t(), circuit.projected[Q].view());

@@ -1,0 +1,101 @@
+//! Prediction sites of a sorting model: the token at a predicted position, its target, and what each head attends to.
+
+use super::{Subject, circuits::check_layer};
+use algolens_core::{
+    Error, Result,
+    engine::{
+        hooks::{BlockPoint, Filter, HookPoint},
+        loss::{argmax, log_softmax},
+    },
+    task::{Dataset, SortedList, Token},
+};
+use ndarray::{ArrayView1, ArrayView2, Ix4, s};
+
+/// One predicted position of one list: its tokens, its prediction, and the attention pattern of its query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PredictionSite {
+    /// Index of the list within the data.
+    pub list: usize,
+    /// The predicted position, which is the query's.
+    pub query: usize,
+    /// The token at the query: SEP, or a value of the sorted half.
+    pub d: Token,
+    /// The target: the smallest value above `d`.
+    pub target: Token,
+    /// The value after the target; none where the target is the largest.
+    pub second: Option<Token>,
+    /// `[head]`: the token at the key with the largest weight.
+    pub top_attended: Vec<Token>,
+    /// `[head]`: attention to `d` (in either half), `target` and `second`.
+    pub attention: Vec<[f64; 3]>,
+    /// True if the most probable class is the target.
+    pub correct: bool,
+    /// The probabilities of `d` and of the target.
+    pub probs: [f64; 2],
+}
+
+impl PredictionSite {
+    /// True if the query is SEP, so that the target is the smallest value.
+    pub fn is_first(&self, task: &SortedList) -> bool {
+        self.query == task.list_len()
+    }
+
+    /// True if some head attends most to `token`.
+    pub fn attends_most_to(&self, token: Token) -> bool {
+        self.top_attended.contains(&token)
+    }
+}
+
+/// The prediction sites of every list, list by list and position by position, with the patterns of block `layer`.
+///
+/// # Errors
+/// Data that does not fit the model or is empty, or a block that the model does not have.
+pub fn prediction_sites(
+    subject: Subject,
+    task: &SortedList,
+    layer: usize,
+    data: &Dataset,
+) -> Result<Vec<PredictionSite>> {
+    const CHUNK: usize = 512;
+    check_layer(subject.model.config(), layer)?;
+    if data.is_empty() {
+        return Err(Error::invalid("dataset", "at least one example", 0));
+    }
+    let name = HookPoint::Block(layer, BlockPoint::Pattern).to_string();
+    let mut sites = Vec::with_capacity(data.len() * task.list_len());
+    for (at, chunk) in data.chunks(CHUNK).enumerate() {
+        let (logits, cache) = subject.engine.run_with_cache(subject.model, chunk.tokens(), Filter::Names(&[&name]))?;
+        let pattern = cache.get::<Ix4>(&name)?;
+        for (list, tokens) in chunk.tokens().outer_iter().enumerate() {
+            for query in task.list_len()..2 * task.list_len() {
+                let keys = subject.model.config().keys_seen(query, tokens.len());
+                let seen = tokens.slice(s![..keys]);
+                let attention = pattern.slice(s![list, .., query, ..keys]);
+                let logits = logits.slice(s![list, query, ..]);
+                let (d, target, second) = (tokens[query], tokens[query + 1], tokens.get(query + 2).copied());
+                let log_probs = log_softmax(logits);
+                sites.push(PredictionSite {
+                    list: at * CHUNK + list,
+                    query,
+                    d,
+                    target,
+                    second,
+                    top_attended: attention.outer_iter().map(|weights| seen[argmax(weights)]).collect(),
+                    attention: attention_to(attention, seen, [Some(d), Some(target), second]),
+                    correct: argmax(logits) as Token == target,
+                    probs: [d, target].map(|token| log_probs.get(token as usize).map_or(0.0, |log| log.exp())),
+                });
+            }
+        }
+    }
+    Ok(sites)
+}
+
+/// The attention of each head to three tokens, from `attention [head, key]`, summed over the keys that hold the token.
+fn attention_to(attention: ArrayView2<f32>, seen: ArrayView1<Token>, tokens: [Option<Token>; 3]) -> Vec<[f64; 3]> {
+    let attention_to_token = |weights: ArrayView1<f32>, token: Option<Token>| {
+        let held = weights.iter().zip(seen).filter(|(_, held)| Some(**held) == token);
+        held.map(|(weight, _)| f64::from(*weight)).sum()
+    };
+    attention.outer_iter().map(|weights| tokens.map(|token| attention_to_token(weights, token))).collect()
+}
