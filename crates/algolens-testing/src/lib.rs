@@ -1,5 +1,9 @@
 //! Random models of every kind, small enough to differentiate by finite differences.
 
+mod reference;
+
+pub use reference::reference;
+
 use algolens_core::{
     engine::{
         Engine, Plain,

@@ -48,7 +48,8 @@ impl Score {
         self.right as f64 / self.predictions as f64
     }
 
-    pub(crate) fn add(&mut self, other: Self) {
+    /// Adds the predictions of another score.
+    pub fn add(&mut self, other: Self) {
         self.loss_sum += other.loss_sum;
         self.right += other.right;
         self.predictions += other.predictions;

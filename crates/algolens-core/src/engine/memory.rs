@@ -1,6 +1,9 @@
 //! Working memory that engines keep between calls, and the calls themselves: what is checked before a batch is run.
 
-use super::{Batch, Outcome, Score, all_finite, check_batch, check_gradients, check_tokens, level::Vectors};
+use super::{
+    Batch, Outcome, Score, Vectors,
+    check::{all_finite, check_batch, check_gradients, check_tokens},
+};
 use crate::{
     Result,
     model::{Config, Model, Params},

@@ -92,6 +92,27 @@ pub enum Positions {
     Shortformer,
 }
 
+impl Default for Config {
+    /// The post's model: one layer, two heads, attention only, for lists of ten values from 0 to 50. Say what differs:
+    /// `Config { n_layers: 2, d_vocab: 113, ..Config::default() }`.
+    fn default() -> Self {
+        Self {
+            n_layers: 1,
+            n_heads: 2,
+            d_model: 96,
+            d_head: 48,
+            mlp: None,
+            n_ctx: 21,
+            d_vocab: 52,
+            d_vocab_out: 52,
+            normalization_type: Normalization::LN,
+            attention_dir: AttentionDir::Causal,
+            positional_embedding_type: Positions::Standard,
+            eps: Self::DEFAULT_EPS,
+        }
+    }
+}
+
 impl Config {
     /// The `eps` of a checkpoint that does not say: PyTorch's and TransformerLens's default.
     pub const DEFAULT_EPS: f64 = 1e-5;

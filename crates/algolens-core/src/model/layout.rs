@@ -3,6 +3,13 @@
 
 use super::{Config, Normalization};
 
+/// Queries, as an index of three-fold arrays such as [`BlockLayout::W_QKV`].
+pub const Q: usize = 0;
+/// Keys, as an index of three-fold arrays.
+pub const K: usize = 1;
+/// Values, as an index of three-fold arrays.
+pub const V: usize = 2;
+
 /// One parameter tensor: where it starts in the flat vector, and its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot<const D: usize> {

@@ -8,7 +8,7 @@ mod params;
 pub mod processing;
 
 pub use config::{ActFn, AttentionDir, Config, Mlp, Normalization, Positions};
-pub use layout::{BlockLayout, Layout, MlpLayout, Named, NormLayout, Slot};
+pub use layout::{BlockLayout, K, Layout, MlpLayout, Named, NormLayout, Q, Slot, V};
 pub use params::Params;
 
 use crate::{Result, Scalar};

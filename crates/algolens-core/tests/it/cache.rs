@@ -105,13 +105,14 @@ impl Forward {
         let centred = &input - &mean;
         let variance = centred.mapv(|c| c * c).mean_axis(Axis(2)).unwrap().insert_axis(Axis(2));
         let scale = variance.mapv(|v| (v + SIZES.eps).sqrt());
-        let mut normalized = centred / &scale;
-        if self.kind.normalization_type == Normalization::LN {
-            normalized = normalized * &self.bias(&format!("{norm}.w")) + &self.bias(&format!("{norm}.b"));
-        }
+        let normalized = centred / &scale;
         assert!(alike(&self.resid(&format!("{norm}.hook_scale")), &scale));
         assert!(alike(&self.resid(&format!("{norm}.hook_normalized")), &normalized));
-        normalized
+        if self.kind.normalization_type == Normalization::LN {
+            normalized * &self.bias(&format!("{norm}.w")) + &self.bias(&format!("{norm}.b"))
+        } else {
+            normalized
+        }
     }
 
     fn check(&self) {

@@ -1,4 +1,5 @@
 //! The whole library against numbers that others computed.
 
+mod family;
 mod own_model;
 mod reference;

@@ -11,27 +11,10 @@ use algolens::{
     },
     task::{SortedList, Token},
 };
+use algolens_testing::reference;
 use ndarray::{Array2, Array3, ArrayView2, ArrayViewD};
 use serde_json::Value;
-use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
-
-/// The folder that `ALGOLENS_REFERENCE` names (which must exist), or the one beside the checkout if it is there.
-fn reference(model: &str) -> Option<PathBuf> {
-    let folder = match std::env::var_os("ALGOLENS_REFERENCE") {
-        Some(named) => {
-            let named = PathBuf::from(named);
-            assert!(named.is_dir(), "ALGOLENS_REFERENCE names {}, which is not a folder", named.display());
-            named
-        }
-        None => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/reference")),
-    };
-    let found = folder.join(model);
-    if !found.is_dir() {
-        println!("skipped: no reference weights at {} (see ALGOLENS_REFERENCE)", found.display());
-        return None;
-    }
-    Some(found)
-}
+use std::{collections::BTreeMap, sync::LazyLock};
 
 fn load(folder: &std::path::Path, file: &str) -> (Model, Value) {
     let loaded = Checkpoint::open(&folder.join(file), &Hints::default()).unwrap();

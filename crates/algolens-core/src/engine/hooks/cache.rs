@@ -12,7 +12,8 @@ pub struct Cache<T> {
 }
 
 impl<T: Scalar> Cache<T> {
-    pub(crate) fn insert(&mut self, point: HookPoint, activation: ArrayD<T>) {
+    /// Records the activation of a point, in place of what was recorded of it before.
+    pub fn insert(&mut self, point: HookPoint, activation: ArrayD<T>) {
         self.activations.insert(point.to_string(), activation);
     }
 
@@ -64,7 +65,7 @@ impl Filter<'_> {
     ///
     /// # Errors
     /// [`Error::UnknownName`] for a name that the model does not have.
-    pub(crate) fn points(&self, config: &Config) -> Result<Vec<HookPoint>> {
+    pub fn points(&self, config: &Config) -> Result<Vec<HookPoint>> {
         let all = || HookPoint::all(config);
         match self {
             Self::Nothing => Ok(Vec::new()),

@@ -49,7 +49,9 @@ impl<'a, T: Scalar> Hooks<'a, T> {
     }
 
     /// Whether a model of this config has every point that a hook sits at.
-    pub(crate) fn check(&self, config: &Config) -> Result<()> {
+    /// # Errors
+    /// [`Error::UnknownName`] for the first that it has not.
+    pub fn check(&self, config: &Config) -> Result<()> {
         let all = HookPoint::all(config);
         match self.hooks.iter().find(|(point, _)| !all.contains(point)) {
             None => Ok(()),
@@ -60,12 +62,15 @@ impl<'a, T: Scalar> Hooks<'a, T> {
     }
 
     /// Whether some hook sits at a point for which this holds.
-    pub(crate) fn any(&self, at: impl Fn(HookPoint) -> bool) -> bool {
+    pub fn any(&self, at: impl Fn(HookPoint) -> bool) -> bool {
         self.hooks.iter().any(|(point, _)| at(*point))
     }
 
-    /// Runs the hooks at a point.
-    pub(crate) fn run(&mut self, point: HookPoint, activation: &mut ArrayViewMutD<'_, T>) -> Result<()> {
+    /// Runs the hooks at a point, in the order they were added.
+    ///
+    /// # Errors
+    /// [`Error::Hook`] for the first that fails; those after it are not run.
+    pub fn run(&mut self, point: HookPoint, activation: &mut ArrayViewMutD<'_, T>) -> Result<()> {
         for (_, hook) in self.hooks.iter_mut().filter(|(at, _)| *at == point) {
             hook(activation).map_err(|source| Error::Hook { point: point.to_string(), source })?;
         }

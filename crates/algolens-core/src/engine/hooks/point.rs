@@ -17,7 +17,7 @@ pub enum HookPoint {
     Block(usize, BlockPoint),
     /// `ln_final.hook_scale [batch, pos, 1]`.
     LnFinalScale,
-    /// `ln_final.hook_normalized [batch, pos, d_model]`.
+    /// `ln_final.hook_normalized [batch, pos, d_model]`, before the norm's weight and bias.
     LnFinalNormalized,
 }
 
@@ -43,7 +43,7 @@ pub enum BlockPoint {
     /// deviation that the centred input is divided by.
     Ln1Scale,
     /// `ln1.hook_normalized [batch, pos, d_model]`, or `[batch, pos, head, d_model]` where a hook has split the inputs;
-    /// after the norm's weight and bias.
+    /// before the norm's weight and bias, as TransformerLens has it from version 3.9 on. An edit goes on through them.
     Ln1Normalized,
     /// `attn.hook_q [batch, pos, head, d_head]`.
     Q,
@@ -67,7 +67,7 @@ pub enum BlockPoint {
     MlpIn,
     /// `ln2.hook_scale [batch, pos, 1]`.
     Ln2Scale,
-    /// `ln2.hook_normalized [batch, pos, d_model]`.
+    /// `ln2.hook_normalized [batch, pos, d_model]`, before the norm's weight and bias.
     Ln2Normalized,
     /// `mlp.hook_pre [batch, pos, d_mlp]`.
     MlpPre,

@@ -75,13 +75,15 @@ pub(super) struct Normalized<T> {
 
 /// What one norm leaves for the backward pass.
 pub(super) struct NormActs<T> {
-    /// (x − mean) / scale, `[row, d_model]`.
-    pub hat: Array2<T>,
+    /// (x − mean) / scale, `[row, d_model]`: what `hook_normalized` shows, and may change.
+    pub normalized: Array2<T>,
+    /// The same before a hook changed it; none where no hook may.
+    pub unedited: Option<Array2<T>>,
     /// √(variance + eps), `[row, 1]`.
     pub sigma: Array2<T>,
     /// What the rows were divided by, `[row, 1]`: `sigma`, unless a hook changed it.
     pub scale: Array2<T>,
-    /// hat · w + b, or `hat` where the norm has no weights, `[row, d_model]`.
+    /// normalized · w + b, or `normalized` where the norm has no weights, `[row, d_model]`.
     pub out: Array2<T>,
 }
 
@@ -158,7 +160,13 @@ impl<T: Scalar> NormActs<T> {
     fn new(config: &Config, rows: usize) -> Option<Self> {
         let wide = || Array2::zeros((rows, config.d_model));
         let narrow = || Array2::zeros((rows, 1));
-        config.has_norms().then(|| Self { hat: wide(), sigma: narrow(), scale: narrow(), out: wide() })
+        config.has_norms().then(|| Self {
+            normalized: wide(),
+            unedited: None,
+            sigma: narrow(),
+            scale: narrow(),
+            out: wide(),
+        })
     }
 }
 

@@ -1,8 +1,7 @@
 //! The reference engine: every option, every hook, f32 and f64.
 //!
-//! Written to be read: a forward pass is [`forward`] from top to bottom, beginning in `forward/mod.rs`; `backward/` mirrors
-//! it, file by file. Both read a [`Pass`] (model, batch and sizes), work on [`Activations`], and tell a
-//! [`Tracer`](tracer::Tracer) of every hook point. With hooks or a cache the whole batch passes at once. Without, it is cut
+//! Written to be read: a forward pass is `forward/` from top to bottom, and begins in its `mod.rs`; `backward/` mirrors it,
+//! file by file. Both read a `Pass` (model, batch and sizes), work on `Activations`, and tell a `Tracer` of every hook point. With hooks or a cache the whole batch passes at once. Without, it is cut
 //! into a fixed number of groups that run in parallel, each through chunks small enough to stay in a core's cache; what
 //! groups sum up is added in their order.
 
@@ -12,24 +11,20 @@ mod forward;
 mod groups;
 mod heads;
 mod pass;
+pub(super) mod passes;
 mod tracer;
 
-use super::{Batch, Engine, Gradients, Score, Seed, check_batch, check_gradients, check_run, check_tokens};
+use super::{Batch, Engine, Gradients, Score, Seed, check_batch, check_gradients, check_tokens};
 use crate::{
-    Error, Result, Scalar,
+    Result, Scalar,
     engine::hooks::{Cache, Filter, Hooks},
     model::{Config, Model, Params},
     parallel,
     task::Token,
 };
-use activations::Activations;
-use backward::{Scratch, backward};
-use forward::forward;
 use groups::Groups;
 use ndarray::{Array3, ArrayView2};
-use pass::{Pass, Sizes};
 use std::sync::{Mutex, PoisonError};
-use tracer::RunHooks;
 
 /// The reference engine. Keeps its working memory between calls.
 #[derive(Default)]
@@ -84,13 +79,7 @@ impl<T: Scalar> Engine<T> for Plain<T> {
         hooks: &mut Hooks<'_, T>,
         record: Filter,
     ) -> Result<(Array3<T>, Cache<T>)> {
-        check_run(model, tokens, hooks)?;
-        let mut tracer = RunHooks::recording(hooks, record.points(model.config())?, Vec::new());
-        let positions: Vec<usize> = (0..tokens.ncols()).collect();
-        let pass = Pass::new(model, tokens, &positions);
-        let mut acts = Activations::new(pass.config, pass.sizes);
-        forward(pass, &mut acts, &mut tracer)?;
-        Ok((logits(&acts), tracer.cache))
+        passes::run(model, tokens, hooks, record)
     }
 
     fn run_with_gradients(
@@ -101,29 +90,6 @@ impl<T: Scalar> Engine<T> for Plain<T> {
         record: Filter,
         seed: Seed<'_, T>,
     ) -> Result<(Array3<T>, Gradients<T>)> {
-        check_run(model, tokens, hooks)?;
-        let mut tracer = RunHooks::recording(hooks, Vec::new(), record.points(model.config())?);
-        let positions: Vec<usize> = (0..tokens.ncols()).collect();
-        let pass = Pass::new(model, tokens, &positions);
-        let mut acts = Activations::new(pass.config, pass.sizes);
-        forward(pass, &mut acts, &mut tracer)?;
-        let logits = logits(&acts);
-        let seed = seed(logits.view())?;
-        if seed.dim() != logits.dim() {
-            let (expected, found) = (format!("{:?}", logits.shape()), format!("{:?}", seed.shape()));
-            return Err(Error::invalid("seed of the gradients", expected, found));
-        }
-        acts.logits.iter_mut().zip(&seed).for_each(|(logit, d)| *logit = *d);
-        let mut params = Params::like(model.params.layout().clone());
-        let mut scratch = Scratch::new(pass.config, pass.sizes);
-        backward(pass, &acts, &mut scratch, &mut params, &mut tracer);
-        Ok((logits, Gradients { params, activations: tracer.gradients }))
+        passes::run_with_gradients(model, tokens, hooks, record, seed)
     }
-}
-
-/// The logits of a pass, `[batch, predicted, d_vocab_out]`.
-fn logits<T: Scalar>(acts: &Activations<T>) -> Array3<T> {
-    let Sizes { batch, predicted, .. } = acts.sizes;
-    let shape = (batch, predicted, acts.logits.ncols());
-    acts.logits.clone().into_shape_with_order(shape).expect("rows are (sequence, position) pairs")
 }

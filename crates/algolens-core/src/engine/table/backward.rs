@@ -1,12 +1,12 @@
 //! Some sequences through all blocks, backward.
 
 use super::{
-    Pass,
     attention::attend_backward,
     chunk::{BlockRows, Chunk, pairs, places},
     gradients::Gradients,
     matrix::{Matrix, add_rows},
     norm::Norm,
+    pass::Pass,
     rows::{RowGradients, RowTable, embed_backward},
 };
 use crate::{

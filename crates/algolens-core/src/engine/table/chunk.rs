@@ -1,18 +1,18 @@
 //! Some sequences through all blocks, forward.
 
 use super::{
-    Pass,
     attention::{Place, attend},
-    inputs::{Inputs, Stream},
+    inputs::Inputs,
     matrix::Matrix,
     mlp::MlpRows,
     norm::Norm,
+    pass::Pass,
     rows::{RowTable, embed},
+    stream::Stream,
 };
 use crate::{
     engine::{
         K, Q, V, matmul,
-        queries::Queries,
         vector::{Numbers, numbers, padded},
     },
     model::Config,
@@ -208,41 +208,4 @@ pub fn pairs<'a>(pass: Pass<'a>, tokens: ArrayView2<'a, Token>) -> impl Iterator
         let seq = tokens.ncols();
         move |(at, token)| (at % seq < keys).then_some((at % seq, *token as usize))
     })
-}
-
-/// The queries of each block.
-pub struct Plan {
-    last: Queries,
-    /// Of every block but the last: all positions that matter.
-    inner: Queries,
-    layers: usize,
-}
-
-impl Plan {
-    pub fn new(config: &Config, seq: usize, predicted: &[usize]) -> Self {
-        let last = Queries::new(config.attention_dir, seq, predicted);
-        let all: Vec<usize> = (0..last.keys).collect();
-        Self { inner: Queries::new(config.attention_dir, seq, &all), last, layers: config.n_layers }
-    }
-
-    /// Positions that matter.
-    pub fn keys(&self) -> usize {
-        self.last.keys
-    }
-
-    /// The queries of a block.
-    pub fn queries(&self, layer: usize) -> &Queries {
-        if layer + 1 == self.layers { &self.last } else { &self.inner }
-    }
-
-    /// Whether a block's queries are all positions that matter.
-    pub fn all_are_queries(&self, layer: usize) -> bool {
-        let all = |queries: &Queries| queries.all.iter().map(|query| query.position).eq(0..queries.keys);
-        all(self.queries(layer))
-    }
-
-    /// The predicted positions.
-    pub fn predicted(&self) -> &Queries {
-        &self.last
-    }
 }

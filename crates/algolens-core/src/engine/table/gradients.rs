@@ -1,6 +1,6 @@
 //! What one group of sequences adds up.
 
-use super::{inputs::Stream, matrix::Matrix, weights::Packed};
+use super::{matrix::Matrix, stream::Stream, weights::Packed};
 use crate::{
     engine::matmul,
     model::{Model, Params, Slot},

@@ -1,10 +1,11 @@
 //! What a block's attention reads: normalised rows, positions, and their queries, keys and values.
 
 use super::{
-    Pass,
     gradients::Gradients,
     matrix::{Matrix, add_rows},
     norm::Norm,
+    pass::Pass,
+    stream::Stream,
 };
 use crate::{
     engine::{K, Q, V, matmul, vector::padded},
@@ -22,19 +23,6 @@ pub struct Inputs {
     selected: Option<Matrix>,
     /// Queries of the chosen rows, keys and values of all, `[row, head · padded d_head]`.
     pub qkv: [Matrix; 3],
-}
-
-/// Rows of the residual stream as the inputs of a block.
-#[derive(Clone, Copy)]
-pub struct Stream<'a> {
-    /// `[row, d_model]`.
-    pub x: &'a Matrix,
-    /// How many are meant.
-    pub rows: usize,
-    /// The position at which each row stands.
-    pub positions: &'a [usize],
-    /// The rows that queries are computed from, where these are not all.
-    pub queries: Option<&'a [usize]>,
 }
 
 impl Inputs {

@@ -1,11 +1,11 @@
 //! The MLP of a block.
 
 use super::{
-    Pass,
     activation::act_fn,
     gradients::Gradients,
     matrix::{Matrix, add_rows},
     norm::Norm,
+    pass::Pass,
 };
 use crate::{
     engine::{

@@ -14,7 +14,9 @@ mod inputs;
 mod matrix;
 mod mlp;
 mod norm;
+mod pass;
 mod rows;
+mod stream;
 mod weights;
 
 use super::{
@@ -28,15 +30,16 @@ use super::{
 use crate::dispatch;
 use crate::{
     Error, Result,
-    model::{Config, Mlp, Model, Normalization, Params},
+    model::{Config, Mlp, Model, Params},
     parallel,
     task::Token,
 };
 use backward::{Backward, Sums};
-use chunk::{Chunk, Plan};
+use chunk::Chunk;
 use fearless_simd::Simd;
 use gradients::Gradients;
 use ndarray::{Array3, ArrayView2, ArrayViewMut3, Axis};
+use pass::{Pass, Plan};
 use rows::{RowGradients, RowTable};
 use weights::Packed;
 
@@ -55,28 +58,6 @@ fn padded_config(config: &Config) -> Config {
         mlp: config.mlp.map(|mlp| Mlp { d_mlp: padded(mlp.d_mlp), ..mlp }),
         d_vocab_out: padded(config.d_vocab_out),
         ..config.clone()
-    }
-}
-
-/// What every part of a pass needs.
-#[derive(Clone, Copy)]
-struct Pass<'a> {
-    model: &'a Model,
-    packed: &'a Packed,
-    plan: &'a Plan,
-}
-
-impl Pass<'_> {
-    fn eps(&self) -> f32 {
-        self.model.config().eps as f32
-    }
-
-    fn affine(&self) -> bool {
-        self.model.config().normalization_type == Normalization::LN
-    }
-
-    fn mlp(&self) -> Mlp {
-        self.model.config().mlp.expect("only models with an MLP run one")
     }
 }
 

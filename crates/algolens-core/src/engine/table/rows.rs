@@ -1,12 +1,7 @@
 //! The first block's rows, once for each pair of a position and a token that a batch has: before attention, the residual
 //! stream depends on nothing else.
 
-use super::{
-    Pass,
-    gradients::Gradients,
-    inputs::{Inputs, Stream},
-    matrix::Matrix,
-};
+use super::{gradients::Gradients, inputs::Inputs, matrix::Matrix, pass::Pass, stream::Stream};
 use crate::dispatch;
 use crate::{
     engine::{

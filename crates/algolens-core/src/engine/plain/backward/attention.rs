@@ -1,7 +1,8 @@
 //! The attention of a block, from its end.
 
 use super::{
-    BlockGradients, Scratch,
+    Scratch,
+    block::BlockGradients,
     norm::{norm, norm_of_copies},
 };
 use crate::{

@@ -1,6 +1,6 @@
 //! The MLP of a block, from its end.
 
-use super::{BlockGradients, norm::norm};
+use super::{block::BlockGradients, norm::norm};
 use crate::{
     Scalar,
     engine::{

@@ -1,6 +1,7 @@
 //! The backward pass: the forward pass from its end.
 
 mod attention;
+mod block;
 mod mlp;
 mod norm;
 mod scratch;
@@ -21,15 +22,7 @@ use crate::{
     },
     model::{Params, Positions},
 };
-
-/// One block of a backward pass. `scratch.resid` holds the gradient of the residual stream at the place that has been
-/// reached; each part adds what reaches the stream before it.
-struct BlockGradients<'a, 't, T, R> {
-    block: Block<'a, 't, T, R>,
-    scratch: &'t mut Scratch<T>,
-    /// Of the weights.
-    gradients: &'t mut Params<T>,
-}
+use block::BlockGradients;
 
 /// Adds to `gradients` those of a number whose derivative by the logits stands in `acts.logits`.
 pub(super) fn backward<T: Scalar, R: Tracer<T>>(

@@ -63,22 +63,24 @@ pub(super) fn norm<T: Scalar, R: Tracer<T>>(
     tracer: &mut R,
 ) -> Result<()> {
     let (eps, width) = (T::of(place.pass.config.eps), T::of(x.ncols() as f64));
-    Zip::from(acts.hat.rows_mut()).and(x.rows()).and(acts.sigma.rows_mut()).for_each(|mut hat, x, mut sigma| {
+    Zip::from(acts.normalized.rows_mut()).and(x.rows()).and(acts.sigma.rows_mut()).for_each(|mut row, x, mut sigma| {
         let mean = x.sum() / width;
-        hat.assign(&x);
-        hat.mapv_inplace(|x| x - mean);
-        let variance = hat.iter().map(|c| *c * *c).sum::<T>() / width;
+        row.assign(&x);
+        row.mapv_inplace(|x| x - mean);
+        let variance = row.iter().map(|c| *c * *c).sum::<T>() / width;
         sigma[0] = (variance + eps).sqrt();
     });
     acts.scale.assign(&acts.sigma); // [row, 1]
     tracer.activation(place.scale, shaped_mut(&mut acts.scale, &place.shape(1)))?;
-    for (mut hat, scale) in acts.hat.rows_mut().into_iter().zip(&acts.scale) {
-        hat.mapv_inplace(|c| c / *scale); // [d_model]
+    for (mut row, scale) in acts.normalized.rows_mut().into_iter().zip(&acts.scale) {
+        row.mapv_inplace(|c| c / *scale); // [d_model]
     }
-    acts.out.assign(&acts.hat); // [row, d_model]
+    acts.unedited = tracer.edits(|at| at == place.normalized).then(|| acts.normalized.clone());
+    tracer.activation(place.normalized, shaped_mut(&mut acts.normalized, &place.shape(x.ncols())))?;
+    acts.out.assign(&acts.normalized); // [row, d_model]
     if let Some(NormLayout { w, b }) = place.weights {
         acts.out *= &place.pass.params.get(w);
         acts.out += &place.pass.params.get(b);
     }
-    tracer.activation(place.normalized, shaped_mut(&mut acts.out, &place.shape(x.ncols())))
+    Ok(())
 }

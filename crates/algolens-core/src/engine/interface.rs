@@ -1,0 +1,130 @@
+//! The interface of everything that runs models.
+
+use super::{
+    batch::Batch,
+    check::{check_batch, sequences_at_a_time},
+    hooks::{Cache, Filter, Hooks},
+    loss::{self, Outcome, Score},
+    plain::passes,
+};
+use crate::{
+    Result, Scalar,
+    model::{Model, Params},
+    task::Token,
+};
+use ndarray::{Array3, ArrayView2, ArrayView3};
+
+/// The gradients of a number with respect to the weights and to activations.
+#[derive(Clone, Debug)]
+pub struct Gradients<T> {
+    /// With respect to every weight.
+    pub params: Params<T>,
+    /// With respect to the activations that were asked for, by hook name.
+    pub activations: Cache<T>,
+}
+
+/// df/dlogits `[batch, pos, d_vocab_out]` of a number f, given the logits: what a backward pass starts from.
+pub type Seed<'a, T> = &'a mut dyn FnMut(ArrayView3<'_, T>) -> Result<Array3<T>>;
+
+/// Something that runs models. Results never depend on the number of threads.
+pub trait Engine<T: Scalar = f32>: Send + Sync {
+    /// What results call it.
+    fn name(&self) -> &'static str;
+
+    /// The logits at some positions, `[batch, position, d_vocab_out]`.
+    ///
+    /// # Errors
+    /// Sequences that are too long, tokens or positions out of range.
+    fn logits(&self, model: &Model<T>, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Array3<T>>;
+
+    /// The mean cross-entropy of a batch, and its gradient with respect to every weight, which replaces what
+    /// `gradients` holds.
+    ///
+    /// # Errors
+    /// As [`logits`](Self::logits); also targets out of range.
+    fn loss_and_gradients(&self, model: &Model<T>, batch: Batch, gradients: &mut Params<T>) -> Result<Score>;
+
+    /// Runs the whole batch with hooks: the logits at every position, and the activations recorded after the hooks
+    /// changed them. By default as [`Plain`](super::Plain) does.
+    ///
+    /// # Errors
+    /// As [`logits`](Self::logits); also unknown names, and whatever a hook returns.
+    fn run(
+        &self,
+        model: &Model<T>,
+        tokens: ArrayView2<Token>,
+        hooks: &mut Hooks<'_, T>,
+        record: Filter,
+    ) -> Result<(Array3<T>, Cache<T>)> {
+        passes::run(model, tokens, hooks, record)
+    }
+
+    /// Runs the whole batch with hooks, forward and backward: the logits, and the gradients of the number whose
+    /// derivative by the logits is `seed`. By default as [`Plain`](super::Plain) does.
+    ///
+    /// A hook counts as *adding a constant* to its activation: the gradient passes it unchanged. In a block whose
+    /// inputs are split, the gradients at `ln1.…` are those of the values' inputs, as in a cache.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); also a seed whose shape is not that of the logits.
+    fn run_with_gradients(
+        &self,
+        model: &Model<T>,
+        tokens: ArrayView2<Token>,
+        hooks: &mut Hooks<'_, T>,
+        record: Filter,
+        seed: Seed<'_, T>,
+    ) -> Result<(Array3<T>, Gradients<T>)> {
+        passes::run_with_gradients(model, tokens, hooks, record, seed)
+    }
+
+    /// Runs the whole batch and records activations.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    fn run_with_cache(
+        &self,
+        model: &Model<T>,
+        tokens: ArrayView2<Token>,
+        record: Filter,
+    ) -> Result<(Array3<T>, Cache<T>)> {
+        self.run(model, tokens, &mut Hooks::new(model.config()), record)
+    }
+
+    /// Runs the whole batch with hooks; the logits at every position.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    fn run_with_hooks(
+        &self,
+        model: &Model<T>,
+        tokens: ArrayView2<Token>,
+        hooks: &mut Hooks<'_, T>,
+    ) -> Result<Array3<T>> {
+        self.run(model, tokens, hooks, Filter::Nothing).map(|(logits, _)| logits)
+    }
+
+    /// How well the model predicts each target of a batch, sequence by sequence.
+    ///
+    /// # Errors
+    /// As [`loss_and_gradients`](Self::loss_and_gradients).
+    fn outcomes(&self, model: &Model<T>, batch: Batch) -> Result<Vec<Outcome>> {
+        check_batch(model, batch)?;
+        let sequences = sequences_at_a_time(batch.positions.len(), model.config().d_vocab_out);
+        let mut outcomes = Vec::with_capacity(batch.targets.len());
+        for from in (0..batch.tokens.nrows()).step_by(sequences) {
+            let chunk = batch.slice(from, (from + sequences).min(batch.tokens.nrows()));
+            let logits = self.logits(model, chunk.tokens, chunk.positions)?;
+            outcomes.extend(loss::outcomes(logits.view(), chunk.targets));
+        }
+        Ok(outcomes)
+    }
+
+    /// How well the model predicts a batch.
+    ///
+    /// # Errors
+    /// As [`loss_and_gradients`](Self::loss_and_gradients).
+    fn score(&self, model: &Model<T>, batch: Batch) -> Result<Score> {
+        Ok(self.outcomes(model, batch)?.into_iter().collect())
+    }
+}
