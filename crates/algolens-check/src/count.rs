@@ -3,8 +3,7 @@
 
 use super::{
     class::{ABSENT, Members},
-    passes::{LANES, LOW},
-    recursion::Blocks,
+    states::{Blocks, LANES, LOW},
 };
 use algolens_core::dispatch;
 use algolens_core::engine::Vectors;

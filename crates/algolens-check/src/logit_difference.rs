@@ -6,9 +6,10 @@ use super::{
     ball::Ball,
     bytes::{Reader, multiplier, tag},
     class::{Class, Members},
+    context::Context,
     quantize::quantize,
-    recursion::{Costs, Recursion},
-    replay::Context,
+    recursion::Recursion,
+    states::Costs,
 };
 use algolens_core::Result;
 

@@ -2,24 +2,10 @@
 
 use super::{
     class::ABSENT,
-    recursion::{Blocks, Costs},
+    states::{Blocks, Costs, LANES, LOW, NEVER, PAD},
 };
 use fearless_simd::{i32x16, prelude::*};
 use fearless_simd_macros::simd;
-
-/// +∞: the cost of an infeasible choice. Four of it fit 32 bits. An unreachable state costs at least this less twice
-/// the largest sum of a list's costs ([`MOST`]), however low they are: far above 0.
-pub(super) const NEVER: i32 = 7 << 26;
-
-/// The largest sum of a list's absolute costs, but for a unit a row.
-pub(super) const MOST: f64 = (1 << 27) as f64;
-
-/// Number of states in a block.
-pub(super) const LANES: usize = 16;
-/// Number of positions whose sets are the states of a block.
-pub(super) const LOW: usize = 4;
-/// Numbers before and after the states of a row, which stay [`NEVER`].
-pub(super) const PAD: usize = LANES;
 
 /// Inputs of a pass.
 pub(super) struct Pass<'a> {

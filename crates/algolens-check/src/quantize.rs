@@ -3,16 +3,15 @@
 use super::{
     attention::Places,
     class::{ABSENT, Members},
-    passes::MOST,
-    recursion::Costs,
+    states::{Costs, LANES, MOST},
 };
 
 /// Quantizes the costs of the options of a region into `units`, rounded down, so that no list's absolute costs exceed
 /// [`MOST`]; false if costs are not finite.
 pub(super) fn quantize(costs: &[f64], places: Places, members: &Members, region: &[u16], units: &mut Costs) -> bool {
     let list_len = members.sizes.list_len;
-    let mut largest = [0.0_f64; 2 * super::passes::LANES];
-    let (unsorted, sorted) = largest.split_at_mut(super::passes::LANES);
+    let mut largest = [0.0_f64; 2 * LANES];
+    let (unsorted, sorted) = largest.split_at_mut(LANES);
     let mut bounded = costs[places.sep()].is_finite();
     let present = || region.iter().enumerate().filter(|(_, options)| **options != ABSENT);
     let at_most = |largest: &mut f64, cost: f64, bounded: &mut bool| {

@@ -8,29 +8,12 @@
 
 use super::{
     class::{ABSENT, Members},
-    passes::{LANES, LOW, NEVER, PAD, Pass, backward, forward},
+    passes::{Pass, backward, forward},
+    states::{Blocks, Costs, LANES, LOW, NEVER, PAD},
 };
 use algolens_core::dispatch;
 use algolens_core::engine::Vectors;
 use aligned_vec::{AVec, ConstAlign, avec};
-
-/// Quantized costs of the rows, in units.
-pub(super) struct Costs {
-    /// Cost `[token][position]` in the unsorted list; only options that the region has are read.
-    pub unsorted: Vec<[i32; LANES]>,
-    /// Cost `[token][rank]` as a sorted value, of tokens up to the one that predicts.
-    pub sorted: Vec<[i32; LANES]>,
-    /// Cost of `SEP`.
-    pub sep: i32,
-}
-
-impl Costs {
-    /// Costs of a class's rows, all infeasible.
-    pub fn new(members: &Members) -> Self {
-        let never = |tokens| vec![[NEVER; LANES]; tokens];
-        Self { unsorted: never(members.tokens.len()), sorted: never(members.below), sep: 0 }
-    }
-}
 
 /// Dispatches to a kernel that is compiled for this many positions beyond [`LOW`].
 macro_rules! with_high {
@@ -77,43 +60,6 @@ pub(super) struct Recursion {
     options: Vec<u16>,
     /// Buffer of costs and tokens.
     cheapest: Vec<(i32, usize)>,
-}
-
-/// The blocks with reachable states, by token; elsewhere rows are never written.
-pub(super) struct Blocks {
-    /// Before the token that predicts, and before those below it.
-    early: Vec<usize>,
-    /// Before the target.
-    middle: Vec<usize>,
-    /// Before the tokens above it.
-    late: Vec<usize>,
-}
-
-impl Blocks {
-    /// The blocks for so many positions beyond [`LOW`] and the rank of the target.
-    pub fn new(high: usize, position: usize) -> Self {
-        let with_sizes = |least: usize, most: usize| {
-            let holds_one = |block: &usize| {
-                let ones = block.count_ones() as usize;
-                ones + LOW >= least && ones <= most
-            };
-            (0..1_usize << high).filter(holds_one).collect()
-        };
-        Self {
-            early: with_sizes(0, position.saturating_sub(1)),
-            middle: with_sizes(position, position),
-            late: with_sizes(position + 1, high),
-        }
-    }
-
-    /// The blocks of the row before a token.
-    pub fn before(&self, token: usize, below: usize) -> &[usize] {
-        match token.cmp(&below) {
-            std::cmp::Ordering::Less => &self.early,
-            std::cmp::Ordering::Equal => &self.middle,
-            std::cmp::Ordering::Greater => &self.late,
-        }
-    }
 }
 
 impl Recursion {

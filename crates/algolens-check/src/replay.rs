@@ -2,14 +2,13 @@
 
 use super::{
     bytes::{Reader, tag},
-    circuits::Circuits,
-    class::{Class, Counts, Members},
+    class::{Class, Members},
+    context::Context,
     count::Counter,
-    first::Certified,
     logit_difference::{LogitDifferences, Side},
     logits::{logits, margin},
 };
-use algolens_core::{Error, Result, engine::Vectors};
+use algolens_core::{Error, Result};
 
 /// Numbers of a class's lists, by what is proved of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,23 +21,6 @@ pub(super) struct Lists {
     pub wrong: u128,
     /// The wrong ones whose earlier predictions are all in certified classes.
     pub first_wrong: u128,
-}
-
-/// The context of a proof: circuits, counts, certified classes and the certificate's parameters.
-#[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
-    /// The classes that the certificate calls certified.
-    pub certified: &'a Certified,
-    /// The model's circuits.
-    pub circuits: &'a Circuits,
-    /// Counts of the task's lists.
-    pub counts: &'a Counts,
-    /// Logits by which an answer must exceed another.
-    pub slack: f64,
-    /// Logits (times σ) that a floor of 1 stands for.
-    pub floor_unit: f64,
-    /// The vector instructions to use.
-    pub vectors: Vectors,
 }
 
 /// A node of the proof's tree: a region of the class.

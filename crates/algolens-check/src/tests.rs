@@ -3,11 +3,13 @@ use super::{
     bytes::{Reader, tag},
     circuits::Circuits,
     class::{ABSENT, Class, Counts, Members, Sizes},
+    context::Context,
     count::Counter,
     first::Certified,
     logits::logits,
-    recursion::{Costs, Recursion},
-    replay::{Context, Replay},
+    recursion::Recursion,
+    replay::Replay,
+    states::Costs,
 };
 use crate::certificate::{ClassStatus, Status};
 use algolens_core::{

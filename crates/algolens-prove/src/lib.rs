@@ -13,7 +13,7 @@
 //!   least N - λ D is positive.
 //! - *Lagrangian relaxation* (`dominance`): within a cell of the heads' averages, multipliers μ ≥ 0 join the heads into
 //!   one functional whose minimum decides.
-//! - *Sequential linearization* (`attack`) and *local search* (`local`) find lists with small margins.
+//! - *Sequential linearization* (`descent`) and *local search* (`local`) find lists with small margins.
 //!
 //! A list is sorted correctly, letter by letter or by greedy decoding alike, if and only if each of its predictions is
 //! correct: up to its first wrong prediction the model reads the target tokens. So this is a proof about sorting.
@@ -27,35 +27,37 @@ mod attack;
 mod certify;
 mod class;
 mod class_rows;
+mod descent;
 mod dominance;
 mod families;
+mod list;
 mod local;
 mod logit_difference;
 mod minimizer;
 mod node;
 mod oracle;
 mod order;
+mod restrictions;
 mod safe;
 mod saved;
 mod search;
+mod state;
 mod tables;
 mod tree;
+mod worst_case;
 
 pub use accuracy::{Bounds, bounds as accuracy_bounds, share_of_lists, tally};
-pub use attack::{Attack, AttackProgress, Restrictions, attack};
+pub use attack::{Attack, AttackProgress, attack};
 pub use certify::{Origin, certificate};
 pub use class::{Classes, choose};
 use class_rows::ClassRows;
 pub use families::{Failures, Family, failures_by_family};
+use list::List;
+pub use list::MOST_VALUES;
 pub use local::Sorter;
 pub use order::Order;
+pub use restrictions::Restrictions;
 pub use safe::{SafeFrom, SafeInputs, SafeRange, safe_inputs};
 pub use search::Search;
 pub use tables::Tables;
 pub use tree::Decided;
-
-/// The longest list that can be verified: states of the dynamic program are sets of its positions.
-pub const MOST_VALUES: usize = 12;
-
-/// An unsorted list: the token at each position; positions from the list's length on are 0.
-type List = [u16; MOST_VALUES];

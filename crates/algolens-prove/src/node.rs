@@ -1,8 +1,7 @@
 //! Nodes of the branch-and-bound tree: bounding, bound tightening, and the choice of the branching variable.
 
 use super::{
-    ClassRows, List, Order,
-    attack::Restrictions,
+    ClassRows, List, Order, Restrictions,
     dominance::{DominanceProof, NO_FLOOR, Outcome},
     logit_difference::LogitDifference,
     minimizer::Minimizer,

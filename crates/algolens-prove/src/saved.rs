@@ -3,7 +3,7 @@
 use super::{
     Classes, Tables,
     node::Node,
-    search::{Open, State},
+    state::{Open, State},
     tree::{End, Tree},
 };
 use algolens_core::{Error, Result};

@@ -1,8 +1,8 @@
 //! The branch-and-bound tree of one class: its proof.
 
 use super::{
-    attack::WorstCase,
     node::{Examined, Node, Remainder, Split},
+    worst_case::WorstCase,
 };
 use algolens_check::certificate::{
     Status,

@@ -16,8 +16,8 @@ import time
 # What is wrong, where (in crates/algolens-prove/src/), the text, and what it becomes.
 MUTANTS = [
     ("ranks are one too high", "oracle/kernels.rs",
-     "let by_count: [i32; super::MOST_VALUES + 1] = std::array::from_fn(rank);",
-     "let by_count: [i32; super::MOST_VALUES + 1] = std::array::from_fn(|at| rank((at + 1).min(12)));"),
+     "let by_count: [i32; MOST_VALUES + 1] = std::array::from_fn(rank);",
+     "let by_count: [i32; MOST_VALUES + 1] = std::array::from_fn(|at| rank((at + 1).min(12)));"),
     ("no token may be left out, forward", "oracle/kernels.rs",
      "let mut least = if token.optional { load(simd, before, start) } else",
      "let mut least = if false { load(simd, before, start) } else"),
@@ -169,10 +169,10 @@ MUTANTS = [
     ("descending lists ascend", "order.rs",
      "Self::Descending => list_len - 1 - rank",
      "Self::Descending => rank"),
-    ("the largest gap is not allowed", "attack.rs",
+    ("the largest gap is not allowed", "restrictions.rs",
      "gap <= most)",
      "gap < most)"),
-    ("values that are not allowed are used", "attack.rs",
+    ("values that are not allowed are used", "restrictions.rs",
      "*options &= 1 << ABSENT;",
      "let _ = options;"),
     ("floors outlive the bound that they were of", "search.rs",

@@ -4,6 +4,7 @@
 //! are lanes; the number of a block is the set of the other positions. A lane's predecessor by one of the first four
 //! positions stands 1, 2, 4 or 8 numbers before it.
 
+use crate::MOST_VALUES;
 use fearless_simd::{f64x8, i32x16, prelude::*};
 use fearless_simd_macros::simd;
 
@@ -12,7 +13,7 @@ pub const BLOCK: usize = 16;
 /// Number of positions whose sets are the lanes of a block.
 const LANE_POSITIONS: usize = 4;
 /// Most positions whose sets number the blocks.
-const BLOCK_POSITIONS: usize = super::MOST_VALUES - LANE_POSITIONS;
+const BLOCK_POSITIONS: usize = MOST_VALUES - LANE_POSITIONS;
 
 /// +∞: the cost of an infeasible choice. Sums of three of it do not overflow.
 pub const BIG: i32 = (1 << 29) - 1;
@@ -54,7 +55,7 @@ impl TokenCosts {
             std::array::from_fn(|lane| if lane >> position & 1 == 1 { cost } else { BIG })
         });
         let ranks = rank.map(|rank| {
-            let by_count: [i32; super::MOST_VALUES + 1] = std::array::from_fn(rank);
+            let by_count: [i32; MOST_VALUES + 1] = std::array::from_fn(rank);
             std::array::from_fn(|before| {
                 std::array::from_fn(|lane: usize| by_count[before + lane.count_ones() as usize])
             })
@@ -218,7 +219,7 @@ pub fn backward<S: Simd>(
                 std::array::from_fn(|lane| if lane >> position & 1 == 0 { token.cost(position) } else { BIG });
             load(simd, &costs, 0)
         });
-        let mut placed = [big + big; super::MOST_VALUES];
+        let mut placed = [big + big; MOST_VALUES];
         let mut absent = big + big;
         for block in 0..blocks {
             let start = (block + 1) * BLOCK;
@@ -274,8 +275,8 @@ const SUM_POSITIONS: usize = 3;
 pub struct CountFactors {
     optional: bool,
     lanes: [[f64; SUMS]; SUM_POSITIONS],
-    blocks: [f64; super::MOST_VALUES - SUM_POSITIONS],
-    ranks: Option<[[f64; SUMS]; super::MOST_VALUES - SUM_POSITIONS + 1]>,
+    blocks: [f64; MOST_VALUES - SUM_POSITIONS],
+    ranks: Option<[[f64; SUMS]; MOST_VALUES - SUM_POSITIONS + 1]>,
 }
 
 impl CountFactors {
@@ -292,7 +293,7 @@ impl CountFactors {
             std::array::from_fn(|lane| if lane >> position & 1 == 1 { factor } else { 0.0 })
         });
         let ranks = rank.map(|rank| {
-            let by_count: [f64; super::MOST_VALUES + 1] = std::array::from_fn(rank);
+            let by_count: [f64; MOST_VALUES + 1] = std::array::from_fn(rank);
             std::array::from_fn(|before| {
                 std::array::from_fn(|lane: usize| by_count[before + lane.count_ones() as usize])
             })

@@ -1,10 +1,8 @@
 //! Min-plus dynamic programming over ordered lists: the state is the number of tokens placed, as a token's rank
 //! determines its list position.
 
-use super::{
-    super::{MOST_VALUES, Order},
-    kernels::{BIG, BLOCK},
-};
+use super::kernels::{BIG, BLOCK};
+use crate::{MOST_VALUES, Order};
 
 /// Least costs `[number of tokens placed]`.
 pub type Layer = [i32; MOST_VALUES + 1];
