@@ -47,7 +47,7 @@ pub(super) struct Recursion {
     high: usize,
     below: usize,
     above: usize,
-    /// AlignedRows of a row.
+    /// Numbers in a row.
     stride: usize,
     /// Index in a row of the state with every position filled.
     whole: usize,

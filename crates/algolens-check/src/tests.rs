@@ -18,60 +18,27 @@ use algolens_core::{
     random::{self, Twister},
     task::{Dataset, SortedList, Task},
 };
+use algolens_testing::{SortingKind, every_list, index, random_sorting_model};
 use std::collections::HashMap;
 
 mod forgery;
 mod property;
 
-/// A small model with random weights, biases and norms.
-fn random_model(task: &SortedList, heads: usize, norm: Normalization, positions: Positions, seed: u64) -> Model {
-    let config = Config {
-        n_layers: 1,
-        n_heads: heads,
-        d_model: 7,
-        d_head: 5,
-        mlp: None,
-        n_ctx: task.n_ctx(),
-        d_vocab: task.max_value() as usize + 2,
-        d_vocab_out: task.max_value() as usize + 2,
-        normalization_type: norm,
-        attention_dir: AttentionDir::Causal,
-        positional_embedding_type: positions,
-        eps: 1e-5,
-    };
-    let mut model = Model::zeros(config).unwrap();
-    let mut rng = random::stream(seed, "test/model");
-    for weight in model.params.values_mut() {
-        *weight = 2.0 * random::uniform24(&mut rng) - 1.0;
-    }
-    model
-}
-
 fn sizes(list_len: usize, values: usize) -> Sizes {
     Sizes::of(&task(list_len, values)).unwrap()
+}
+
+fn kind(n_heads: usize, normalization_type: Normalization, positional_embedding_type: Positions) -> SortingKind {
+    SortingKind { n_heads, normalization_type, positional_embedding_type }
 }
 
 fn task(list_len: usize, values: usize) -> SortedList {
     SortedList::new(list_len, values as u32 - 1).unwrap()
 }
 
-/// Below a number.
-fn below(rng: &mut Twister, number: usize) -> usize {
-    rng.next_u32() as usize % number
-}
-
 /// Every list of a task, as tokens in the unsorted order.
 fn all_lists(sizes: Sizes) -> Vec<Vec<usize>> {
-    let mut lists = vec![Vec::new()];
-    for _ in 0..sizes.list_len {
-        let longer = |list: &Vec<usize>| {
-            let more =
-                (0..sizes.values).filter(|token| !list.contains(token)).map(|token| [&list[..], &[token]].concat());
-            more.collect::<Vec<_>>()
-        };
-        lists = lists.iter().flat_map(longer).collect();
-    }
-    lists
+    every_list(&(0..sizes.values).collect::<Vec<_>>(), sizes.list_len)
 }
 
 /// The class of prediction `position` of a list.
@@ -109,7 +76,7 @@ fn logits_are_those_of_the_plain_engine() {
     for heads in 1..=3 {
         for norm in NORMS {
             for positions in POSITIONS {
-                let model = random_model(&task, heads, norm, positions, heads as u64);
+                let model = random_sorting_model(&task, kind(heads, norm, positions), heads as u64);
                 let circuits = Circuits::new(&model, Sizes::of(&task).unwrap()).unwrap();
                 let expected = Plain::new().logits(&model.cast::<f64>(), data.tokens(), data.positions()).unwrap();
                 for ((at, position, output), expected) in expected.indexed_iter() {
@@ -157,7 +124,7 @@ fn classes_and_their_sets_are_those_of_all_lists() {
 
 /// A part of a class's root, and costs.
 fn random_region(members: &Members, rng: &mut Twister) -> Vec<u16> {
-    let dense = below(rng, 4) as u32;
+    let dense = index(rng, 4) as u32;
     let thinned = |options: u16, rng: &mut Twister| {
         (0..dense).fold(0, |kept, _| kept | rng.next_u32() as u16) & options
             | if dense == 3 { options & ABSENT } else { 0 }
@@ -174,7 +141,7 @@ fn minima_options_and_counts_are_those_of_all_lists() {
         let counts = Counts::new(sizes).unwrap();
         let classes: Vec<Class> = counts.classes().collect();
         for _ in 0..6 {
-            let class = &classes[below(&mut rng, classes.len())];
+            let class = &classes[index(&mut rng, classes.len())];
             let members = Members::new(sizes, class);
             let lists = lists_of(class, &members);
             for vectors in Vectors::available() {
@@ -205,7 +172,7 @@ fn lists_with_certified_transitions_are_counted() {
         right: 0.0,
         wrong: 0.0,
     };
-    let statuses: Vec<ClassStatus> = classes.iter().map(|class| status(class, below(&mut rng, 3) > 0)).collect();
+    let statuses: Vec<ClassStatus> = classes.iter().map(|class| status(class, index(&mut rng, 3) > 0)).collect();
     let is_certified: HashMap<_, _> = classes
         .iter()
         .zip(&statuses)
@@ -235,8 +202,8 @@ fn lists_with_certified_transitions_are_counted() {
 
 fn random_costs(members: &Members, region: &[u16], rng: &mut Twister) -> Costs {
     let mut costs = Costs::new(members);
-    let shift = below(rng, 100) as i32;
-    let mut draw = || below(rng, 200) as i32 - shift;
+    let shift = index(rng, 100) as i32;
+    let mut draw = || index(rng, 200) as i32 - shift;
     for (token, options) in region.iter().enumerate() {
         for position in (0..members.sizes.list_len).filter(|position| options >> position & 1 != 0) {
             costs.unsorted[token][position] = draw();

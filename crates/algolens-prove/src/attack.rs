@@ -107,11 +107,9 @@ impl AttackRun<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        ClassRows,
-        oracle::tests::{every_list, random_model},
-    };
+    use crate::{ClassRows, oracle::tests::lists};
     use algolens_core::task::SortedList;
+    use algolens_testing::{SortingKind, random_sorting_model};
     use std::ops::ControlFlow;
 
     /// Without a first attack the lists that do worst are found in parts of classes, and one by one.
@@ -119,11 +117,11 @@ mod tests {
     fn the_worst_list_is_found_wherever_it_is() {
         for seed in 0..12 {
             let task = SortedList::new(5, 8).unwrap();
-            let tables = Tables::of(&random_model(&task, 2, seed), &task).unwrap();
+            let tables = Tables::of(&random_sorting_model(&task, SortingKind::with_heads(2), seed), &task).unwrap();
             let classes = Classes::of(&task).unwrap();
             let margins = classes.all().iter().map(|class| {
                 let rows = ClassRows::of(&tables, *class);
-                let lists = every_list(5, 9).into_iter().filter(|list| rows.has(list));
+                let lists = lists(5, 9).into_iter().filter(|list| rows.has(list));
                 lists.map(|list| rows.margin(&rows.attended(&list)).0).fold(f64::INFINITY, f64::min)
             });
             let least = margins.fold(f64::INFINITY, f64::min);
@@ -146,7 +144,7 @@ mod tests {
     #[test]
     fn without_work_nothing_is_proved() {
         let task = SortedList::new(3, 6).unwrap();
-        let tables = Tables::of(&random_model(&task, 1, 0), &task).unwrap();
+        let tables = Tables::of(&random_sorting_model(&task, SortingKind::with_heads(1), 0), &task).unwrap();
         let classes = Classes::of(&task).unwrap();
         let mut go_on = |_: AttackProgress| ControlFlow::Continue(());
         let attack = |work, observer: &mut dyn Observer<AttackProgress>| {

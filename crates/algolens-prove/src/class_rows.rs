@@ -35,7 +35,7 @@ pub struct ClassRows<'a> {
 pub struct Averages {
     /// The constant part.
     pub base: f64,
-    /// `[head][local row]`.
+    /// The averaged numbers `[head][local row]`.
     pub rows: Vec<Vec<f64>>,
 }
 

@@ -40,7 +40,7 @@ pub struct Failures {
 }
 
 /// Worst case and failure rate of every family: by gap, by position and by order. Worst cases are proved as far as
-/// their share of `work` goes: see [`attack`].
+/// their share of `work` goes: see [`attack()`].
 ///
 /// # Errors
 /// [`Error::Cancelled`](algolens_core::Error::Cancelled) when the observer asks to stop.

@@ -39,7 +39,7 @@ pub(super) fn write(state: &State, digest: String) -> Result<Vec<u8>> {
 /// The state that bytes hold, of the model with this digest.
 ///
 /// # Errors
-/// Bytes that [`write`] did not write, another format or model, indices out of range.
+/// Bytes that [`write()`] did not write, another format or model, indices out of range.
 pub(super) fn read(bytes: &[u8], tables: &Tables, classes: &Classes, digest: &str) -> Result<State> {
     let unreadable = |found: &dyn std::fmt::Display| Error::invalid("saved search", "what a search wrote", found);
     let mut plain = Vec::new();

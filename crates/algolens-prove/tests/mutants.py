@@ -60,7 +60,7 @@ MUTANTS = [
     ("half of the box is forgotten", "dominance.rs",
      "let room = self.difference.threshold() - all;",
      "let room = 0.5 * (self.difference.threshold() - all);"),
-    ("options close to failing are struck out", "dominance.rs",
+    ("options close to failing are removed", "dominance.rs",
      "if units < MARGIN {",
      "if units < MARGIN - (1 << 22) {"),
     ("the other heads give more than they do", "dominance.rs",
@@ -87,10 +87,10 @@ MUTANTS = [
     ("the threshold is lower by a half", "logit_difference.rs",
      "-self.base",
      "-self.base - 0.5"),
-    ("rivals strike out for each other", "node.rs",
+    ("rivals remove options for each other", "node.rs",
      "*kept |= more",
      "*kept &= more"),
-    ("a rival is beaten where half of the options are struck out", "node.rs",
+    ("a rival is dominated where half of the options are removed", "node.rs",
      "                Outcome::Dominates => moves.extend(written),",
      "                Outcome::Dominates | Outcome::Narrowed\n"
      "                    if 2 * proof.kept.iter().map(|kept| kept.count_ones()).sum::<u32>()\n"
@@ -198,7 +198,7 @@ MUTANTS = [
      "End::Single(false)"),
 ]
 
-TESTS = ["--lib prove", "--test prove -- --skip ten_million"]
+TESTS = ["--lib", "--test it -- --skip ten_million"]
 LONGEST_SECONDS = 600
 
 
@@ -214,11 +214,11 @@ def run(command, tree, env):
 
 def test(tree, env):
     """How the tests came out: in words, and whether they noticed anything."""
-    status, printed = run("cargo test --release -p algolens --lib --test prove --no-run", tree, env)
+    status, printed = run("cargo test --release -p algolens-prove --lib --test it --no-run", tree, env)
     if status != 0:
         return "does not build\n" + printed, False
     for tests in TESTS:
-        status, printed = run(f"cargo test --release -p algolens {tests}", tree, env)
+        status, printed = run(f"cargo test --release -p algolens-prove {tests}", tree, env)
         if status is None:
             return "killed: the tests do not end", True
         if status != 0:

@@ -30,7 +30,7 @@ impl World {
     ) -> Self {
         let task = task(list_len, values);
         let sizes = Sizes::of(&task).unwrap();
-        let model = random_model(&task, heads, norm, positions, seed);
+        let model = random_sorting_model(&task, kind(heads, norm, positions), seed);
         let inputs: Vec<Vec<u32>> =
             all_lists(sizes).iter().map(|list| list.iter().map(|t| *t as u32).collect()).collect();
         let data = Dataset::from_inputs(&task, &inputs).unwrap();
@@ -122,13 +122,13 @@ fn tight_floors(differences: &mut LogitDifferences, side: Side, region: &[u16], 
 
 /// Cells halved at random, with random multipliers.
 fn write_cells(bytes: &mut Vec<u8>, heads: usize, deep: usize, rng: &mut Twister) {
-    if heads > 1 && below(rng, 4) < deep {
-        bytes.push(below(rng, heads - 1) as u8);
+    if heads > 1 && index(rng, 4) < deep {
+        bytes.push(index(rng, heads - 1) as u8);
         write_cells(bytes, heads, deep - 1, rng);
         write_cells(bytes, heads, deep - 1, rng);
     } else {
         bytes.push(tag::LEAF);
-        bytes.extend((1..heads).map(|_| if below(rng, 4) == 0 { 0 } else { (128 - 24 + below(rng, 49)) as u8 }));
+        bytes.extend((1..heads).map(|_| if index(rng, 4) == 0 { 0 } else { (128 - 24 + index(rng, 49)) as u8 }));
     }
 }
 
@@ -143,10 +143,10 @@ fn write_floors(
     rng: &mut Twister,
 ) {
     let tight = tight_floors(differences, side, region, heads);
-    let cells = below(rng, 5) > 0;
+    let cells = index(rng, 5) > 0;
     write_number(bytes, ((1 << heads) - 1) << 1 | u64::from(cells));
     for (tight, before) in tight.iter().zip(before) {
-        write_signed(bytes, tight - below(rng, 3) as i64 - before.unwrap_or(0));
+        write_signed(bytes, tight - index(rng, 3) as i64 - before.unwrap_or(0));
     }
     if cells {
         write_cells(bytes, heads, 3, rng);
@@ -163,14 +163,14 @@ fn what_a_dominance_claim_removes_is_decided() {
         let world = World::new(4, 6, heads, norm, positions, seed);
         let classes: Vec<Class> = world.counts.classes().collect();
         for _ in 0..6 {
-            let class = classes[below(&mut rng, classes.len())];
+            let class = classes[index(&mut rng, classes.len())];
             let members = Members::new(world.sizes, &class);
             let region = random_region(&members, &mut rng);
             let lists: Vec<_> = lists_of(&class, &members).into_iter().filter(|list| is_in(&region, list)).collect();
             let slack = if rng.next_u32() & 1 == 0 { SLACK } else { 0.9 };
             let context = Context { slack, ..world.context() };
             let mut differences = LogitDifferences::new(context, &class, Members::new(world.sizes, &class));
-            let rival = (class.target + 1 + below(&mut rng, world.circuits.outputs - 1)) % world.circuits.outputs;
+            let rival = (class.target + 1 + index(&mut rng, world.circuits.outputs - 1)) % world.circuits.outputs;
             for side in [Side::Target(rival), Side::Rival(rival)] {
                 let (winner, loser) = match side {
                     Side::Target(_) => (class.target, rival),
@@ -229,12 +229,12 @@ impl<'a> ProofWriter<'a> {
         let (outputs, heads) = (self.world.circuits.outputs, self.world.circuits.heads);
         let (mut region, mut floors) = (region.to_vec(), floors.to_vec());
         let mut count = Counter::new(&self.members, 1, Vectors::best());
-        if below(rng, 100) < self.often[0] && count.count(&region) > 0 {
-            let right = below(rng, 3) > 0;
+        if index(rng, 100) < self.often[0] && count.count(&region) > 0 {
+            let right = index(rng, 3) > 0;
             let mut needed = vec![0; region.len()];
             for rival in (0..outputs).filter(|rival| *rival != self.class.target) {
                 let side = if right { Side::Target(rival) } else { Side::Rival(rival) };
-                if !right && below(rng, outputs) > 0 {
+                if !right && index(rng, outputs) > 0 {
                     continue;
                 }
                 let none = vec![None; heads];
@@ -266,7 +266,7 @@ impl<'a> ProofWriter<'a> {
         match (count.count(&region), many) {
             (0, _) => bytes.push(tag::DONE),
             (1, _) | (_, None) => bytes.push(tag::SINGLE),
-            _ if below(rng, 100) < self.often[1] => bytes.push(tag::OPEN),
+            _ if index(rng, 100) < self.often[1] => bytes.push(tag::OPEN),
             (_, Some(token)) => {
                 let mask = region[token] & region[token].wrapping_neg();
                 bytes.push(tag::SPLIT);
@@ -299,11 +299,11 @@ fn whole_proofs_count_no_more_than_there_is() {
         let world = World::new(4, 6, heads, NORMS[seed as usize % 2], POSITIONS[seed as usize / 2 % 2], seed + 100);
         let classes: Vec<Class> = world.counts.classes().collect();
         for often in [[0, 0], [100, 10], [30, 30], [20, 0]] {
-            let class = classes[below(&mut rng, classes.len())];
-            let mut prover = ProofWriter::new(&world, class, often);
-            let proof = prover.proof(&mut rng);
+            let class = classes[index(&mut rng, classes.len())];
+            let mut writer = ProofWriter::new(&world, class, often);
+            let proof = writer.proof(&mut rng);
             let lists = Replay::new(world.context(), class).run(&proof).unwrap();
-            let truth = world.truth(&class, &prover.members);
+            let truth = world.truth(&class, &writer.members);
             assert_eq!(Reader::new(&proof).class(heads).unwrap(), proof);
             assert!(lists.right <= truth.0 && lists.wrong <= truth.1, "{} {lists:?} {truth:?}", class.name());
             if often[1] == 0 {
@@ -322,20 +322,20 @@ fn no_bytes_make_the_replay_panic_or_lie() {
     let world = World::new(3, 5, 2, Normalization::LN, Positions::Standard, 7);
     let classes: Vec<Class> = world.counts.classes().collect();
     for turn in 0..3000 {
-        let class = classes[below(&mut rng, classes.len())];
-        let mut prover = ProofWriter::new(&world, class, [30, 5]);
-        let truth = world.truth(&class, &prover.members);
-        let mut bytes = if turn % 2 == 0 { prover.proof(&mut rng) } else { Vec::new() };
+        let class = classes[index(&mut rng, classes.len())];
+        let mut writer = ProofWriter::new(&world, class, [30, 5]);
+        let truth = world.truth(&class, &writer.members);
+        let mut bytes = if turn % 2 == 0 { writer.proof(&mut rng) } else { Vec::new() };
         if turn % 2 == 1 {
             bytes.extend(
-                (0..40).map(|_| if below(&mut rng, 3) > 0 { below(&mut rng, 7) } else { below(&mut rng, 256) } as u8),
+                (0..40).map(|_| if index(&mut rng, 3) > 0 { index(&mut rng, 7) } else { index(&mut rng, 256) } as u8),
             );
         }
-        for _ in 0..below(&mut rng, 3) {
-            let at = below(&mut rng, bytes.len());
-            bytes[at] = below(&mut rng, 256) as u8;
+        for _ in 0..index(&mut rng, 3) {
+            let at = index(&mut rng, bytes.len());
+            bytes[at] = index(&mut rng, 256) as u8;
         }
-        let bytes = &bytes[..bytes.len() - below(&mut rng, 3).min(bytes.len())];
+        let bytes = &bytes[..bytes.len() - index(&mut rng, 3).min(bytes.len())];
         let _ = Reader::new(bytes).class(2);
         if let Ok(lists) = Replay::new(world.context(), class).run(bytes) {
             assert!(lists.right <= truth.0 && lists.wrong <= truth.1, "{} {bytes:?}", class.name());

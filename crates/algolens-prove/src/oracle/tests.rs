@@ -2,52 +2,17 @@
 
 use super::*;
 use crate::{Classes, Tables};
-use algolens_core::{
-    model::{AttentionDir, Config, Model, Normalization, Positions},
-    random,
-    task::SortedList,
-};
-
-/// A model of random weights.
-pub(crate) fn random_model(task: &SortedList, n_heads: usize, seed: u64) -> Model {
-    let values = task.max_value() as usize + 1;
-    let config = Config {
-        n_layers: 1,
-        n_heads,
-        d_model: 6,
-        d_head: 3,
-        mlp: None,
-        n_ctx: 2 * task.list_len() + 1,
-        d_vocab: values + 1,
-        d_vocab_out: values + 1,
-        normalization_type: Normalization::LN,
-        attention_dir: AttentionDir::Causal,
-        positional_embedding_type: Positions::Standard,
-        eps: 1e-5,
-    };
-    let mut rng = random::stream(seed, "test/prove");
-    let mut model = Model::zeros(config).unwrap();
-    model.params.values_mut().iter_mut().for_each(|value| *value = 2.0 * random::uniform24(&mut rng) - 1.0);
-    model
-}
+use algolens_core::{random, task::SortedList};
+use algolens_testing::{SortingKind, every_list, random_sorting_model};
 
 /// Every list of distinct values.
-pub(crate) fn every_list(list_len: usize, values: usize) -> Vec<List> {
-    let mut all = vec![[0; MOST_VALUES]];
-    for at in 0..list_len {
-        all = all
-            .iter()
-            .flat_map(|list| {
-                let free = (0..values as u16).filter(|value| !list[..at].contains(value));
-                free.map(|value| {
-                    let mut longer = *list;
-                    longer[at] = value;
-                    longer
-                })
-            })
-            .collect();
-    }
-    all
+pub(crate) fn lists(list_len: usize, values: usize) -> Vec<List> {
+    let padded = |list: Vec<u16>| {
+        let mut padded = [0; MOST_VALUES];
+        padded[..list_len].copy_from_slice(&list);
+        padded
+    };
+    every_list(&(0..values as u16).collect::<Vec<_>>(), list_len).into_iter().map(padded).collect()
 }
 
 /// Brute-force results of a region: number of lists, sum-product, minimum, and the min-marginal of
@@ -83,8 +48,8 @@ fn by_hand(
 fn minima_marginals_and_sums_are_those_of_all_lists() {
     for (list_len, values) in [(1, 3), (2, 5), (3, 7), (4, 8), (5, 7)] {
         let task = SortedList::new(list_len, values as u32 - 1).unwrap();
-        let tables = Tables::of(&random_model(&task, 1, 3), &task).unwrap();
-        let lists = every_list(list_len, values);
+        let tables = Tables::of(&random_sorting_model(&task, SortingKind::with_heads(1), 3), &task).unwrap();
+        let lists = lists(list_len, values);
         let mut rng = random::stream(5, "test/costs");
         for &class in Classes::of(&task).unwrap().all() {
             let rows = ClassRows::of(&tables, class);
@@ -141,8 +106,8 @@ fn minima_marginals_and_sums_are_those_of_all_lists() {
 #[test]
 fn lists_with_allowed_transitions_are_counted() {
     let task = SortedList::new(4, 7).unwrap();
-    let tables = Tables::of(&random_model(&task, 1, 3), &task).unwrap();
-    let all = every_list(4, 8);
+    let tables = Tables::of(&random_sorting_model(&task, SortingKind::with_heads(1), 3), &task).unwrap();
+    let all = lists(4, 8);
     let allowed = |rank: usize, before: Option<u16>, token: u16| {
         !(rank + 3 * token as usize + before.map_or(1, |before| 5 * before as usize)).is_multiple_of(3)
     };
@@ -171,7 +136,7 @@ fn lists_with_allowed_transitions_are_counted() {
 #[test]
 fn a_class_has_as_many_lists_as_are_counted() {
     let task = SortedList::new(10, 50).unwrap();
-    let tables = Tables::of(&random_model(&task, 1, 3), &task).unwrap();
+    let tables = Tables::of(&random_sorting_model(&task, SortingKind::with_heads(1), 3), &task).unwrap();
     let classes = Classes::of(&task).unwrap();
     let mut oracle = Oracle::new(10, Vectors::best());
     for &class in classes.all().iter().step_by(97) {
