@@ -2,7 +2,7 @@
 
 use super::{
     Subject,
-    attention::share,
+    share::share,
     sites::{PredictionSite, prediction_sites},
 };
 use algolens_core::{

@@ -7,6 +7,7 @@ mod attention;
 mod attention_rows;
 mod attribution;
 mod circuits;
+mod copy_heads;
 mod evaluation;
 mod families;
 mod findings;
@@ -14,15 +15,18 @@ mod head;
 mod nested;
 mod prediction;
 mod scores;
+mod share;
 mod sites;
 mod study;
+mod subject;
 mod triples;
 
 pub use ablation::{Ablated, Ablation, Method, Part, ablate};
-pub use attention::{AttentionStatistics, CopyHeadRange, CopyHeads, HeadShares, attention_statistics, copy_heads};
+pub use attention::{AttentionStatistics, HeadShares, attention_statistics};
 pub use attention_rows::{AttentionRow, attention_rows};
 pub use attribution::{Attribution, attribution, source_attribution};
 pub use circuits::{Circuits, circuits, direct_path};
+pub use copy_heads::{CopyHeadRange, CopyHeads, copy_heads};
 pub use evaluation::{Evaluation, evaluate};
 pub use families::{GapPoint, SmallestPoint, gap_points, gap_sites, smallest_points};
 pub use findings::{Evidence, EvidenceOptions, Finding, ToZero, Unit, Verdict, WithoutDirectPath, findings};
@@ -34,17 +38,7 @@ pub use sites::{PredictionSite, prediction_sites};
 pub use study::{
     AblationTable, Arrays, Costs, Group, POST_ADVERSARIAL, ShownList, Stage, StudyOptions, StudyResults, study,
 };
+pub use subject::Subject;
 pub use triples::{
     CLOSE, CloseTriples, POST_TRIPLES, Triple, TripleAttribution, TripleStatistics, close_triples, triple_attribution,
 };
-
-use algolens_core::{engine::Engine, model::Model};
-
-/// A model and the engine that runs it: what every analysis takes.
-#[derive(Clone, Copy)]
-pub struct Subject<'a> {
-    /// The model.
-    pub model: &'a Model,
-    /// The engine.
-    pub engine: &'a dyn Engine,
-}

@@ -1,7 +1,7 @@
 //! Direct logit attribution in lists with three close values, x < y < z: why a model that attends to z as much as to y still
 //! predicts y after x (the post's last question).
 
-use super::{CopyHeads, Head, Subject, attention::share, families::list_with, source_attribution};
+use super::{CopyHeads, Head, Subject, families::list_with, share::share, source_attribution};
 use algolens_core::{
     Error, Result,
     model::checkpoint::check_task,

@@ -5,59 +5,16 @@
 
 mod captions;
 mod data;
+mod error;
 mod figure;
 mod page;
 mod proof;
+mod report;
 mod sections;
 mod tables;
 mod titles;
 
 pub use data::data;
+pub use error::ReportError;
 pub use page::page;
-
-use algolens::{
-    check::certificate::Certificate,
-    interpret::{Arrays, AttentionRow, StudyResults},
-    train::{EpochRecord, Recipe},
-};
-
-/// A report: a study's results, and what else a page shows of the model.
-#[derive(Clone, Copy, Debug)]
-pub struct Report<'a> {
-    /// The model's name: the file that its weights come from.
-    pub title: &'a str,
-    /// The study's results.
-    pub results: &'a StudyResults,
-    /// The study's arrays.
-    pub arrays: &'a Arrays,
-    /// The model's training, if it is known.
-    pub training: Option<&'a Training>,
-    /// A proof about the model, if there is one.
-    pub proof: Option<&'a Proof>,
-}
-
-/// A model's training: recipe and history.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Training {
-    /// The recipe, if it is known.
-    pub recipe: Option<Recipe>,
-    /// The records of its epochs, in order.
-    pub history: Vec<EpochRecord>,
-}
-
-/// A certificate of a model, with the attention behind its counterexamples.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Proof {
-    /// The certificate; its classes are all prediction classes of the task, its counterexamples are lists of the task.
-    pub certificate: Certificate,
-    /// The attention row of each of its counterexamples.
-    pub attention: Vec<AttentionRow>,
-}
-
-/// An error of making a page.
-#[derive(Debug, thiserror::Error)]
-pub enum ReportError {
-    /// Results that JSON cannot hold.
-    #[error("the page's data: {0}")]
-    Data(#[from] serde_json::Error),
-}
+pub use report::{Proof, Report, Training};

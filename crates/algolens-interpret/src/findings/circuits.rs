@@ -1,7 +1,10 @@
 //! Claims about OV circuits and the direct path: copying, the split of the vocabulary, cells beside the diagonal.
 
-use super::{Claim, Evidence, Measured, Unit, percent};
-use crate::attention::share;
+use super::{
+    claim::{Claim, Measured, Unit, percent},
+    evidence::Evidence,
+};
+use crate::share::share;
 use algolens_core::task::Token;
 
 /// The claims about OV circuits and the direct path.

@@ -3,9 +3,9 @@
 use crate::{
     Circuits, Method, POST_TRIPLES, Part, Prediction, PredictionSite, Subject,
     ablation::{Ablation, ablate_from},
-    attention::share,
     families::list_with,
     score_terms,
+    share::share,
     sites::prediction_sites,
 };
 use algolens_core::{

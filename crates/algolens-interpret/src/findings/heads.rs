@@ -1,7 +1,10 @@
 //! Claims about attention patterns and about the cost of ablating heads.
 
-use super::{Claim, Evidence, Measured, Unit, percent};
-use crate::attention::share;
+use super::{
+    claim::{Claim, Measured, Unit, Verdict, percent},
+    evidence::Evidence,
+};
+use crate::{PredictionSite, share::share};
 
 /// The claims about attention patterns and head ablations.
 pub const CLAIMS: &[Claim] = &[
@@ -110,7 +113,7 @@ fn sep_falls_off(evidence: &Evidence) -> Measured {
     let from = points.iter().position(|p| p.attention < 0.5).unwrap_or(points.len());
     match points.get(from) {
         _ if from == 0 => Measured::not_asked("SEP does not attend to small values either"),
-        None => Measured { value: None, verdict: super::Verdict::Fails, detail: format!("it never does: {detail}") },
+        None => Measured { value: None, verdict: Verdict::Fails, detail: format!("it never does: {detail}") },
         Some(point) => {
             let around = evidence.scaled(25.0)..=evidence.scaled(35.0);
             Measured::judged(point.smallest.into(), around.contains(&point.smallest), true, detail)
@@ -149,7 +152,7 @@ fn head_order(evidence: &Evidence) -> Measured {
 /// attention than the target in the target's copying head.
 fn with_second(evidence: &Evidence) -> Vec<(bool, bool)> {
     let sites = evidence.sites.iter().filter(|site| site.second.is_some() && !site.is_first(&evidence.task));
-    let more = |site: &crate::PredictionSite| {
+    let more = |site: &PredictionSite| {
         let [_, target, second] = site.attention[evidence.copying_head(site.target)];
         second > target
     };

@@ -1,7 +1,11 @@
 //! Claims about attention scores: QK circuits of tokens and positions, and the terms that cancel.
 
-use super::{Claim, Evidence, Measured, ToZero, Unit, percent};
-use crate::{KEY_TERMS, QUERY_TERMS, attention::share};
+use super::{
+    claim::{Claim, Measured, Unit, percent},
+    evidence::Evidence,
+    experiments::ToZero,
+};
+use crate::{KEY_TERMS, QUERY_TERMS, share::share};
 use ndarray::s;
 
 /// The claims about attention scores.

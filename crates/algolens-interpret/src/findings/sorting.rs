@@ -1,7 +1,10 @@
 //! Claims about accuracy: over gaps, at close triples, and without the direct path.
 
-use super::{Claim, Evidence, Measured, Unit, percent};
-use crate::{PredictionSite, attention::share};
+use super::{
+    claim::{Claim, Measured, Unit, percent},
+    evidence::Evidence,
+};
+use crate::{PredictionSite, share::share};
 
 /// The claims about gaps, close triples and the direct path.
 pub const CLAIMS: &[Claim] = &[

@@ -1,17 +1,17 @@
 //! The lists that a study shows one by one, with their predictions and activations.
 
-use super::{Arrays, POST_ADVERSARIAL};
-use crate::{KEY_TERMS, POST_TRIPLES, Prediction, QUERY_TERMS, Subject, predict, probabilities, score_terms};
+use crate::{POST_TRIPLES, Prediction, Subject, predict};
 use algolens_core::{
     Result,
-    engine::{
-        Batch, Outcome,
-        hooks::{BlockPoint, Filter, HookPoint},
-    },
+    engine::{Batch, Outcome},
     task::{Dataset, SortedList, Task, TaskSpec, Token},
 };
-use ndarray::{Array4, Array6, Axis, Ix4, s};
+use ndarray::s;
 use serde::{Deserialize, Serialize};
+
+/// The post's two adversarial lists.
+pub const POST_ADVERSARIAL: [[Token; 10]; 2] =
+    [[0, 40, 41, 42, 43, 44, 45, 46, 47, 48], [5, 30, 32, 34, 36, 38, 40, 42, 44, 46]];
 
 /// The group of lists that a shown list belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,33 +99,4 @@ fn worst(subject: Subject, task: &SortedList, seed: u32) -> Result<Dataset> {
 pub(super) fn shown(subject: Subject, groups: &[Group], lists: &Dataset) -> Result<Vec<ShownList>> {
     let predictions = predict(subject, lists)?;
     Ok(groups.iter().zip(predictions).map(|(group, prediction)| ShownList { group: *group, prediction }).collect())
-}
-
-/// The arrays of the lists: `pattern [list, head, query, key]` (heads of every block), `probs [list, class, predicted
-/// position]` and `score_terms [list, head of the first block, query term, key term, predicted position, key]`, each term
-/// less its mean over the keys that the query sees (a constant that the softmax ignores).
-pub(super) fn arrays(subject: Subject, lists: &Dataset, all: &mut Arrays) -> Result<()> {
-    let config = subject.model.config();
-    let reads = |name: &str| name.ends_with("hook_pattern");
-    let (_, cache) = subject.engine.run_with_cache(subject.model, lists.tokens(), Filter::Matching(&reads))?;
-    let (count, seq) = lists.tokens().dim();
-    let mut pattern = Array4::<f32>::zeros((count, config.n_layers * config.n_heads, seq, seq));
-    for (layer, mut heads) in pattern.axis_chunks_iter_mut(Axis(1), config.n_heads).enumerate() {
-        heads.assign(&cache.get::<Ix4>(&HookPoint::Block(layer, BlockPoint::Pattern).to_string())?);
-    }
-    let shape = (count, config.n_heads, QUERY_TERMS.len(), KEY_TERMS.len(), lists.positions().len(), seq);
-    let mut terms = Array6::<f32>::zeros(shape);
-    for (tokens, mut to) in lists.tokens().outer_iter().zip(terms.outer_iter_mut()) {
-        let found = score_terms(subject, &tokens.to_vec())?.terms;
-        for (slot, &query) in lists.positions().iter().enumerate() {
-            let keys = config.keys_seen(query, seq);
-            let query_terms = found.slice(s![.., .., .., query, ..keys]);
-            let mean = query_terms.mean_axis(Axis(3)).expect("a query sees itself").insert_axis(Axis(3));
-            to.slice_mut(s![.., .., .., slot, ..keys]).assign(&(&query_terms - &mean).mapv(|term| term as f32));
-        }
-    }
-    all.insert("pattern".into(), pattern.into_dyn());
-    all.insert("probs".into(), probabilities(subject, lists)?.into_dyn());
-    all.insert("score_terms".into(), terms.into_dyn());
-    Ok(())
 }

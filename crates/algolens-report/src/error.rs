@@ -1,0 +1,9 @@
+//! Errors of making a page.
+
+/// An error of making a page.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// Results that JSON cannot hold.
+    #[error("the page's data: {0}")]
+    Data(#[from] serde_json::Error),
+}
