@@ -2,7 +2,7 @@
 
 use crate::{Report, ReportError, proof::ProofData};
 use algolens::{
-    interpret::{Arrays, Costs, Group, Head, ShownList, StudyResults},
+    interpret::{Costs, Group, Head, ShownList, StudyResults},
     model::Config,
     task::{TaskSpec, Token},
     train::EpochRecord,
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// The page's data, as JSON.
 ///
 /// # Errors
-/// Results that JSON cannot hold.
+/// Results that JSON cannot hold, a missing array, or one that is neither on the page nor named as left out.
 pub fn data(report: &Report) -> Result<String, ReportError> {
     Ok(serde_json::to_string(&PageData::new(report)?)?)
 }
@@ -116,9 +116,9 @@ impl Labels {
 
 impl<'a> PageData<'a> {
     fn new(report: &Report<'a>) -> Result<Self, ReportError> {
-        let Report { title, results, arrays, training, proof } = *report;
+        let Report { title, results, training, proof, .. } = *report;
         let labels = Labels::new(results);
-        let arrays = fitting(arrays);
+        let arrays = fitting(report)?;
         let shown = arrays.get("probs").map_or(0, |probs| probs.len_of(Axis(0)));
         Ok(Self {
             title,
@@ -180,14 +180,24 @@ const MODEL_ARRAYS: [&str; 8] = [
     "triple_tokens",
     "triple_dla",
 ];
+/// Arrays that are not on the page: parts of [`LIST_ARRAYS`] under names of their own, for files of a study.
+const LEFT_OUT: [&str; 3] = ["pattern_first_10", "probs_first_list", "probs_custom"];
 /// Most numbers of all arrays on a page: with the script it stays below 4 MB.
 const MOST_NUMBERS: usize = 400_000;
 
 /// The arrays that figures are drawn from, as many as a page has room for: list axes are cut to the first lists, and circuits
 /// of very large vocabularies are left out.
-fn fitting(arrays: &Arrays) -> BTreeMap<&'static str, ArrayD<f32>> {
+///
+/// # Errors
+/// A missing array, or one that no list above names.
+fn fitting(report: &Report) -> Result<BTreeMap<&'static str, ArrayD<f32>>, ReportError> {
+    let named = [&LIST_ARRAYS[..], &MODEL_ARRAYS, &LEFT_OUT].concat();
+    if let Some(name) = report.arrays.keys().find(|name| !named.contains(&name.as_str())) {
+        return Err(ReportError::UnknownArray(name.clone()));
+    }
     let mut fitting = BTreeMap::new();
-    let list_arrays: Vec<_> = LIST_ARRAYS.iter().filter_map(|name| Some((*name, arrays.get(*name)?))).collect();
+    let list_arrays = LIST_ARRAYS.map(|name| report.array(name).map(|array| (name, array)));
+    let list_arrays = list_arrays.into_iter().collect::<Result<Vec<_>, _>>()?;
     let numbers_per_list: usize = list_arrays.iter().map(|(_, array)| array.len() / array.len_of(Axis(0)).max(1)).sum();
     let lists = (MOST_NUMBERS / 2 / numbers_per_list.max(1)).max(1);
     let mut room = MOST_NUMBERS;
@@ -197,10 +207,11 @@ fn fitting(arrays: &Arrays) -> BTreeMap<&'static str, ArrayD<f32>> {
         fitting.insert(name, kept);
     }
     for name in MODEL_ARRAYS {
-        if let Some(array) = arrays.get(name).filter(|array| array.len() <= room) {
+        let array = report.array(name)?;
+        if array.len() <= room {
             room -= array.len();
             fitting.insert(name, array.clone());
         }
     }
-    fitting
+    Ok(fitting)
 }

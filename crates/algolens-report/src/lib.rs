@@ -14,6 +14,9 @@ mod sections;
 mod tables;
 mod titles;
 
+#[cfg(test)]
+mod tests;
+
 pub use data::data;
 pub use error::ReportError;
 pub use page::page;

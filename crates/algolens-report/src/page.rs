@@ -48,7 +48,7 @@ const VIEWER: &[&str] = &[
 /// The page of a report, as HTML.
 ///
 /// # Errors
-/// Results that JSON cannot hold.
+/// Results that JSON cannot hold, or a claim, array or section that the page has no place for.
 pub fn page(report: &Report) -> Result<String, ReportError> {
     let scripts = [PLOTLY.to_owned(), format!("(() => {{\n\"use strict\";\n{}}})();\n", VIEWER.concat())];
     let captions = captions(report);
@@ -70,7 +70,7 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                 }
                 main {
                     @for Caption { id, name, text, .. } in &captions {
-                        section id=(id) { h2 { (name) } p.caption { (text) } (body(id, report)) }
+                        section id=(id) { h2 { (name) } p.caption { (text) } (body(id, report)?) }
                     }
                     noscript { p.note { "The figures need JavaScript; headings and tables do not." } }
                 }

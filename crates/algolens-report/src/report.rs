@@ -1,10 +1,12 @@
 //! A report: everything that a page is made from.
 
+use crate::ReportError;
 use algolens::{
     check::certificate::Certificate,
     interpret::{Arrays, AttentionRow, StudyResults},
     train::{EpochRecord, Recipe},
 };
+use ndarray::ArrayD;
 
 /// A report: a study's results, and what else a page shows of the model.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +21,16 @@ pub struct Report<'a> {
     pub training: Option<&'a Training>,
     /// A proof about the model, if there is one.
     pub proof: Option<&'a Proof>,
+}
+
+impl<'a> Report<'a> {
+    /// The study's array of a name.
+    ///
+    /// # Errors
+    /// An array that the study lacks.
+    pub(crate) fn array(&self, name: &'static str) -> Result<&'a ArrayD<f32>, ReportError> {
+        self.arrays.get(name).ok_or(ReportError::MissingArray(name))
+    }
 }
 
 /// A model's training: recipe and history.

@@ -1,7 +1,7 @@
 //! The bodies of the sections: tables and figure cards.
 
 use crate::{
-    Report,
+    Report, ReportError,
     data::Labels,
     figure::{Figure, pair},
     proof, tables, titles,
@@ -13,18 +13,23 @@ use algolens::{
 use maud::{Markup, html};
 
 /// The body of the section with this id.
-pub(crate) fn body(id: &str, report: &Report) -> Markup {
-    match id {
+///
+/// # Errors
+/// A section that has no body, or a claim or array that it has no place for.
+pub(crate) fn body(id: &str, report: &Report) -> Result<Markup, ReportError> {
+    let unknown = || ReportError::UnknownSection(id.into());
+    Ok(match id {
         "model" => model(report),
         "predictions" => predictions(),
         "attention" => attention(report),
         "ablation" => ablation(report),
-        "circuits" => circuits(report),
+        "circuits" => circuits(report)?,
         "adversarial" => adversarial(report),
         "triples" => triples(report),
-        "proof" => report.proof.map_or_else(Markup::default, |found| proof::body(&found.certificate)),
-        _ => findings(report),
-    }
+        "findings" => findings(report)?,
+        "proof" => proof::body(&report.proof.ok_or_else(unknown)?.certificate),
+        _ => return Err(unknown()),
+    })
 }
 
 fn model(report: &Report) -> Markup {
@@ -83,43 +88,65 @@ fn ablation(report: &Report) -> Markup {
     .card()
 }
 
-/// How to read each circuit, by the name of its array.
-const HOW: [(&str, &str); 5] = [
-    (
-        "W_OV_full",
-        "Rows are attended to, columns are predicted. A red diagonal copies; the line beside it marks the values that each \
-         head serves.",
-    ),
-    ("W_QK_full", "As the post draws it: products of weights alone, without norms, biases and positions."),
-    (
-        "QK_effective",
-        "As the model scores: means over data, with norms, biases and positions, less what is constant for a query. Blank \
-         where no list has the pair.",
-    ),
-    ("W_QK_pos_query", "Rows are positions that attend, columns are tokens that are attended to."),
-    ("W_QK_pos_key", "Rows are tokens that attend, columns are positions that are attended to."),
-];
-
-/// The card of one head's circuit.
-fn circuit(id: &str, array: &'static str, head: Head, title: Option<String>) -> Markup {
-    let how = HOW.iter().find(|(name, _)| *name == array).map_or("", |(_, how)| how);
-    let id = format!("{id}-{}", head.head);
-    let title = title.unwrap_or_default();
-    Figure { id: &id, kind: "matrix", array: Some(array), head: Some(head.head), title, how }.card()
+/// A circuit that is drawn head by head: the id of its cards, its array, and how to read it.
+struct Circuit {
+    id: &'static str,
+    array: &'static str,
+    how: &'static str,
 }
 
-fn circuits(report: &Report) -> Markup {
-    let heads = Head::of_layer(&report.results.config, 0);
-    let qk = |head: Head| {
-        let (drawn, effective) = ("QK as the post draws it", "QK as the model scores");
-        pair([
-            circuit("qk", "W_QK_full", head, titles::qk(report, "W_QK_full", drawn, head)),
-            circuit("qk-effective", "QK_effective", head, titles::qk(report, "QK_effective", effective, head)),
-        ])
+const OV: Circuit = Circuit {
+    id: "ov",
+    array: "W_OV_full",
+    how: "Rows are attended to, columns are predicted. A red diagonal copies; the line beside it marks the values that each \
+          head serves.",
+};
+const QK: Circuit = Circuit {
+    id: "qk",
+    array: "W_QK_full",
+    how: "As the post draws it: products of weights alone, without norms, biases and positions.",
+};
+const EFFECTIVE_QK: Circuit = Circuit {
+    id: "qk-effective",
+    array: "QK_effective",
+    how: "As the model scores: means over data, with norms, biases and positions, less what is constant for a query. Blank \
+          where no list has the pair.",
+};
+const QK_POS_QUERY: Circuit = Circuit {
+    id: "pos-query",
+    array: "W_QK_pos_query",
+    how: "Rows are positions that attend, columns are tokens that are attended to.",
+};
+const QK_POS_KEY: Circuit = Circuit {
+    id: "pos-key",
+    array: "W_QK_pos_key",
+    how: "Rows are tokens that attend, columns are positions that are attended to.",
+};
+
+impl Circuit {
+    /// The card of one head's circuit.
+    fn card(&self, head: Head, title: String) -> Markup {
+        let id = format!("{}-{}", self.id, head.head);
+        Figure { id: &id, kind: "matrix", array: Some(self.array), head: Some(head.head), title, how: self.how }.card()
+    }
+}
+
+/// Both QK maps of a head, side by side.
+fn qk_pair(report: &Report, head: Head) -> Result<Markup, ReportError> {
+    let card = |circuit: Circuit, what: &str| -> Result<Markup, ReportError> {
+        Ok(circuit.card(head, titles::qk(report, circuit.array, what, head)?))
     };
-    let titled = |what: &str, head: Head| Some(format!("{what}, head {head}"));
-    html! {
-        (pair(heads.iter().map(|head| circuit("ov", "W_OV_full", *head, titles::ov(report, *head)))))
+    Ok(pair([card(QK, "QK as the post draws it")?, card(EFFECTIVE_QK, "QK as the model scores")?]))
+}
+
+fn circuits(report: &Report) -> Result<Markup, ReportError> {
+    let heads = Head::of_layer(&report.results.config, 0);
+    let ov = |head: &Head| -> Result<Markup, ReportError> { Ok(OV.card(*head, titles::ov(report, *head)?)) };
+    let positional = |circuit: Circuit, what: &str| {
+        pair(heads.iter().map(|head| circuit.card(*head, format!("{what}, head {head}"))))
+    };
+    Ok(html! {
+        (pair(heads.iter().map(ov).collect::<Result<Vec<_>, _>>()?))
         (Figure {
             id: "qk-bar",
             kind: "qk-bar",
@@ -128,22 +155,18 @@ fn circuits(report: &Report) -> Markup {
                   the ranking can differ: the weights alone leave out norms, biases and positions.",
             ..Figure::default()
         }.card())
-        @for head in &heads { (qk(*head)) }
-        (pair(heads.iter().map(|head| {
-            circuit("pos-query", "W_QK_pos_query", *head, titled("QK of the positions that attend", *head))
-        })))
-        (pair(heads.iter().map(|head| {
-            circuit("pos-key", "W_QK_pos_key", *head, titled("QK of the positions that are attended to", *head))
-        })))
+        @for head in &heads { (qk_pair(report, *head)?) }
+        (positional(QK_POS_QUERY, "QK of the positions that attend"))
+        (positional(QK_POS_KEY, "QK of the positions that are attended to"))
         (Figure {
             id: "direct",
             kind: "matrix",
             array: Some("direct_path"),
-            title: titles::direct(report).unwrap_or_default(),
+            title: titles::direct(report)?,
             how: "Rows are tokens, columns are predicted: W_E W_U, what a token says at its own position.",
             ..Figure::default()
         }.card())
-    }
+    })
 }
 
 fn adversarial(report: &Report) -> Markup {
@@ -212,10 +235,10 @@ fn triples(report: &Report) -> Markup {
     }
 }
 
-fn findings(report: &Report) -> Markup {
+fn findings(report: &Report) -> Result<Markup, ReportError> {
     let results = report.results;
-    html! {
-        (tables::findings(results))
+    Ok(html! {
+        (tables::findings(results)?)
         @if results.task == TaskSpec::POST {
             h3 { "Where the post's prose and its own code disagree" }
             ul.note {
@@ -227,5 +250,5 @@ fn findings(report: &Report) -> Markup {
                 li { "“5 examples”: the code has four." }
             }
         }
-    }
+    })
 }

@@ -1,6 +1,6 @@
 //! The tables of the page.
 
-use crate::{Report, Training, captions::percent};
+use crate::{Report, ReportError, Training, captions::percent};
 use algolens::{
     interpret::{Prediction, StudyResults, Unit, Verdict},
     model::processing::Step,
@@ -171,8 +171,11 @@ fn verdict(verdict: Verdict) -> (&'static str, &'static str, &'static str) {
 }
 
 /// The id of the figure or section that shows what a claim is about.
-fn shown_at(claim: &str, results: &StudyResults) -> &'static str {
-    match claim {
+///
+/// # Errors
+/// A claim that has no place on the page.
+fn shown_at(claim: &str, results: &StudyResults) -> Result<&'static str, ReportError> {
+    Ok(match claim {
         // Short lists have no such figures.
         "gaps_fail_by_self_attention" | "large_gaps_fail" if results.gaps.is_empty() => "adversarial",
         "triple_signs" | "y_ahead" if results.close_triples.is_none() => "triples",
@@ -186,14 +189,18 @@ fn shown_at(claim: &str, results: &StudyResults) -> &'static str {
         "cancellation" => "fig-terms",
         "gaps_fail_by_self_attention" | "large_gaps_fail" => "fig-gaps",
         "triple_signs" | "y_ahead" => "fig-triples-all",
-        _ => "triples",
-    }
+        "second_successor" | "second_successor_is_harmless" | "runs_survive_without_direct_path" => "triples",
+        _ => return Err(ReportError::UnknownClaim(claim.into())),
+    })
 }
 
 /// The table of findings, one row a claim.
-pub(crate) fn findings(results: &StudyResults) -> Markup {
+///
+/// # Errors
+/// A claim that has no place on the page.
+pub(crate) fn findings(results: &StudyResults) -> Result<Markup, ReportError> {
     let (findings, other_models) = (&results.findings, results.other_models);
-    html! {
+    Ok(html! {
         div.wide { table.numbers.findings {
             thead { tr {
                 th scope="col" { "claim" } th scope="col" { "this model" } th scope="col" { "random weights" }
@@ -217,11 +224,11 @@ pub(crate) fn findings(results: &StudyResults) -> Markup {
                             }
                         } }
                     }
-                    td.verdict.(css_class) { span.mark aria-hidden="true" { (mark) } " " (word) " " a href={ "#" (shown_at(&finding.id, results)) } { "see" } }
+                    td.verdict.(css_class) { span.mark aria-hidden="true" { (mark) } " " (word) " " a href={ "#" (shown_at(&finding.id, results)?) } { "see" } }
                 }
             }
         } }
-    }
+    })
 }
 
 /// A text with its first letter in upper case.

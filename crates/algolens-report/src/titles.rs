@@ -1,12 +1,12 @@
 //! Titles of figures: each a sentence with its number.
 
-use crate::{Report, captions::percent};
+use crate::{Report, ReportError, captions::percent};
 use algolens::interpret::{Head, StudyResults};
 use ndarray::{ArrayView1, ArrayViewD, Axis};
 
 /// One head's matrix of an array `[head, row, column]`.
-fn head_matrix<'a>(report: &Report<'a>, array: &str, head: usize) -> Option<ArrayViewD<'a, f32>> {
-    report.arrays.get(array).map(|array| array.index_axis(Axis(0), head))
+fn head_matrix<'a>(report: &Report<'a>, array: &'static str, head: usize) -> Result<ArrayViewD<'a, f32>, ReportError> {
+    Ok(report.array(array)?.index_axis(Axis(0), head))
 }
 
 /// The index of the largest number of a row, NaN left out.
@@ -27,7 +27,7 @@ fn values(results: &StudyResults) -> usize {
 }
 
 /// The title of a head's OV circuit: how many of its values a copying head copies.
-pub(crate) fn ov(report: &Report, head: Head) -> Option<String> {
+pub(crate) fn ov(report: &Report, head: Head) -> Result<String, ReportError> {
     let ov = head_matrix(report, "W_OV_full", head.head)?;
     let serves = |value: usize| {
         let range =
@@ -36,24 +36,24 @@ pub(crate) fn ov(report: &Report, head: Head) -> Option<String> {
     };
     let served: Vec<_> = rows(&ov, values(report.results)).filter(|(value, _)| serves(*value)).collect();
     let copied = served.iter().filter(|(value, row)| largest(*row) == *value).count();
-    Some(format!("OV: head {head} copies {copied} of the {} values it serves", served.len()))
+    Ok(format!("OV: head {head} copies {copied} of the {} values it serves", served.len()))
 }
 
 /// The title of a head's QK map: how many values score a larger one highest.
-pub(crate) fn qk(report: &Report, array: &str, what: &str, head: Head) -> Option<String> {
+pub(crate) fn qk(report: &Report, array: &'static str, what: &str, head: Head) -> Result<String, ReportError> {
     let (map, values) = (head_matrix(report, array, head.head)?, values(report.results));
     let larger = |(value, row): &(usize, ArrayView1<f32>)| largest(row.slice(ndarray::s![..values])) > *value;
     let count = rows(&map, values.saturating_sub(1)).filter(larger).count();
-    Some(format!("{what}: in head {head} {count} of {} values prefer a larger one", values.saturating_sub(1)))
+    Ok(format!("{what}: in head {head} {count} of {} values prefer a larger one", values.saturating_sub(1)))
 }
 
 /// The title of the direct path: for how many values d it is larger at d + 1 than at d + 2.
-pub(crate) fn direct(report: &Report) -> Option<String> {
-    let direct = report.arrays.get("direct_path")?.view();
+pub(crate) fn direct(report: &Report) -> Result<String, ReportError> {
+    let direct = report.array("direct_path")?.view();
     let values = values(report.results);
     let rows: Vec<_> = rows(&direct, values.saturating_sub(2)).collect();
     let next = rows.iter().filter(|(value, row)| row[value + 1] > row[value + 2]).count();
-    Some(format!("The direct path boosts d+1 more than d+2 for {next} of {} values d", rows.len()))
+    Ok(format!("The direct path boosts d+1 more than d+2 for {next} of {} values d", rows.len()))
 }
 
 /// The title of the ablations: the head that costs most.

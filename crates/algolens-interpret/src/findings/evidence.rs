@@ -44,7 +44,7 @@ impl EvidenceOptions {
     }
 }
 
-/// Everything that claims are judged by; circuits and attention are those of the first block.
+/// The evidence that claims are judged by: measurements of one model; circuits and attention are those of the first block.
 #[derive(Clone, Debug)]
 pub struct Evidence {
     /// The task.

@@ -79,7 +79,7 @@ pub(super) fn without_direct_path(
     Ok(Some(WithoutDirectPath { size: before.len(), before: share(&before, |site| site.correct), after, post }))
 }
 
-/// The post's example of a large value.
+/// Value (of 50) that is the post's example of a large one.
 const EXAMPLE: f64 = 40.0;
 
 /// The experiment [`ToZero`], over random lists that hold 0, the large value and a larger one; none where lists are too short.

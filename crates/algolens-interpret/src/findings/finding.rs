@@ -29,7 +29,7 @@ pub struct Finding {
     pub control: Option<f64>,
     /// The smallest and the largest number among the model and those of other seeds, where there are such.
     pub spread: Option<[f64; 2]>,
-    /// What follows for the claim.
+    /// The verdict on the claim.
     pub verdict: Verdict,
 }
 

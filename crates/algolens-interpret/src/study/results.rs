@@ -32,7 +32,7 @@ pub struct StudyResults {
     pub processing: Vec<Step>,
     /// Loss, probabilities and accuracy on the evaluation data.
     pub evaluation: Evaluation,
-    /// The share of lists that the model sorts when it writes the sorted half itself; none if its attention is not causal.
+    /// The share of lists that greedy decoding sorts; none if attention is not causal.
     pub greedy_list_accuracy: Option<f64>,
     /// The cost of ablating each part, in nats.
     pub ablation: AblationTable,

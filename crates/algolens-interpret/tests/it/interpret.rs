@@ -7,7 +7,7 @@ use algolens_core::{
 };
 use algolens_interpret::{
     Ablation, Head, Method, Part, Subject, ablate, attention_rows, attention_statistics, attribution, circuits,
-    copy_heads, direct_path, evaluate, greedy, predict, score_terms, source_attribution,
+    copy_heads, direct_path, evaluate, greedy, predict, prediction_sites, score_terms, source_attribution,
 };
 use algolens_testing::{any_kind, random_model, sizes, with_cases};
 use ndarray::{Array3, Axis, Ix3, Ix4, s};
@@ -322,6 +322,28 @@ fn attention_rows_are_those_of_the_pattern() {
     predictions[3].1 = 4;
     let said = attention_rows(subject, &task, &predictions).unwrap_err().to_string();
     assert_eq!(said, "the position of a prediction: expected below 4, found 4");
+}
+
+#[test]
+fn a_bidirectional_model_attends_to_every_key() {
+    let (task, causal) = sorting_model(Normalization::LN, 9);
+    let config = Config { attention_dir: AttentionDir::Bidirectional, ..causal.config().clone() };
+    let (model, data) = (random_model(config, 9).cast(), task.dataset(5, 3));
+    let subject = Subject { model: &model, engine: &ENGINE() };
+    let lists: Vec<Vec<u32>> = data.tokens().outer_iter().map(|tokens| tokens.slice(s![..4]).to_vec()).collect();
+    let predictions: Vec<(&[u32], usize)> = lists.iter().map(|list| (&list[..], 0)).collect();
+    for row in attention_rows(subject, &task, &predictions).unwrap() {
+        assert_eq!(row.keys.len(), 9);
+        assert!(row.attention.iter().all(|weights| (weights.iter().sum::<f32>() - 1.0).abs() < 1e-5));
+    }
+    // SEP attends to its target in both halves, of which the sorted one comes later.
+    let sites = prediction_sites(subject, &task, 0, &data).unwrap();
+    for site in sites.iter().filter(|site| site.is_first(&task)) {
+        let pattern = attention_rows(subject, &task, &[(&lists[site.list], 0)]).unwrap().remove(0);
+        let target: f32 =
+            (0..9).filter(|key| pattern.keys[*key] == site.target).map(|key| pattern.attention[0][key]).sum();
+        assert!((site.attention[0][1] - f64::from(target)).abs() < 1e-6);
+    }
 }
 
 #[test]
