@@ -9,7 +9,7 @@ use crate::{
     output,
 };
 use algolens::{Error, Result, engine::Backend};
-use figures::{Figures, MANY};
+use figures::Figures;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use std::{
     path::PathBuf,
     process::{Command, Output},
 };
-use workload::Workload;
+use workload::{MANY, Workload};
 
 /// Time the backends that run a model: training steps, forward passes, memory
 ///
@@ -86,7 +86,7 @@ pub fn run(args: &Args) -> Result<String> {
         return Err(Error::invalid("--seconds", format!("more than 0, at most {LONGEST}"), args.seconds));
     }
     let vectors = vectors(args.vectors.as_deref())?;
-    let work = Workload::of(args)?;
+    let work = Workload::new(args.model.as_deref(), &args.hints.hints(), args.batch, args.predicted.as_deref())?;
     if let Some(backend) = args.measure {
         backend.check(work.model.config())?;
         return output::json(&Figures::measure(&*backend.engine(vectors), &work, args.seconds)?);

@@ -83,8 +83,6 @@ enum Verb {
 
 /// The exit code of bad input.
 const REFUSED: u8 = 2;
-/// The exit code of an interrupt.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -94,7 +92,7 @@ fn main() -> ExitCode {
     match answer {
         Ok(()) => ExitCode::SUCCESS,
         // The verb has said how to go on.
-        Err(Error::Cancelled) => ExitCode::from(INTERRUPTED),
+        Err(Error::Cancelled) => ExitCode::from(terminal::INTERRUPTED),
         Err(error) => {
             terminal::warn(format_args!("algolens: {error}"));
             ExitCode::from(REFUSED)

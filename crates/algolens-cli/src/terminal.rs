@@ -10,6 +10,9 @@ use std::{
     },
 };
 
+/// The exit code of an interrupt.
+pub const INTERRUPTED: u8 = 130;
+
 /// The terminal that a command runs in, or a pipe in its place.
 pub struct Terminal {
     /// Whether to print results and errors only.
@@ -28,7 +31,7 @@ impl Terminal {
         let flag = interrupted.clone();
         let handler = move || {
             if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(crate::INTERRUPTED.into());
+                std::process::exit(INTERRUPTED.into());
             }
         };
         // Where no handler can be had an interrupt ends the process at once, which loses no more than a kill does.

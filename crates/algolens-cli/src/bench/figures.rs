@@ -1,12 +1,9 @@
 //! How fast one backend is, by the clock.
 
-use super::workload::Workload;
+use super::workload::{MANY, Workload};
 use algolens::{Result, engine::Engine, model::Params, train::Adam};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
-
-/// The number of lists in the larger forward pass.
-pub const MANY: usize = 20_480;
 
 /// A backend's times and the memory that it takes.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

@@ -1,17 +1,19 @@
 //! The work that is timed: a model, and lists that it could learn from.
 
-use super::{Args, figures::MANY};
 use crate::{data, load::Opened};
 use algolens::{
     Error, Result,
     engine::Batch,
     model::{Config, Model, checkpoint::Hints},
     random::{self, Twister},
-    task::{Dataset, Task, TaskSpec, Token},
+    task::{Dataset, Task, Token},
     train::Recipe,
 };
 use ndarray::{Array2, s};
+use std::path::Path;
 
+/// The number of lists in the larger forward pass.
+pub const MANY: usize = 20_480;
 /// The number of batches that training steps take in turn.
 const BATCHES: usize = 16;
 /// The seed of lists and untrained weights.
@@ -30,16 +32,19 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// The work that the flags ask for.
-    pub fn of(args: &Args) -> Result<Self> {
+    /// The work on a model in a file, or on the post's untrained: batches of so many lists, judged at the positions that
+    /// `predicted` names.
+    ///
+    /// # Errors
+    /// A file that cannot be read, hints without a file, batches that are empty or too large, unknown positions.
+    pub fn new(path: Option<&Path>, hints: &Hints, batch: usize, predicted: Option<&str>) -> Result<Self> {
         let recipe = Recipe { seed: SEED, ..Recipe::default() };
-        let hints = args.hints.hints();
-        let (model, task) = match &args.model {
+        let (model, task) = match path {
             Some(path) => {
-                let Opened { model, task, .. } = Opened::read(path, &hints)?;
+                let Opened { model, task, .. } = Opened::read(path, hints)?;
                 (model, task)
             }
-            None if hints != Hints::default() => {
+            None if *hints != Hints::default() => {
                 return Err(Error::invalid("flags", "MODEL beside what a PyTorch file does not say", "none"));
             }
             None => (Model::init(recipe.config()?, SEED)?, Some(recipe.task.clone())),
@@ -47,12 +52,12 @@ impl Workload {
         let config = model.config();
         let fitting = || algolens::task::Registry::default().fitting(config);
         let task = task.or_else(fitting).map(|spec| spec.build()).transpose()?;
-        let lists = MANY.max(args.batch.saturating_mul(BATCHES));
-        if args.batch == 0 {
+        let lists = MANY.max(batch.saturating_mul(BATCHES));
+        if batch == 0 {
             return Err(Error::invalid("--batch", "1 or more", 0));
         }
         data::check_lists(config.n_ctx, lists)?;
-        let positions = positions(args.predicted.as_deref(), config, task.as_deref())?;
+        let positions = positions(predicted, config, task.as_deref())?;
         let mut rng = random::stream(SEED, "bench");
         let (tokens, targets) = match task {
             Some(task) => task_lists(&*task, config, lists, &positions, &mut rng),
@@ -61,7 +66,7 @@ impl Workload {
                 (tokens, random(lists, positions.len(), config.d_vocab_out, &mut rng))
             }
         };
-        Ok(Self { model, recipe, tokens, targets, positions, batch: args.batch })
+        Ok(Self { model, recipe, tokens, targets, positions, batch })
     }
 
     /// The batch of a training step; batches recur.
