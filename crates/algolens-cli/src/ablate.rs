@@ -4,7 +4,7 @@ use crate::{backend_flags::BackendFlags, data, data::DataArgs, lists, load::Mode
 use algolens::{
     Result,
     interpret::{Ablated, Ablation, Head, Method, Part, Subject, ablate},
-    task::Task,
+    task::{Registry, Task},
 };
 use clap::ValueEnum;
 
@@ -75,8 +75,8 @@ impl Args {
 }
 
 /// Ablates, and shows the increase of the loss, the accuracy that is left, and the predictions on the chosen lists.
-pub fn run(args: &Args) -> Result<String> {
-    let opened = args.model.processed(!args.raw)?;
+pub fn run(args: &Args, registry: &Registry) -> Result<String> {
+    let opened = args.model.processed(!args.raw, registry)?;
     let engine = args.backend.engine(opened.model.config())?;
     let task = opened.sorted_list()?;
     let chosen = if args.list.is_empty() { None } else { Some(lists::read(&args.list, &task)?) };

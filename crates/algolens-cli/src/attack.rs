@@ -17,7 +17,7 @@ use algolens::{
         self, Attack, AttackProgress, Classes, Failures, Family, Order, Restrictions, Sorter, Tables,
         failures_by_family,
     },
-    task::{Dataset, SortedList, Task, Token},
+    task::{Dataset, Registry, SortedList, Task, Token},
 };
 use std::ops::ControlFlow;
 
@@ -82,8 +82,8 @@ const STARTS: usize = 40;
 const MOST_CHANGES: usize = 2;
 
 /// Searches for the worst lists, and shows them.
-pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
-    let opened = args.model.processed(false)?;
+pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
+    let opened = args.model.processed(false, registry)?;
     let engine = args.backend.engine(opened.model.config())?;
     let task = opened.sorted_list()?;
     let sorter = Sorter { model: &opened.model, task: &task, engine: &*engine };

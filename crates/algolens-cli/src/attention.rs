@@ -5,6 +5,7 @@ use algolens::{
     Result,
     engine::Plain,
     interpret::{AttentionStatistics, CopyHeads, Subject, attention_statistics, circuits, copy_heads},
+    task::Registry,
 };
 use serde::Serialize;
 
@@ -38,8 +39,8 @@ struct Attention {
 }
 
 /// Counts by head, and shows which head serves which tokens.
-pub fn run(args: &Args) -> Result<String> {
-    let opened = args.model.processed(!args.raw)?;
+pub fn run(args: &Args, registry: &Registry) -> Result<String> {
+    let opened = args.model.processed(!args.raw, registry)?;
     let task = opened.sorted_list()?;
     let lists = args.data.lists(&task)?;
     let subject = Subject { model: &opened.model, engine: &Plain::new() };

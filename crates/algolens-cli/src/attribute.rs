@@ -5,7 +5,7 @@ use algolens::{
     Error, Result,
     engine::Plain,
     interpret::{Attribution, Head, Subject, attribution, nested, source_attribution},
-    task::{Dataset, SortedList, Task, Token},
+    task::{Dataset, Registry, SortedList, Task, Token},
 };
 use ndarray::{Array5, s};
 use serde::Serialize;
@@ -55,8 +55,8 @@ struct Everything {
 struct Sources(#[serde(serialize_with = "nested")] Array5<f64>);
 
 /// Attributes the logits, and shows them: a row a component or source token, a column a class.
-pub fn run(args: &Args) -> Result<String> {
-    let opened = args.model.processed(!args.raw)?;
+pub fn run(args: &Args, registry: &Registry) -> Result<String> {
+    let opened = args.model.processed(!args.raw, registry)?;
     let task = opened.sorted_list()?;
     let data = lists::read(std::slice::from_ref(&args.list), &task)?;
     if data.len() != 1 {

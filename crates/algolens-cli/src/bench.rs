@@ -5,10 +5,10 @@ mod workload;
 
 use crate::{
     backend_flags::{Suggested, vectors},
-    load::HintArgs,
+    load::{HintArgs, Opened},
     output,
 };
-use algolens::{Error, Result, engine::Backend};
+use algolens::{Error, Result, engine::Backend, model::checkpoint::Hints, task::Registry};
 use figures::Figures;
 use serde::Serialize;
 use std::{
@@ -80,20 +80,20 @@ struct Machine {
 }
 
 /// Times the backends that are asked for, and shows their figures.
-pub fn run(args: &Args) -> Result<String> {
+pub fn run(args: &Args, registry: &Registry, words: &[OsString]) -> Result<String> {
     const LONGEST: f64 = 3600.0;
     if !(args.seconds > 0.0 && args.seconds <= LONGEST) {
         return Err(Error::invalid("--seconds", format!("more than 0, at most {LONGEST}"), args.seconds));
     }
     let vectors = vectors(args.vectors.as_deref())?;
-    let work = Workload::new(args.model.as_deref(), &args.hints.hints(), args.batch, args.predicted.as_deref())?;
+    let work = Workload::new(opened(args, registry)?, args.batch, args.predicted.as_deref())?;
     if let Some(backend) = args.measure {
         backend.check(work.model.config())?;
         return output::json(&Figures::measure(&*backend.engine(vectors), &work, args.seconds)?);
     }
     let backends = backends(args.backend.as_deref(), &work)?;
     drop(work);
-    let figures = |backend: Backend| Ok((backend.name(), in_process_of_its_own(backend)?));
+    let figures = |backend: Backend| Ok((backend.name(), in_process_of_its_own(backend, words)?));
     let backends = backends.into_iter().map(figures).collect::<Result<_>>()?;
     let machine = Machine {
         cores: std::thread::available_parallelism().map_or(1, Into::into),
@@ -102,6 +102,16 @@ pub fn run(args: &Args) -> Result<String> {
     };
     let report = Report { backends, machine, batch: args.batch };
     if args.json { output::json(&report) } else { Ok(text(&report)) }
+}
+
+/// The model that is asked for, if one is.
+fn opened(args: &Args, registry: &Registry) -> Result<Option<Opened>> {
+    let hints = args.hints.hints();
+    match &args.model {
+        Some(path) => Opened::read(path, &hints, registry).map(Some),
+        None if hints == Hints::default() => Ok(None),
+        None => Err(Error::invalid("flags", "MODEL beside what a PyTorch file does not say", "none")),
+    }
 }
 
 /// The backend that is asked for, or all that run the model.
@@ -118,10 +128,10 @@ fn backends(name: Option<&str>, work: &Workload) -> Result<Vec<Backend>> {
 }
 
 /// Runs this very command for one backend, in a process whose memory is that backend's alone.
-fn in_process_of_its_own(backend: Backend) -> Result<Figures> {
+fn in_process_of_its_own(backend: Backend, words: &[OsString]) -> Result<Figures> {
     let program = env::current_exe().map_err(|error| Error::invalid("this program", "its file", error))?;
     let output = Command::new(&program)
-        .args(arguments_with(env::args_os().skip(1).collect(), ["--measure", backend.name()]))
+        .args(arguments_with(words.iter().skip(1).cloned().collect(), ["--measure", backend.name()]))
         .output()
         .map_err(|source| Error::File { path: program, source })?;
     read_figures(&output).ok_or_else(|| {

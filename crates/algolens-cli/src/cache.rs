@@ -7,7 +7,7 @@ use algolens::{
         Engine, Plain,
         hooks::{Filter, HookPoint},
     },
-    task::Token,
+    task::{Registry, Token},
 };
 use ndarray::{Array2, Array3, ArrayD, Ix2};
 use ndarray_npy::{ReadNpyExt, ReadableElement, npy::header::Header};
@@ -37,8 +37,8 @@ pub struct Args {
 }
 
 /// Runs the model, writes the activations, and tells how many there are.
-pub fn run(args: &Args) -> Result<String> {
-    let opened = args.model.processed(args.processed)?;
+pub fn run(args: &Args, registry: &Registry) -> Result<String> {
+    let opened = args.model.processed(args.processed, registry)?;
     let tokens = read_tokens(&args.tokens)?;
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|text| name.contains(text.as_str()));
     let (logits, cache): (Array3<f32>, _) =

@@ -10,7 +10,7 @@ use algolens::{
     check::certificate::{Bracket, Certificate, Tally},
     files::{read, write_whole},
     prove::{self, Classes, Origin, SafeInputs, Search, Tables},
-    task::SortedList,
+    task::{Registry, SortedList},
 };
 use std::{
     ffi::OsString,
@@ -91,8 +91,8 @@ impl SearchFlags {
 }
 
 /// Searches, writes the certificate, and says what it comes to.
-pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
-    let opened = args.model.processed(args.processed)?;
+pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
+    let opened = args.model.processed(args.processed, registry)?;
     args.search.check()?;
     let task = opened.sorted_list()?;
     let tables = Tables::of(&opened.model, &task)?;

@@ -12,6 +12,7 @@ use algolens::{
     check::{Checked, Progress, certificate::Certificate, check},
     files::read,
     model::processing::Step,
+    task::Registry,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
@@ -42,9 +43,10 @@ pub struct Args {
 }
 
 /// Checks the certificate, and shows what is proved and what is measured.
-pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
+pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
     let certificate = read_certificate(&args.certificate)?;
-    let opened = Opened::read(&args.model, &args.hints.hints())?.processed(!certificate.model.processing.is_empty());
+    let opened = Opened::read(&args.model, &args.hints.hints(), registry)?;
+    let opened = opened.processed(!certificate.model.processing.is_empty());
     let engine = args.backend.engine(opened.model.config())?;
     let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
     bar.set_style(

@@ -5,7 +5,7 @@ use algolens::{
     Error, Result,
     engine::Plain,
     interpret::{Circuits, Head, Subject, circuits, copy_heads, direct_path, effective_qk, nested},
-    task::{Task, Token, labels_of},
+    task::{Registry, Task, Token, labels_of},
 };
 use ndarray::{Array2, ArrayViewD, Axis, s};
 use serde::Serialize;
@@ -56,8 +56,8 @@ impl All<'_> {
 }
 
 /// Computes the circuits, writes them where asked, and shows their norms.
-pub fn run(args: &Args) -> Result<String> {
-    let opened = args.model.processed(!args.raw)?;
+pub fn run(args: &Args, registry: &Registry) -> Result<String> {
+    let opened = args.model.processed(!args.raw, registry)?;
     let circuits = circuits(&opened.model, args.layer)?;
     let all = All { circuits: &circuits, direct_path: direct_path(&opened.model) };
     if let Some(path) = &args.out {
@@ -132,8 +132,8 @@ struct QkRow {
 }
 
 /// Ranks the source tokens of one destination token by QK score, head by head.
-pub fn run_qk(args: &QkArgs) -> Result<String> {
-    let opened = args.model.processed(!args.raw)?;
+pub fn run_qk(args: &QkArgs, registry: &Registry) -> Result<String> {
+    let opened = args.model.processed(!args.raw, registry)?;
     let d_vocab = opened.model.config().d_vocab;
     let labels = match opened.sorted_list() {
         Ok(task) => task.token_labels(),

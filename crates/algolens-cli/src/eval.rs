@@ -4,6 +4,7 @@ use crate::{backend_flags::BackendFlags, data::DataArgs, load::ModelArgs, output
 use algolens::{
     Result,
     interpret::{Evaluation, Subject, evaluate},
+    task::Registry,
 };
 
 /// Evaluate a model on random lists: loss, probabilities on the right token, accuracy
@@ -26,8 +27,8 @@ pub struct Args {
 }
 
 /// Evaluates the model, and shows the figures and a first list's attention.
-pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
-    let opened = args.model.processed(args.processed)?;
+pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
+    let opened = args.model.processed(args.processed, registry)?;
     let engine = args.backend.engine(opened.model.config())?;
     let lists = args.data.lists(&opened.sorted_list()?)?;
     let subject = Subject { model: &opened.model, engine: &*engine };

@@ -4,7 +4,7 @@ use crate::{load::ModelArgs, output};
 use algolens::{
     Result,
     model::checkpoint::{Loaded, Note, Source},
-    task::TaskSpec,
+    task::{Registry, TaskSpec},
 };
 use serde::Serialize;
 
@@ -38,7 +38,7 @@ struct Tensor<'a> {
 }
 
 /// Shows the config, the tensors, and what was inferred.
-pub fn run(args: &Args) -> Result<String> {
+pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let Loaded { checkpoint, notes, passed_over } = args.model.open()?;
     let config = checkpoint.model.config();
     let norm = |array: ndarray::ArrayViewD<f32>| array.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
@@ -66,7 +66,10 @@ pub fn run(args: &Args) -> Result<String> {
         let source = notes.iter().find(|note| note.what == key || (note.what == "act_fn" && key == "mlp"));
         text += &format!("  {key:<26} {}{}\n", plain(value), source.map_or("", said_by));
     }
-    let fitting = || Some(format!("{} (assumed: the sizes fit)", spec(&fitting(&checkpoint.model)?)));
+    let fitting = || {
+        let fitting = registry.fitting(checkpoint.model.config())?;
+        Some(format!("{} (assumed: the sizes fit)", spec(&fitting)))
+    };
     let task = checkpoint.task.as_ref().map(spec).or_else(fitting);
     text += &format!("  {:<26} {}\n\n", "task", task.as_deref().unwrap_or("none that we know"));
     let rows = tensors.iter().map(|t| vec![t.name.to_owned(), format!("{:?}", t.shape), format!("{:.4}", t.norm)]);
@@ -76,11 +79,6 @@ pub fn run(args: &Args) -> Result<String> {
         text += &format!("passed over (no weights): {}\n", passed_over.join(", "));
     }
     Ok(text)
-}
-
-fn fitting(model: &algolens::model::Model) -> Option<TaskSpec> {
-    let config = model.config();
-    algolens::task::Registry::default().fitting(config)
 }
 
 fn spec(spec: &TaskSpec) -> String {

@@ -7,7 +7,7 @@ use algolens::{
         checkpoint::{Checkpoint, Hints, Loaded},
         processing::{Processed, Step},
     },
-    task::{SortedList, TaskSpec},
+    task::{Registry, SortedList, TaskSpec},
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::de::DeserializeOwned;
@@ -59,8 +59,8 @@ impl ModelArgs {
     }
 
     /// The model, its weights processed if that is asked for.
-    pub fn processed(&self, processed: bool) -> Result<Opened> {
-        Ok(Opened::read(&self.path, &self.hints.hints())?.processed(processed))
+    pub fn processed(&self, processed: bool, registry: &Registry) -> Result<Opened> {
+        Ok(Opened::read(&self.path, &self.hints.hints(), registry)?.processed(processed))
     }
 }
 
@@ -81,7 +81,7 @@ impl HintArgs {
 pub struct Opened {
     /// The model.
     pub model: Model,
-    /// The task the file states.
+    /// The task that the file states, or the one of the program's whose sizes the model has.
     pub task: Option<TaskSpec>,
     /// The processing steps that were applied.
     pub processing: Vec<Step>,
@@ -89,9 +89,10 @@ pub struct Opened {
 
 impl Opened {
     /// The model of a file, its weights as they are.
-    pub fn read(path: &Path, hints: &Hints) -> Result<Self> {
-        let Loaded { checkpoint, .. } = Checkpoint::open(path, hints)?;
-        Ok(Self { model: checkpoint.model, task: checkpoint.task, processing: Vec::new() })
+    pub fn read(path: &Path, hints: &Hints, registry: &Registry) -> Result<Self> {
+        let Loaded { checkpoint: Checkpoint { model, task }, .. } = Checkpoint::open(path, hints)?;
+        let task = task.or_else(|| registry.fitting(model.config()));
+        Ok(Self { model, task, processing: Vec::new() })
     }
 
     /// The model, its weights processed if that is asked for.
@@ -103,13 +104,15 @@ impl Opened {
         Self { model, processing: applied, ..self }
     }
 
-    /// The sorting task of the model: the one its file states, or the one its sizes fit.
+    /// The sorting task of the model.
+    ///
+    /// # Errors
+    /// A model of another task, or of none that is known.
     pub fn sorted_list(&self) -> Result<SortedList> {
-        let config = self.model.config();
-        let fitting = || algolens::task::Registry::default().fitting(config);
-        match self.task.clone().or_else(fitting) {
+        match self.task {
             Some(TaskSpec::SortedList { list_len, max_value }) => SortedList::new(list_len, max_value),
             _ => {
+                let config = self.model.config();
                 let found =
                     format!("n_ctx {}, d_vocab {}, d_vocab_out {}", config.n_ctx, config.d_vocab, config.d_vocab_out);
                 Err(Error::invalid("the model's task", "sorting lists (n_ctx odd, d_vocab = d_vocab_out)", found))

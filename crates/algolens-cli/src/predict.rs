@@ -4,7 +4,7 @@ use crate::{backend_flags::BackendFlags, lists, load::ModelArgs, output};
 use algolens::{
     Result,
     interpret::{Prediction, Subject, greedy, predict},
-    task::{Task, Token},
+    task::{Registry, Task, Token},
 };
 use serde::Serialize;
 
@@ -46,8 +46,8 @@ struct Answer {
 }
 
 /// Predicts, and shows the predictions list by list and how many lists are right.
-pub fn run(args: &Args) -> Result<String> {
-    let opened = args.model.processed(args.processed)?;
+pub fn run(args: &Args, registry: &Registry) -> Result<String> {
+    let opened = args.model.processed(args.processed, registry)?;
     let engine = args.backend.engine(opened.model.config())?;
     let task = opened.sorted_list()?;
     let data = lists::read(&args.lists, &task)?;

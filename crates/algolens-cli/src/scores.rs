@@ -5,7 +5,7 @@ use algolens::{
     Error, Result,
     engine::Plain,
     interpret::{Head, KEY_TERMS, QUERY_TERMS, ScoreTerms, Subject, score_terms},
-    task::Task,
+    task::{Registry, Task},
 };
 use ndarray::s;
 use serde::Serialize;
@@ -45,8 +45,8 @@ struct Terms<'a> {
 }
 
 /// Splits the scores, and shows them: a row a key, a column a term.
-pub fn run(args: &Args) -> Result<String> {
-    let opened = args.model.processed(!args.raw)?;
+pub fn run(args: &Args, registry: &Registry) -> Result<String> {
+    let opened = args.model.processed(!args.raw, registry)?;
     let task = opened.sorted_list()?;
     args.head.check(opened.model.config())?;
     if args.head.layer != 0 {

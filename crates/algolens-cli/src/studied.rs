@@ -17,7 +17,7 @@ use algolens::{
         checkpoint::{Hints, check_task},
     },
     prove::Classes,
-    task::{SortedList, Task, TaskSpec},
+    task::{Registry, SortedList, Task, TaskSpec},
 };
 use algolens_report::{Proof, Report, Training};
 use std::{
@@ -72,13 +72,13 @@ impl StudyFlags {
 
     /// The options of the study. Reads what the flags name, before the work: all that can be refused of a study of a model
     /// of this shape.
-    pub fn options(&self, task: &SortedList, engine: &dyn Engine) -> Result<StudyOptions> {
+    pub fn options(&self, task: &SortedList, engine: &dyn Engine, registry: &Registry) -> Result<StudyOptions> {
         data::check(task, self.study_size)?;
         Ok(StudyOptions {
             size: self.study_size,
             seed: self.study_seed,
             lists: self.read_lists(task)?,
-            others: self.read_others(task, engine)?,
+            others: self.read_others(task, engine, registry)?,
         })
     }
 
@@ -125,9 +125,9 @@ impl StudyFlags {
         Ok(data.tokens().outer_iter().map(|tokens| tokens.iter().take(task.list_len()).copied().collect()).collect())
     }
 
-    fn read_others(&self, task: &SortedList, engine: &dyn Engine) -> Result<Vec<Model>> {
+    fn read_others(&self, task: &SortedList, engine: &dyn Engine, registry: &Registry) -> Result<Vec<Model>> {
         let open = |path: &PathBuf| {
-            let opened = Opened::read(path, &Hints::default())?.processed(!self.raw);
+            let opened = Opened::read(path, &Hints::default(), registry)?.processed(!self.raw);
             let fits = check_task(&task.spec(), opened.model.config());
             // The engine is the first model's: it says whether it runs this one too.
             let no_lists = ndarray::Array2::zeros((0, task.n_ctx()));

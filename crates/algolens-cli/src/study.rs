@@ -16,7 +16,7 @@ use algolens::{
     files::write_all_whole,
     interpret::{StudyResults, Unit, Verdict},
     model::checkpoint::Hints,
-    task::{SortedList, TaskSpec, labels_of},
+    task::{Registry, SortedList, TaskSpec, labels_of},
 };
 use algolens_report::Proof;
 use ndarray::{ArrayView3, Axis, Ix4};
@@ -59,13 +59,13 @@ pub struct Args {
 }
 
 /// Trains if there is no model, studies, writes, and prints a summary.
-pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
+pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
     let (path, opened, engine, options, proof, trained) = match &args.model {
         Some(model) => {
             args.recipe.check_for_hints_only()?;
-            let opened = Opened::read(model, &args.recipe.hints())?;
+            let opened = Opened::read(model, &args.recipe.hints(), registry)?;
             let engine = args.backend.engine(opened.model.config())?;
-            let options = args.study.options(&opened.sorted_list()?, &*engine)?;
+            let options = args.study.options(&opened.sorted_list()?, &*engine, registry)?;
             let proof = args.study.proof(&opened)?;
             make_folder(&args.out)?;
             (model.clone(), opened, engine, options, proof, String::new())
@@ -76,11 +76,11 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
             let TaskSpec::SortedList { list_len, max_value } = recipe.task else {
                 return Err(Error::invalid("task", "sorting lists", format!("{:?}", recipe.task)));
             };
-            let options = args.study.options(&SortedList::new(list_len, max_value)?, &*engine)?;
+            let options = args.study.options(&SortedList::new(list_len, max_value)?, &*engine, registry)?;
             make_folder(&args.out)?;
             let model = args.out.join("model.safetensors");
             let trained = train::run_into(&model, args.resume, recipe, &*engine, terminal)?;
-            (model.clone(), Opened::read(&model, &Hints::default())?, engine, options, None, trained)
+            (model.clone(), Opened::read(&model, &Hints::default(), registry)?, engine, options, None, trained)
         }
     };
     let proof = match args.certify {

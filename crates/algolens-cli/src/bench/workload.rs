@@ -4,13 +4,12 @@ use crate::{data, load::Opened};
 use algolens::{
     Error, Result,
     engine::Batch,
-    model::{Config, Model, checkpoint::Hints},
+    model::{Config, Model},
     random::{self, Twister},
     task::{Dataset, Task, Token},
     train::Recipe,
 };
 use ndarray::{Array2, s};
-use std::path::Path;
 
 /// The number of lists in the larger forward pass.
 pub const MANY: usize = 20_480;
@@ -32,26 +31,19 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// The work on a model in a file, or on the post's untrained: batches of so many lists, judged at the positions that
-    /// `predicted` names.
+    /// The work on a model, or on the post's untrained: batches of so many lists, judged at the positions that `predicted`
+    /// names.
     ///
     /// # Errors
-    /// A file that cannot be read, hints without a file, batches that are empty or too large, unknown positions.
-    pub fn new(path: Option<&Path>, hints: &Hints, batch: usize, predicted: Option<&str>) -> Result<Self> {
+    /// Batches that are empty or too large, unknown positions.
+    pub fn new(opened: Option<Opened>, batch: usize, predicted: Option<&str>) -> Result<Self> {
         let recipe = Recipe { seed: SEED, ..Recipe::default() };
-        let (model, task) = match path {
-            Some(path) => {
-                let Opened { model, task, .. } = Opened::read(path, hints)?;
-                (model, task)
-            }
-            None if *hints != Hints::default() => {
-                return Err(Error::invalid("flags", "MODEL beside what a PyTorch file does not say", "none"));
-            }
+        let (model, task) = match opened {
+            Some(Opened { model, task, .. }) => (model, task),
             None => (Model::init(recipe.config()?, SEED)?, Some(recipe.task.clone())),
         };
         let config = model.config();
-        let fitting = || algolens::task::Registry::default().fitting(config);
-        let task = task.or_else(fitting).map(|spec| spec.build()).transpose()?;
+        let task = task.map(|spec| spec.build()).transpose()?;
         let lists = MANY.max(batch.saturating_mul(BATCHES));
         if batch == 0 {
             return Err(Error::invalid("--batch", "1 or more", 0));

@@ -2,6 +2,7 @@
 
 mod backend;
 mod bad_input;
+mod program;
 mod proofs;
 mod train;
 mod verbs;

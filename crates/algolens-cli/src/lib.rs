@@ -1,0 +1,33 @@
+//! The algolens command line as a library: another program is the same command line with tasks of its own.
+
+mod ablate;
+mod attack;
+mod attention;
+mod attribute;
+mod backend_flags;
+mod bench;
+mod cache;
+mod certify;
+mod check;
+mod circuits;
+mod command;
+mod completions;
+mod data;
+mod dataset;
+mod eval;
+mod inspect;
+mod lists;
+mod load;
+mod output;
+mod pattern;
+mod predict;
+mod proof;
+mod recipe_flags;
+mod report;
+mod scores;
+mod studied;
+mod study;
+mod terminal;
+mod train;
+
+pub use command::run;
