@@ -3,7 +3,8 @@
 use crate::{backend_flags::BackendFlags, data::DataArgs, load::ModelArgs, output, pattern, terminal::Terminal};
 use algolens::{
     Result,
-    interpret::{Evaluation, Subject, evaluate},
+    evaluation::{Evaluation, evaluate},
+    interpret::Subject,
     task::Registry,
 };
 
@@ -32,7 +33,7 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     let engine = args.backend.engine(opened.model.config())?;
     let lists = args.data.lists(&opened.sorted_list()?)?;
     let subject = Subject { model: &opened.model, engine: &*engine };
-    let evaluation = evaluate(subject, &lists)?;
+    let evaluation = evaluate(subject.engine, subject.model, &lists)?;
     if args.json {
         return output::json(&evaluation);
     }

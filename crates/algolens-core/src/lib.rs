@@ -9,8 +9,10 @@
 
 pub mod engine;
 mod error;
+pub mod evaluation;
 #[cfg(feature = "files")]
 pub mod files;
+mod hooked_transformer;
 pub mod model;
 pub mod observer;
 pub mod parallel;
@@ -20,4 +22,5 @@ pub mod task;
 pub mod train;
 
 pub use error::{Error, Result};
+pub use hooked_transformer::HookedTransformer;
 pub use scalar::Scalar;

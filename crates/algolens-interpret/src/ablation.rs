@@ -1,8 +1,7 @@
 //! Ablation of a part of the model: its activation replaced by its mean, by zero, or resampled from other data.
 
 use super::{
-    Head, Subject, evaluate,
-    evaluation::{Evaluation, Tally},
+    Head, Subject,
     prediction::{Prediction, predictions},
 };
 use algolens_core::{
@@ -12,6 +11,7 @@ use algolens_core::{
         hooks::{BlockPoint, Filter, HookPoint, Hooks},
         loss,
     },
+    evaluation::{Evaluation, Tally, evaluate},
     task::{Dataset, Token},
 };
 use ndarray::{Array3, ArrayView2, ArrayViewMutD, Axis, Ix3, Ix4, s};
@@ -97,7 +97,7 @@ pub fn ablate(
     for lists in [Some(data), Some(other), chosen].into_iter().flatten() {
         check_batch(subject.model, lists.into())?;
     }
-    let before = evaluate(subject, data)?;
+    let before = evaluate(subject.engine, subject.model, data)?;
     ablate_from(subject, before.loss, ablation, data, other, chosen)
 }
 

@@ -5,11 +5,11 @@ use algolens_check::certificate::{Certificate, ClassStatus, Counterexample, Iden
 use algolens_core::{
     Error, Result,
     engine::{Engine, Plain, loss::argmax},
+    evaluation::{Evaluation, evaluate},
     model::{Model, processing::Step},
     random,
     task::{Dataset, SortedList, Task, Token},
 };
-use algolens_interpret::{Evaluation, Subject, evaluate};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::ZlibEncoder};
 use std::io::Write;
@@ -110,7 +110,7 @@ fn confirm(model: &Model, task: &SortedList, found: &[Option<Counterexample>]) -
 fn sample(model: &Model, task: &SortedList, lists: usize) -> Result<Evaluation> {
     let data = Dataset::generate(task, lists.max(1), &mut random::stream(0, "certify/sample"));
     let engine = algolens_core::engine::Backend::best(model.config()).engine(algolens_core::engine::Vectors::best());
-    evaluate(Subject { model, engine: &*engine }, &data)
+    evaluate(&*engine, model, &data)
 }
 
 /// Evidence deflated (zlib), in base 64.

@@ -2,10 +2,10 @@
 
 use super::{ablations::AblationTable, lists::ShownList};
 use crate::{
-    AttentionStatistics, CopyHeads, Evaluation, Finding, GapPoint, Prediction, SmallestPoint, TripleAttribution,
-    TripleStatistics,
+    AttentionStatistics, CopyHeads, Finding, GapPoint, Prediction, SmallestPoint, TripleAttribution, TripleStatistics,
 };
 use algolens_core::{
+    evaluation::Evaluation,
     model::{Config, processing::Step},
     task::TaskSpec,
 };

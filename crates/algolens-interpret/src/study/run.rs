@@ -7,11 +7,12 @@ use super::{
     results::{SCHEMA, StudyResults},
 };
 use crate::{
-    CopyHeads, Evidence, EvidenceOptions, POST_TRIPLES, Subject, Triple, TripleAttribution, evaluate, findings,
-    gap_points, greedy, triple_attribution,
+    CopyHeads, Evidence, EvidenceOptions, POST_TRIPLES, Subject, Triple, TripleAttribution, findings, gap_points,
+    greedy, triple_attribution,
 };
 use algolens_core::{
     Error, Result,
+    evaluation::evaluate,
     model::{
         AttentionDir, Model,
         checkpoint::check_task,
@@ -81,7 +82,7 @@ pub fn study(
     let StudyOptions { size, seed, lists: yours, others } = options;
     let data = task.dataset(*size, *seed);
     next()?;
-    let evaluation = evaluate(subject, &data)?;
+    let evaluation = evaluate(subject.engine, subject.model, &data)?;
     let greedy_list_accuracy = greedy_list_accuracy(subject, task, &data)?;
     next()?;
     let other = task.dataset(*size, seed.wrapping_add(1));
@@ -92,7 +93,7 @@ pub fn study(
     let evidence_of_model = |model: &Model| -> Result<Evidence> {
         check_task(&task.spec(), model.config())?;
         let subject = Subject { model, engine: subject.engine };
-        let costs = mean_ablations(subject, evaluate(subject, &data)?.loss, &data)?;
+        let costs = mean_ablations(subject, evaluate(subject.engine, subject.model, &data)?.loss, &data)?;
         Evidence::gather(subject, task, &data, costs, amounts)
     };
     next()?;

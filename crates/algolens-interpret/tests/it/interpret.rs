@@ -2,12 +2,13 @@
 
 use algolens_core::{
     engine::{Engine, Plain, hooks::Filter},
+    evaluation::evaluate,
     model::{AttentionDir, Config, Model, Normalization, Positions},
     task::{SortedList, Task},
 };
 use algolens_interpret::{
     Ablation, Head, Method, Part, Subject, ablate, attention_rows, attention_statistics, attribution, circuits,
-    copy_heads, direct_path, evaluate, greedy, predict, prediction_sites, score_terms, source_attribution,
+    copy_heads, direct_path, greedy, predict, prediction_sites, score_terms, source_attribution,
 };
 use algolens_testing::{any_kind, random_model, sizes, with_cases};
 use ndarray::{Array3, Axis, Ix3, Ix4, s};
@@ -147,11 +148,11 @@ fn zeroing_a_head_is_zeroing_its_w_o() {
     let mut without = model.clone();
     without.params.tensor_mut("blocks.0.attn.W_O").unwrap().index_axis_mut(Axis(0), 1).fill(0.0);
     let (data, engine) = (task.dataset(50, 3), ENGINE());
-    let expected = evaluate(Subject { model: &without, engine: &engine }, &data).unwrap();
+    let expected = evaluate(&engine, &without, &data).unwrap();
     let subject = Subject { model: &model, engine: &engine };
     let found = ablate(subject, &ablation(&heads()[1..], Method::Zero), &data, &data, Some(&data)).unwrap();
     assert!((found.evaluation.loss - expected.loss).abs() < 1e-6);
-    let before = evaluate(subject, &data).unwrap();
+    let before = evaluate(subject.engine, subject.model, &data).unwrap();
     assert!((found.loss_increase - (expected.loss - before.loss)).abs() < 1e-6);
     let zeroed = predict(Subject { model: &without, engine: &engine }, &data).unwrap();
     let answers =
@@ -166,7 +167,7 @@ fn zeroing_positions_is_zeroing_w_pos_and_zeroing_the_direct_path_leaves_attenti
     let subject = Subject { model: &model, engine: &engine };
     let mut without = model.clone();
     without.params.tensor_mut("pos_embed.W_pos").unwrap().fill(0.0);
-    let expected = evaluate(Subject { model: &without, engine: &engine }, &data).unwrap();
+    let expected = evaluate(&engine, &without, &data).unwrap();
     let found = ablate(subject, &ablation(&[Part::PosEmbed], Method::Zero), &data, &data, None).unwrap();
     assert!((found.evaluation.loss - expected.loss).abs() < 1e-6);
     // Without norms, logits lose exactly W_E W_U of the token at the position.

@@ -1,9 +1,9 @@
 //! Loss, probabilities and accuracy of a model on a dataset.
 
-use super::Subject;
-use algolens_core::{
+use crate::{
     Error, Result,
-    engine::{Batch, Outcome, check_batch},
+    engine::{Batch, Engine, Outcome, check_batch},
+    model::Model,
     task::Dataset,
 };
 use serde::{Deserialize, Serialize};
@@ -31,22 +31,22 @@ pub struct Evaluation {
 ///
 /// # Errors
 /// An empty dataset, or one that does not fit the model.
-pub fn evaluate(subject: Subject, data: &Dataset) -> Result<Evaluation> {
+pub fn evaluate(engine: &dyn Engine, model: &Model, data: &Dataset) -> Result<Evaluation> {
     /// Lists whose outcomes are in memory at once.
     const PIECE: usize = 1 << 16;
     let batch = Batch::from(data);
-    check_batch(subject.model, batch)?;
+    check_batch(model, batch)?;
     let mut tally = Tally::default();
     for from in (0..data.len()).step_by(PIECE) {
         let piece = batch.slice(from, (from + PIECE).min(data.len()));
-        tally.add(&subject.engine.outcomes(subject.model, piece)?, data.positions().len());
+        tally.add(&engine.outcomes(model, piece)?, data.positions().len());
     }
     tally.evaluation()
 }
 
 /// Running totals of outcomes, from which an evaluation is made.
 #[derive(Default)]
-pub(super) struct Tally {
+pub struct Tally {
     /// Log-probabilities on the targets, prediction by prediction.
     log_probs: Vec<f64>,
     correct: usize,
