@@ -12,6 +12,7 @@ mod error;
 pub mod evaluation;
 #[cfg(feature = "files")]
 pub mod files;
+mod header;
 mod hooked_transformer;
 pub mod model;
 pub mod observer;

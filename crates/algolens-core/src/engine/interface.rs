@@ -3,6 +3,7 @@
 use super::{
     batch::Batch,
     check::{check_batch, sequences_at_a_time},
+    gradients::{Gradients, Seed},
     hooks::{Cache, Filter, Hooks},
     loss::{self, Outcome, Score},
     plain::passes,
@@ -12,19 +13,7 @@ use crate::{
     model::{Model, Params},
     task::Token,
 };
-use ndarray::{Array3, ArrayView2, ArrayView3};
-
-/// The gradients of a number with respect to the weights and to activations.
-#[derive(Clone, Debug)]
-pub struct Gradients<T> {
-    /// With respect to every weight.
-    pub params: Params<T>,
-    /// With respect to the activations that were asked for, by hook name.
-    pub activations: Cache<T>,
-}
-
-/// df/dlogits `[batch, pos, d_vocab_out]` of a number f, given the logits: what a backward pass starts from.
-pub type Seed<'a, T> = &'a mut dyn FnMut(ArrayView3<'_, T>) -> Result<Array3<T>>;
+use ndarray::{Array3, ArrayView2};
 
 /// Something that runs models. Results never depend on the number of threads.
 pub trait Engine<T: Scalar = f32>: Send + Sync {

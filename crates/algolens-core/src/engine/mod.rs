@@ -9,6 +9,7 @@ mod backend;
 mod batch;
 mod check;
 mod circuit;
+mod gradients;
 mod groups;
 pub mod hooks;
 mod interface;
@@ -29,7 +30,8 @@ pub use check::{check_batch, check_gradients, check_run, check_tokens, sequences
 pub use circuit::Circuit;
 #[doc(hidden)]
 pub use fearless_simd;
-pub use interface::{Engine, Gradients, Seed};
+pub use gradients::{Gradients, Seed};
+pub use interface::Engine;
 pub use level::Vectors;
 pub use loss::{Outcome, Score};
 pub use plain::Plain;

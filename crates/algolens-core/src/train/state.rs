@@ -5,7 +5,7 @@
 
 use super::{Adam, EpochRecord, Recipe, Run, history};
 use crate::{
-    Error, Result,
+    Error, Result, header,
     model::{Layout, Model, Params},
 };
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
@@ -58,10 +58,10 @@ impl Run {
     /// # Errors
     /// One line that says what is wrong with bytes that no run wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| unreadable(&error))?;
-        let header = metadata.metadata().as_ref().and_then(|entries| entries.get(KEY));
+        let header = header::find(bytes, KEY).map_err(|error| unreadable(&error))?;
         let header = header.ok_or_else(|| unreadable(&"it has no metadata of a training run"))?;
-        let Header { recipe, history, .. } = read_header(header)?;
+        let Header { recipe, history, .. } =
+            header::read(&header, FORMAT, "training state", |error| unreadable(&error))?;
         let config = recipe.config()?;
         history::check(&recipe, &history)?;
         let file = SafeTensors::deserialize(bytes).map_err(|error| unreadable(&error))?;
@@ -85,19 +85,6 @@ impl Run {
 
 fn unreadable(why: &dyn std::fmt::Display) -> Error {
     Error::invalid("training state", "the whole of what a training run wrote", why)
-}
-
-/// The header, after a look at the format alone: another format may have other keys.
-fn read_header(json: &str) -> Result<Header> {
-    #[derive(Deserialize)]
-    struct Format {
-        format: u32,
-    }
-    let Format { format } = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
-    if format != FORMAT {
-        return Err(Error::invalid("training state", format!("format {FORMAT}"), format!("format {format}")));
-    }
-    serde_json::from_str(json).map_err(|error| unreadable(&error))
 }
 
 /// The numbers of a vector that must be there.

@@ -189,3 +189,49 @@ fn hostile_archives_and_pickles_are_refused() {
     refusal(b"PK\x03\x04 and no more", &Hints::default());
     refusal(b"", &Hints::default());
 }
+
+/// The tensors of a model under a prefix.
+fn prefixed(prefix: &str, model: &Model) -> Tensors {
+    tensors(model)
+        .into_iter()
+        .map(|(name, dtype, shape, bytes)| (format!("{prefix}{name}"), dtype, shape, bytes))
+        .collect()
+}
+
+fn other(model: &Model) -> Model {
+    let mut other = model.clone();
+    other.params.values_mut().iter_mut().for_each(|weight| *weight += 1.0);
+    other
+}
+
+#[test]
+fn weights_at_the_top_level_go_before_a_nested_copy_which_is_listed() {
+    let model = small(Normalization::LN);
+    let mut all = tensors(&model);
+    all.push(mask(5, |query, key| key <= query));
+    all.extend(prefixed("ema.", &other(&model)));
+    let loaded = read(&file(&all)).unwrap();
+    assert_eq!(loaded.checkpoint.model, model);
+    let names: Vec<String> = prefixed("ema.", &model).into_iter().map(|(name, ..)| name).collect();
+    assert!(names.iter().all(|name| loaded.passed_over.contains(name)), "{:?}", loaded.passed_over);
+    assert!(loaded.passed_over.contains(&"blocks.0.attn.mask".to_owned()));
+}
+
+#[test]
+fn what_stands_outside_a_nested_state_dict_is_listed() {
+    let model = small(Normalization::LN);
+    let mut all = prefixed("state_dict.", &model);
+    let (name, dtype, shape, cells) = mask(5, |query, key| key <= query);
+    all.push((format!("state_dict.{name}"), dtype, shape, cells));
+    all.push(("loss".into(), Dtype::F32, vec![1], 1.0_f32.to_le_bytes().to_vec()));
+    let loaded = read(&file(&all)).unwrap();
+    assert_eq!(loaded.checkpoint.model, model);
+    assert_eq!(loaded.passed_over, ["loss", "blocks.0.attn.mask"]);
+}
+
+#[test]
+fn of_two_nested_copies_none_is_chosen() {
+    let model = small(Normalization::LN);
+    let all = [prefixed("model.", &model), prefixed("ema.", &other(&model))].concat();
+    assert!(refusal(&file(&all), &Hints::default()).starts_with("embed.W_E: expected a tensor of that name"));
+}

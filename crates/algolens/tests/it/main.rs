@@ -1,5 +1,6 @@
-//! The whole library against numbers that others computed.
+//! The whole library: against numbers that others computed, and its layout.
 
+mod circles;
 mod family;
 mod own_model;
 mod reference;

@@ -11,8 +11,8 @@ use crate::{
     Error, Result, Scalar,
     engine::{
         check::check_run,
+        gradients::{Gradients, Seed},
         hooks::{Cache, Filter, Hooks},
-        interface::{Gradients, Seed},
     },
     model::{Model, Params},
     task::Token,

@@ -15,7 +15,7 @@ mod torch;
 pub use infer::{Hints, Note, Source};
 
 use super::{Config, Model};
-use crate::{Error, Result, task::TaskSpec};
+use crate::{Error, Result, header, task::TaskSpec};
 use serde::{Deserialize, Serialize};
 use state_dict::StateDict;
 
@@ -35,7 +35,8 @@ pub struct Loaded {
     pub checkpoint: Checkpoint,
     /// Where each part of the config that the file does not state came from; empty for our own files.
     pub notes: Vec<Note>,
-    /// Tensors that are no weights (buffers such as `IGNORE`), passed over.
+    /// The names of tensors that were passed over: buffers that are no weights (such as `IGNORE`), and what stands outside
+    /// the state dict that was read (another copy of the weights, say).
     pub passed_over: Vec<String>,
 }
 
@@ -49,22 +50,6 @@ struct Header {
 }
 
 const FORMAT: u32 = 1;
-
-impl Header {
-    /// The header, after a look at the format alone: another format may have other keys.
-    fn read(json: &str) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: u32,
-        }
-        let broken = |error: serde_json::Error| Error::checkpoint(format_args!("its config: {error}"));
-        let Format { format } = serde_json::from_str(json).map_err(broken)?;
-        if format != FORMAT {
-            return Err(Error::invalid("checkpoint format", FORMAT.to_string(), format));
-        }
-        serde_json::from_str(json).map_err(broken)
-    }
-}
 
 impl Checkpoint {
     /// The checkpoint as safetensors: a function of the weights, the config and the task alone.
@@ -93,12 +78,13 @@ impl Checkpoint {
         };
         match header {
             Some(header) => Self::from_own_file(&state_dict, &header, hints),
-            None => Self::from_state_dict(&state_dict.without_prefix(), hints),
+            None => Self::from_state_dict(state_dict, hints),
         }
     }
 
     fn from_own_file(state_dict: &StateDict, header: &str, hints: &Hints) -> Result<Loaded> {
-        let Header { format: _, config, task } = Header::read(header)?;
+        let broken = |error| Error::checkpoint(format_args!("its config: {error}"));
+        let Header { format: _, config, task } = header::read(header, FORMAT, "checkpoint", broken)?;
         config.validate()?;
         hints.check_against(&config)?;
         if let Some(task) = &task {
@@ -108,10 +94,12 @@ impl Checkpoint {
         Ok(Loaded { checkpoint: Self { model, task }, notes: Vec::new(), passed_over: state_dict.buffers() })
     }
 
-    fn from_state_dict(state_dict: &StateDict, hints: &Hints) -> Result<Loaded> {
-        let (config, notes) = infer::config(state_dict, hints)?;
+    fn from_state_dict(state_dict: StateDict, hints: &Hints) -> Result<Loaded> {
+        let (state_dict, mut passed_over) = state_dict.choose_prefix();
+        let (config, notes) = infer::config(&state_dict, hints)?;
         let model = state_dict.fill(config)?;
-        Ok(Loaded { checkpoint: Self { model, task: None }, notes, passed_over: state_dict.buffers() })
+        passed_over.extend(state_dict.buffers());
+        Ok(Loaded { checkpoint: Self { model, task: None }, notes, passed_over })
     }
 }
 

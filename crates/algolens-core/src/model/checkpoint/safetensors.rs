@@ -1,7 +1,7 @@
 //! Safetensors, written and read.
 
 use super::state_dict::{StateDict, Tensor, Values};
-use crate::{Error, Result, model::Params};
+use crate::{Error, Result, header, model::Params};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::HashMap;
 
@@ -51,8 +51,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(StateDict, Option<String>)> {
         }
         Some(_) => {}
     }
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-    let header = metadata.metadata().as_ref().and_then(|entries| entries.get(KEY)).cloned();
+    let header = header::find(bytes, KEY).map_err(broken)?;
     let mut state_dict = StateDict::default();
     for (name, view) in SafeTensors::deserialize(bytes).map_err(broken)?.iter() {
         let values = match view.dtype() {

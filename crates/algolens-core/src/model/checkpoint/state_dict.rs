@@ -34,20 +34,29 @@ impl StateDict {
         self.tensors.insert(name, tensor);
     }
 
-    /// The same without the prefix that every weight's name has, where a state dict was saved inside another (as
-    /// `state_dict`, say).
-    pub fn without_prefix(self) -> Self {
+    /// The state dict that a file is about, and the names of the tensors that stand outside it: the weights at the top
+    /// level if there are some, whatever copies of them (`ema`, say) stand below; else the only ones that have a prefix
+    /// before their names, where a state dict was saved inside another (as `state_dict`, say).
+    pub fn choose_prefix(mut self) -> (Self, Vec<String>) {
         const FIRST: &str = "embed.W_E";
         let prefixed = |name: &str| name.strip_suffix(FIRST).filter(|prefix| prefix.ends_with('.')).map(str::to_owned);
-        let mut prefixes = self.names().filter_map(prefixed);
-        let (Some(prefix), None) = (prefixes.next(), prefixes.next()) else {
-            drop(prefixes);
-            return self;
-        };
-        drop(prefixes);
-        let tensors = self.tensors.into_iter();
-        let inner = tensors.filter_map(|(name, tensor)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor)));
-        Self { tensors: inner.collect() }
+        let nested: Vec<String> = self.names().filter_map(prefixed).collect();
+        if self.get(FIRST).is_some() {
+            let is_copy = |name: &str| nested.iter().any(|prefix| name.starts_with(prefix));
+            let outside: Vec<String> = self.names().filter(|name| is_copy(name)).map(str::to_owned).collect();
+            self.tensors.retain(|name, _| !is_copy(name));
+            return (self, outside);
+        }
+        let [prefix] = nested.as_slice() else { return (self, Vec::new()) };
+        let mut chosen = Self::default();
+        let mut outside = Vec::new();
+        for (name, tensor) in self.tensors {
+            match name.strip_prefix(prefix) {
+                Some(inner) => chosen.insert(inner.to_owned(), tensor),
+                None => outside.push(name),
+            }
+        }
+        (chosen, outside)
     }
 
     /// The tensor of this name.
