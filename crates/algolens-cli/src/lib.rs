@@ -29,5 +29,6 @@ mod studied;
 mod study;
 mod terminal;
 mod train;
+mod values;
 
 pub use command::run;

@@ -1,16 +1,15 @@
 //! A model from the command line: its file, what the file does not say, and whether its weights are processed.
 
+use crate::values::Value;
 use algolens::{
     Error, Result,
     model::{
-        Model,
+        ActFn, AttentionDir, Model, Normalization, Positions,
         checkpoint::{Checkpoint, Hints, Loaded},
         processing::{Processed, Step},
     },
     task::{Registry, SortedList, TaskSpec},
 };
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
 /// The arguments of a model: its file, and what the file does not say.
@@ -28,28 +27,20 @@ pub struct ModelArgs {
 #[command(next_help_heading = "What a PyTorch file does not say")]
 pub struct HintArgs {
     /// The norm, where the file has no norm weights
-    #[arg(long, value_name = "NORM", value_parser = choice::<algolens::model::Normalization>(&["LN", "LNPre", "none"]))]
-    normalization: Option<algolens::model::Normalization>,
+    #[arg(long, value_name = "NORM", value_parser = Normalization::parser())]
+    normalization: Option<Normalization>,
     /// The activation function of the MLPs
-    #[arg(long, value_name = "FN", value_parser = choice::<algolens::model::ActFn>(&["relu", "gelu", "gelu_new", "silu"]))]
-    act_fn: Option<algolens::model::ActFn>,
+    #[arg(long, value_name = "FN", value_parser = ActFn::parser())]
+    act_fn: Option<ActFn>,
     /// Who attends to whom, where the file has no mask
-    #[arg(long, value_name = "DIR", value_parser = choice::<algolens::model::AttentionDir>(&["causal", "bidirectional"]))]
-    attention: Option<algolens::model::AttentionDir>,
+    #[arg(long, value_name = "DIR", value_parser = AttentionDir::parser())]
+    attention: Option<AttentionDir>,
     /// Where positions enter [default: standard]
-    #[arg(long, value_name = "KIND", value_parser = choice::<algolens::model::Positions>(&["standard", "shortformer"]))]
-    positions: Option<algolens::model::Positions>,
+    #[arg(long, value_name = "KIND", value_parser = Positions::parser())]
+    positions: Option<Positions>,
     /// Added to the variance inside norms [default: 1e-5]
     #[arg(long, value_name = "X")]
     eps: Option<f64>,
-}
-
-/// A parser of the values that serde knows by these names.
-pub fn choice<V>(names: &'static [&'static str]) -> impl TypedValueParser<Value = V>
-where
-    V: DeserializeOwned + Clone + Send + Sync + 'static,
-{
-    PossibleValuesParser::new(names).try_map(|name| serde_json::from_value::<V>(name.into()))
 }
 
 impl ModelArgs {

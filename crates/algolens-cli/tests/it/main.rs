@@ -4,5 +4,6 @@ mod backend;
 mod bad_input;
 mod program;
 mod proofs;
+mod recipe_flags;
 mod train;
 mod verbs;

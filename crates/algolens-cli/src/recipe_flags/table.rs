@@ -1,0 +1,198 @@
+//! The table of the training flags: for each its help, the part of a recipe that it sets, and the hint that it may be.
+
+use crate::values::Value;
+use algolens::{
+    Error, Result,
+    model::{ActFn, Mlp, checkpoint::Hints},
+    task::TaskSpec,
+    train::Recipe,
+};
+use clap::{Arg, ArgMatches, builder::ValueParser};
+use serde_json::Value as Json;
+
+/// A training flag: sets a part of a recipe, and may be a hint about a model that is there already.
+pub struct Flag {
+    name: &'static str,
+    value_name: &'static str,
+    help: &'static str,
+    default: String,
+    parser: ValueParser,
+    set: Set<Recipe, Result<()>>,
+    hint: Option<Set<Hints, ()>>,
+}
+
+/// What sets a part to the value that a flag has among matches, if it has one there.
+type Set<Whole, Done> = Box<dyn Fn(&ArgMatches, &mut Whole) -> Done>;
+
+/// The training flags, by the headings of the help. A flag is set after those before it.
+pub fn flags() -> [(&'static str, Vec<Flag>); 4] {
+    [("Recipe", run()), ("Optimizer", optimizer()), ("Task", task()), ("Model", model())]
+}
+
+fn run() -> Vec<Flag> {
+    vec![
+        Flag::new("seed", "SEED", "Seed of data, initial weights and order", |recipe| &mut recipe.seed),
+        Flag::new("epochs", "N", "Passes over the training lists", |recipe| &mut recipe.epochs),
+        Flag::new("train-size", "N", "Lists to learn from", |recipe| &mut recipe.train_size),
+        Flag::new("validation-size", "N", "Lists that decide which epoch's weights are kept", |recipe| {
+            &mut recipe.validation_size
+        }),
+        Flag::new("batch-size", "N", "Lists a step", |recipe| &mut recipe.batch_size),
+        Flag::new("checkpoint-every", "N", "Save the weights every N steps, from before the first", |recipe| {
+            &mut recipe.checkpoint_every
+        })
+        .default("never"),
+    ]
+}
+
+fn optimizer() -> Vec<Flag> {
+    vec![
+        Flag::new("optimizer", "OPTIMIZER", "Adam with coupled L2 decay, or with decoupled decay", |recipe| {
+            &mut recipe.optimizer
+        }),
+        Flag::new("lr-start", "RATE", "Learning rate that the first epoch starts down from", |recipe| {
+            &mut recipe.lr_start
+        }),
+        Flag::new("lr-end", "RATE", "Learning rate of the last epoch", |recipe| &mut recipe.lr_end),
+        Flag::new("weight-decay", "X", "Weight decay", |recipe| &mut recipe.weight_decay),
+        Flag::new("beta1", "X", "Decay of the gradients' running mean", |recipe| &mut recipe.beta1),
+        Flag::new("beta2", "X", "Decay of the squared gradients' running mean", |recipe| &mut recipe.beta2),
+        Flag::new("adam-eps", "X", "Added to the root of the squared gradients' mean", |recipe| &mut recipe.adam_eps),
+    ]
+}
+
+fn task() -> Vec<Flag> {
+    fn another_task() -> Error {
+        Error::invalid("--list-len and --max-value", "the task sorted_list", "another")
+    }
+    vec![
+        Flag::of_some("list-len", "N", "Values in a list", |recipe| match &mut recipe.task {
+            TaskSpec::SortedList { list_len, .. } => Ok(list_len),
+            _ => Err(another_task()),
+        }),
+        Flag::of_some("max-value", "N", "Largest value; the smallest is 0", |recipe| match &mut recipe.task {
+            TaskSpec::SortedList { max_value, .. } => Ok(max_value),
+            _ => Err(another_task()),
+        }),
+    ]
+}
+
+fn model() -> Vec<Flag> {
+    const NONE_YET: Mlp = Mlp { d_mlp: 0, act_fn: ActFn::Relu };
+    vec![
+        Flag::new("n-layers", "N", "Blocks", |recipe| &mut recipe.model.n_layers),
+        Flag::new("n-heads", "N", "Attention heads a block", |recipe| &mut recipe.model.n_heads),
+        Flag::new("d-model", "N", "Width of the residual stream", |recipe| &mut recipe.model.d_model),
+        Flag::new("d-head", "N", "Width of a head", |recipe| &mut recipe.model.d_head),
+        Flag::new("d-mlp", "N", "Width of an MLP in each block", |recipe| {
+            &mut recipe.model.mlp.get_or_insert(NONE_YET).d_mlp
+        })
+        .default("no MLP"),
+        Flag::of_some("act-fn", "ACT_FN", "The MLP's activation function", |recipe| match &mut recipe.model.mlp {
+            Some(mlp) => Ok(&mut mlp.act_fn),
+            None => Err(Error::invalid("--act-fn", "an MLP (--d-mlp N)", "none")),
+        })
+        .default("relu")
+        .hint(|hints| &mut hints.act_fn),
+        Flag::new("normalization", "NORMALIZATION", "Layer norm with weights, without, or none", |recipe| {
+            &mut recipe.model.normalization_type
+        })
+        .hint(|hints| &mut hints.normalization_type),
+        Flag::new("attention", "ATTENTION", "Who attends to whom", |recipe| &mut recipe.model.attention_dir)
+            .hint(|hints| &mut hints.attention_dir),
+        Flag::new("positions", "POSITIONS", "Where positional embeddings enter", |recipe| {
+            &mut recipe.model.positional_embedding_type
+        })
+        .hint(|hints| &mut hints.positional_embedding_type),
+        Flag::new("eps", "X", "Added to the variance inside norms", |recipe| &mut recipe.model.eps)
+            .hint(|hints| &mut hints.eps),
+    ]
+}
+
+impl Flag {
+    /// A flag that sets a part which every recipe has; its default is the post's.
+    fn new<V: Value>(
+        name: &'static str,
+        value_name: &'static str,
+        help: &'static str,
+        part: impl Fn(&mut Recipe) -> &mut V + 'static,
+    ) -> Self {
+        Self::of_some(name, value_name, help, move |recipe| Ok(part(recipe)))
+    }
+
+    /// A flag that sets a part which some recipes have.
+    fn of_some<V: Value>(
+        name: &'static str,
+        value_name: &'static str,
+        help: &'static str,
+        part: impl Fn(&mut Recipe) -> Result<&mut V> + 'static,
+    ) -> Self {
+        let default = part(&mut Recipe::default()).map_or_else(|_| String::new(), |value| text(value));
+        let set = move |matches: &ArgMatches, recipe: &mut Recipe| {
+            if let Some(value) = matches.get_one::<V>(name) {
+                part(recipe)?.clone_from(value);
+            }
+            Ok(())
+        };
+        Self { name, value_name, help, default, parser: V::parser(), set: Box::new(set), hint: None }
+    }
+
+    /// The flag with another word for what holds without it.
+    fn default(self, default: &str) -> Self {
+        Self { default: default.into(), ..self }
+    }
+
+    /// The flag as one that is a hint too.
+    fn hint<V: Value>(self, part: impl Fn(&mut Hints) -> &mut Option<V> + 'static) -> Self {
+        let name = self.name;
+        let set = move |matches: &ArgMatches, hints: &mut Hints| *part(hints) = matches.get_one(name).cloned();
+        Self { hint: Some(Box::new(set)), ..self }
+    }
+
+    /// The flag as clap knows it; its name is its id.
+    pub fn arg(&self) -> Arg {
+        let help = format!("{} [default: {}]", self.help, self.default);
+        let arg = Arg::new(self.name).long(self.name).value_name(self.value_name);
+        arg.value_parser(self.parser.clone()).help(help)
+    }
+
+    /// The flag as a user types it.
+    pub fn typed(&self) -> String {
+        format!("--{}", self.name)
+    }
+
+    /// Whether the flag is among matches.
+    pub fn is_in(&self, matches: &ArgMatches) -> bool {
+        matches.contains_id(self.name)
+    }
+
+    /// Whether the flag says nothing of a model that is there already.
+    pub fn is_for_training_only(&self) -> bool {
+        self.hint.is_none()
+    }
+
+    /// Sets the flag's part of a recipe, if the flag is among matches.
+    ///
+    /// # Errors
+    /// A recipe that has no such part.
+    pub fn set(&self, matches: &ArgMatches, recipe: &mut Recipe) -> Result<()> {
+        (self.set)(matches, recipe)
+    }
+
+    /// Sets the flag's hint, if it is one.
+    pub fn set_hint(&self, matches: &ArgMatches, hints: &mut Hints) {
+        if let Some(set) = &self.hint {
+            set(matches, hints);
+        }
+    }
+}
+
+/// A value as a user types it.
+fn text(value: &impl Value) -> String {
+    match serde_json::to_value(value).unwrap_or_default() {
+        Json::String(name) => name,
+        // Small ones as 1e-5.
+        Json::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, |x| format!("{x:?}")),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,85 @@
+//! The values of flags: how their texts are parsed.
+
+use algolens::{
+    model::{ActFn, AttentionDir, Normalization, Positions},
+    train::Optimizer,
+};
+use clap::{
+    builder::{PossibleValuesParser, TypedValueParser, ValueParser},
+    value_parser,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The value of a flag.
+pub trait Value: Clone + Serialize + Send + Sync + 'static {
+    /// The parser of its text.
+    fn parser() -> ValueParser;
+}
+
+impl Value for u32 {
+    fn parser() -> ValueParser {
+        value_parser!(u32).into()
+    }
+}
+
+impl Value for u64 {
+    fn parser() -> ValueParser {
+        value_parser!(u64).into()
+    }
+}
+
+impl Value for usize {
+    fn parser() -> ValueParser {
+        value_parser!(usize).into()
+    }
+}
+
+impl Value for Option<usize> {
+    fn parser() -> ValueParser {
+        ValueParser::new(|text: &str| text.parse::<usize>().map(Some))
+    }
+}
+
+impl Value for f64 {
+    fn parser() -> ValueParser {
+        value_parser!(f64).into()
+    }
+}
+
+impl Value for Optimizer {
+    fn parser() -> ValueParser {
+        choice::<Self>(&["adam", "adamw"])
+    }
+}
+
+impl Value for ActFn {
+    fn parser() -> ValueParser {
+        choice::<Self>(&["relu", "gelu", "gelu_new", "silu"])
+    }
+}
+
+impl Value for Normalization {
+    fn parser() -> ValueParser {
+        choice::<Self>(&["LN", "LNPre", "none"])
+    }
+}
+
+impl Value for AttentionDir {
+    fn parser() -> ValueParser {
+        choice::<Self>(&["causal", "bidirectional"])
+    }
+}
+
+impl Value for Positions {
+    fn parser() -> ValueParser {
+        choice::<Self>(&["standard", "shortformer"])
+    }
+}
+
+/// A parser of the values that serde knows by these names.
+fn choice<V>(names: &'static [&'static str]) -> ValueParser
+where
+    V: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| serde_json::from_value::<V>(name.into())).into()
+}
