@@ -2,7 +2,7 @@
 
 use crate::{backend_flags::BackendFlags, data, data::DataArgs, lists, load::ModelArgs, output};
 use algolens::{
-    Result,
+    Error, Result,
     interpret::{Ablated, Ablation, Head, Method, Part, Subject, ablate},
     task::{Registry, Task},
 };
@@ -61,16 +61,19 @@ enum MethodArg {
 }
 
 impl Args {
-    fn ablation(&self) -> Ablation {
+    fn ablation(&self) -> Result<Ablation> {
         let mut parts: Vec<Part> = self.head.iter().copied().map(Part::Head).collect();
         parts.extend(self.direct_path.then_some(Part::DirectPath));
         parts.extend(self.pos_embed.then_some(Part::PosEmbed));
+        if parts.is_empty() {
+            return Err(Error::invalid("ablation", "a part (--head, --direct-path, --pos-embed)", "none"));
+        }
         let method = match self.method {
             MethodArg::Mean => Method::Mean,
             MethodArg::Zero => Method::Zero,
             MethodArg::Resample => Method::Resample,
         };
-        Ablation { parts, method, positions: self.at.clone(), frozen_scale: self.frozen_scale }
+        Ok(Ablation { parts, method, positions: self.at.clone(), frozen_scale: self.frozen_scale })
     }
 }
 
@@ -83,7 +86,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let data = args.data.lists(&task)?;
     let other = data::lists(&task, args.data.size, args.data.seed.wrapping_add(1))?;
     let subject = Subject { model: &opened.model, engine: &*engine };
-    let ablated = ablate(subject, &args.ablation(), &data, &other, chosen.as_ref())?;
+    let ablated = ablate(subject, &args.ablation()?, &data, &other, chosen.as_ref())?;
     if args.json { output::json(&ablated) } else { Ok(text(&ablated, &task.token_labels())) }
 }
 

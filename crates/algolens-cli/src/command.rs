@@ -2,7 +2,7 @@
 
 use crate::{
     ablate, attack, attention, attribute, bench, cache, certify, check, circuits, completions, dataset, eval, inspect,
-    output, predict, report, scores, study, terminal, terminal::Terminal, train,
+    output, predict, refusal, report, scores, study, terminal, terminal::Terminal, train,
 };
 use algolens::{Error, Result, task::Registry};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -74,7 +74,7 @@ pub fn run(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> Exi
         // The verb has said how to go on.
         Err(Error::Cancelled) => ExitCode::from(terminal::INTERRUPTED),
         Err(error) => {
-            terminal::warn(format_args!("algolens: {error}"));
+            terminal::warn(format_args!("algolens: {}", refusal::line(&error)));
             ExitCode::from(REFUSED)
         }
     }

@@ -23,6 +23,7 @@ mod pattern;
 mod predict;
 mod proof;
 mod recipe_flags;
+mod refusal;
 mod report;
 mod scores;
 mod studied;

@@ -30,13 +30,15 @@ pub enum Error {
         /// The nearest names there are, best first; may be empty.
         near: Vec<String>,
     },
-    /// A checkpoint does not determine something; the flag that says it.
-    #[error("{what} cannot be read off the checkpoint: say it with {flag}")]
+    /// A checkpoint does not determine a part of its config, and no hint does.
+    #[error("{what} cannot be read off the checkpoint: {key} may be {}", choices.join(", "))]
     NotDetermined {
-        /// The part of the config.
+        /// The part of the config, as the user knows it.
         what: &'static str,
-        /// The flag and its choices.
-        flag: &'static str,
+        /// Its key in the config.
+        key: &'static str,
+        /// The values that it may have.
+        choices: &'static [&'static str],
     },
     /// A checkpoint that cannot be read.
     #[error("not a readable checkpoint: {0}")]

@@ -155,6 +155,58 @@ fn flags_that_contradict() {
     assert_eq!(clash.status.code(), Some(2));
 }
 
+/// The library speaks of values; the command line adds the flag.
+#[test]
+fn flags_that_are_missing() {
+    use algolens::model::checkpoint::{Checkpoint, Hints};
+    let folder = TempDir::new().unwrap();
+    let here = folder.path();
+    // As other programs write safetensors: no header of ours, no mask.
+    let ours = fs::read(MODEL).unwrap();
+    let header = u64::from_le_bytes(ours[..8].try_into().unwrap()) as usize;
+    let mut tensors: serde_json::Value = serde_json::from_slice(&ours[8..8 + header]).unwrap();
+    tensors.as_object_mut().unwrap().remove("__metadata__");
+    let tensors = serde_json::to_vec(&tensors).unwrap();
+    let theirs = [&(tensors.len() as u64).to_le_bytes()[..], &tensors, &ours[8 + header..]].concat();
+    fs::write(here.join("m"), theirs).unwrap();
+    let expected = "algolens: m: whether attention is causal (there is no mask) cannot be read off the checkpoint: say it \
+                    with --attention causal|bidirectional\n";
+    for verb in ["eval", "study", "report"] {
+        refused(here, &[verb, "m"], expected);
+    }
+    let error = Checkpoint::open(&here.join("m"), &Hints::default()).unwrap_err();
+    assert!(!error.to_string().contains("--"), "{error}");
+    assert_eq!(run(here, &["inspect", "m", "--attention", "causal"]).status.code(), Some(0));
+}
+
+#[test]
+fn no_library_names_a_flag() {
+    // algolens-interpret still names those of ablate.
+    for library in ["algolens-core", "algolens-check", "algolens-prove", "algolens-report"] {
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(library).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if entry.is_dir() {
+                    folders.push(entry);
+                } else if entry.extension().is_some_and(|end| end == "rs") {
+                    let text = fs::read_to_string(&entry).unwrap();
+                    let named = text.lines().find(|line| !line.trim().starts_with("//") && names_a_flag(line));
+                    assert_eq!(named, None, "{}", entry.display());
+                }
+            }
+        }
+    }
+}
+
+/// Whether a string in a line of code has two dashes before a letter, at its beginning or after a blank or a bracket.
+fn names_a_flag(line: &str) -> bool {
+    line.match_indices("--").any(|(at, _)| {
+        line[..at].ends_with(['"', ' ', '('])
+            && line[..at].contains('"')
+            && line[at + 2..].starts_with(|c: char| c.is_ascii_lowercase())
+    })
+}
+
 #[test]
 fn token_files_that_are_none() {
     let folder = TempDir::new().unwrap();

@@ -7,7 +7,7 @@ use crate::{
 };
 use serde::Serialize;
 
-/// What the user says of a model whose file does not.
+/// What a user says of a model where its file does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Hints {
     /// The norm.
@@ -141,30 +141,32 @@ fn mlp(state_dict: &StateDict, hints: &Hints, notes: &mut Vec<Note>) -> Result<O
     let [_, d_mlp] = state_dict.shape(W_IN)?;
     let act_fn = hints.act_fn.ok_or(Error::NotDetermined {
         what: "the MLP's activation function",
-        flag: "--act-fn relu|gelu|gelu_new|silu",
+        key: "act_fn",
+        choices: &["relu", "gelu", "gelu_new", "silu"],
     })?;
     Ok(Some(Mlp { d_mlp, act_fn: note(notes, "act_fn", act_fn, Source::Flag) }))
 }
 
 fn normalization(state_dict: &StateDict, hints: &Hints, notes: &mut Vec<Note>) -> Result<Normalization> {
-    const WHAT: &str = "normalization_type";
+    const KEY: &str = "normalization_type";
     if state_dict.get("ln_final.w").is_some() {
-        agree(WHAT, hints.normalization_type, Normalization::LN)?;
-        return Ok(note(notes, WHAT, Normalization::LN, Source::File));
+        agree(KEY, hints.normalization_type, Normalization::LN)?;
+        return Ok(note(notes, KEY, Normalization::LN, Source::File));
     }
     match hints.normalization_type {
         Some(Normalization::LN) => Err(Error::invalid("ln_final.w", "a tensor of that name", "none")),
-        Some(said) => Ok(note(notes, WHAT, said, Source::Flag)),
+        Some(said) => Ok(note(notes, KEY, said, Source::Flag)),
         None => Err(Error::NotDetermined {
             what: "the normalization (there are no norm weights)",
-            flag: "--normalization LNPre|none",
+            key: KEY,
+            choices: &["LNPre", "none"],
         }),
     }
 }
 
 /// From the boolean `mask` buffers, `[query, key]`, true where attention is allowed.
 fn attention(state_dict: &StateDict, hints: &Hints, notes: &mut Vec<Note>) -> Result<AttentionDir> {
-    const WHAT: &str = "attention_dir";
+    const KEY: &str = "attention_dir";
     let mut direction = None;
     for name in state_dict.names().filter(|name| name.ends_with(".attn.mask")) {
         let found = direction_of(state_dict, name)?;
@@ -175,13 +177,14 @@ fn attention(state_dict: &StateDict, hints: &Hints, notes: &mut Vec<Note>) -> Re
     }
     match (direction, hints.attention_dir) {
         (Some(direction), said) => {
-            agree(WHAT, said, direction)?;
-            Ok(note(notes, WHAT, direction, Source::File))
+            agree(KEY, said, direction)?;
+            Ok(note(notes, KEY, direction, Source::File))
         }
-        (None, Some(said)) => Ok(note(notes, WHAT, said, Source::Flag)),
+        (None, Some(said)) => Ok(note(notes, KEY, said, Source::Flag)),
         (None, None) => Err(Error::NotDetermined {
             what: "whether attention is causal (there is no mask)",
-            flag: "--attention causal|bidirectional",
+            key: KEY,
+            choices: &["causal", "bidirectional"],
         }),
     }
 }

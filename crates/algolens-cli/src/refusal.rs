@@ -1,0 +1,48 @@
+//! The line that tells a user why a command was refused.
+
+use algolens::Error;
+
+/// An error in one line; where a flag says what is missing, the line names the flag.
+pub fn line(error: &Error) -> String {
+    let (text, inner) = (error.to_string(), innermost(error));
+    let Error::NotDetermined { what, key, choices } = inner else { return text };
+    let files = text.strip_suffix(&inner.to_string()).unwrap_or_default();
+    format!("{files}{what} cannot be read off the checkpoint: say it with {} {}", flag(key), choices.join("|"))
+}
+
+/// The error behind the files in which it is.
+fn innermost(error: &Error) -> &Error {
+    match error {
+        Error::InFile { error, .. } => innermost(error),
+        error => error,
+    }
+}
+
+/// The flag that says a part of a config.
+fn flag(key: &str) -> String {
+    match key {
+        "normalization_type" => "--normalization".into(),
+        "attention_dir" => "--attention".into(),
+        key => format!("--{}", key.replace('_', "-")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_names_the_flag_that_the_library_does_not() {
+        let missing = |key| Error::NotDetermined { what: "the norm", key, choices: &["LN", "none"] };
+        for (key, flag) in
+            [("act_fn", "--act-fn"), ("normalization_type", "--normalization"), ("attention_dir", "--attention")]
+        {
+            let error = Error::InFile { path: "a/m.pt".into(), error: Box::new(missing(key)) };
+            assert!(!error.to_string().contains("--"), "{error}");
+            let expected = format!("a/m.pt: the norm cannot be read off the checkpoint: say it with {flag} LN|none");
+            assert_eq!(line(&error), expected);
+        }
+        let other = Error::invalid("list", "10 values", 3);
+        assert_eq!(line(&other), other.to_string());
+    }
+}
