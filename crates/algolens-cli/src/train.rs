@@ -11,6 +11,7 @@ use crate::{
 use algolens::{
     Error, Result,
     engine::Engine,
+    files::Lock,
     observer::Observer,
     task::TaskSpec,
     train::{Event, Recipe, Run},
@@ -82,6 +83,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
 pub fn run_into(out: &Path, resume: bool, recipe: Recipe, engine: &dyn Engine, terminal: &Terminal) -> Result<String> {
     let mut run = Run::new(recipe)?;
     let files = Files::beside(out)?;
+    let _lock = Lock::take(out)?;
     let begun = if resume { files.state()? } else { None };
     match begun {
         Some(begun) => {

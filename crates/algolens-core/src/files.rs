@@ -1,13 +1,14 @@
-//! Reading and writing files: whole or not at all.
+//! Reading and writing files: whole or not at all, and by one process at a time.
 
 use crate::{
     Error, Result,
     model::checkpoint::{Checkpoint, Hints, Loaded},
 };
 use std::{
-    fs::File,
+    ffi::OsString,
+    fs::{File, TryLockError},
     io::{self, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 use tempfile::NamedTempFile;
 
@@ -71,13 +72,7 @@ pub fn check_writable(folder: &Path) -> Result<()> {
 
 /// The bytes in a temporary file beside `path`, on the disk.
 fn stage(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no folder {}", folder.display())));
-    }
+    let folder = folder(path)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".algolens-");
     #[cfg(unix)]
@@ -88,10 +83,87 @@ fn stage(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
+/// The folder of a file, which is there.
+fn folder(path: &Path) -> io::Result<&Path> {
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no folder {}", folder.display())))
+}
+
 /// As any new file's, not the private ones of a temporary file; the umask applies.
 #[cfg(unix)]
 fn readable_by_all() -> std::fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(0o666)
+}
+
+/// The lock of a file: one process at a time has it. It ends with the value, or with the process however that ends.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    _locked: File,
+}
+
+impl Lock {
+    /// Takes the lock of a file, which need not be there: an empty file beside it, `FILE.lock`, is locked.
+    ///
+    /// # Errors
+    /// [`Error::File`] if another process has the lock, or if its file cannot be made.
+    pub fn take(path: &Path) -> Result<Self> {
+        let failed = |source| Error::File { path: path.into(), source };
+        folder(path).map_err(failed)?;
+        let mut name = OsString::from(path);
+        name.push(".lock");
+        let lock = PathBuf::from(name);
+        let in_lock = |source| Error::File { path: lock.clone(), source };
+        loop {
+            let file = File::options().create(true).truncate(false).write(true).open(&lock).map_err(in_lock)?;
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => {
+                    let busy = io::Error::new(io::ErrorKind::ResourceBusy, "another process is at work on it");
+                    return Err(failed(busy));
+                }
+                // Where no file can be locked, work is not kept from going on.
+                Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => {
+                    return Err(in_lock(error));
+                }
+                _ => {}
+            }
+            // Who had the lock may have removed its file in between; then others would lock a new one.
+            if stands_at(&file, &lock).map_err(in_lock)? {
+                return Ok(Self { path: lock, _locked: file });
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    /// Removes the lock's file. One that is left, by a crash, is harmless: nobody has it locked.
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Whether an open file is the one that stands at a path.
+#[cfg(unix)]
+fn stands_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let opened = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(there) => Ok((opened.dev(), opened.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an open file is the one that stands at a path; where that cannot be asked, whether one stands there.
+#[cfg(not(unix))]
+fn stands_at(_: &File, path: &Path) -> io::Result<bool> {
+    path.try_exists()
 }
 
 impl Checkpoint {

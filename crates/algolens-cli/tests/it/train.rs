@@ -123,6 +123,33 @@ fn an_interrupted_and_a_killed_training_go_on_to_the_same_bytes() {
     }
 }
 
+/// Until a training ends, however that is, no other trains into its file.
+#[test]
+fn two_trainings_into_one_file_are_refused() {
+    let folder = folder();
+    let out = folder.path().join("model.safetensors");
+    let mut first = under_way(&out);
+    let refused = |output: Output| {
+        assert_eq!(code(&output), Some(2), "{}", said(&output));
+        let expected = format!("algolens: {}: another process is at work on it\n", out.display());
+        assert_eq!(said(&output), expected);
+    };
+    refused(train(&out, &[]));
+    refused(train(&out, &["--resume", "--epochs", "60"]));
+    let mut study = Command::new(assert_cmd::cargo::cargo_bin!("algolens"));
+    refused(study.args(["study", "--quiet", "--out"]).arg(folder.path()).args(SMALL).output().unwrap());
+    assert!(first.try_wait().unwrap().is_none(), "the first training ended too early to tell");
+    // A crash leaves its lock to nobody.
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(code(&train(&out, &["--resume", "--epochs", "60"])), Some(0));
+    assert!(!folder.path().join("model.safetensors.lock").exists());
+    let undisturbed = folder.path().join("other.safetensors");
+    assert_eq!(code(&train(&undisturbed, &["--epochs", "60"])), Some(0));
+    assert_eq!(fs::read(&out).unwrap(), fs::read(&undisturbed).unwrap());
+    assert_eq!(code(&train(&out, &["--epochs", "1"])), Some(0));
+}
+
 #[test]
 fn checkpoints_are_saved_and_never_mixed_with_another_run_s() {
     let folder = folder();
