@@ -72,7 +72,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let names = QUERY_TERMS.iter().flat_map(|query| KEY_TERMS.iter().map(move |key| format!("{query}·{key}")));
     let header: Vec<String> = ["key".to_owned(), "sum".to_owned()].into_iter().chain(names).collect();
     let labels = data.labels(0);
-    let rows = (0..=query).map(|key| {
+    let rows = (0..opened.model.config().keys_seen(query, task.n_ctx())).map(|key| {
         let cell = terms.terms.slice(s![args.head.head, .., .., query, key]);
         let values = [cell.sum()].into_iter().chain(cell.iter().copied()).map(|value| format!("{value:.2}"));
         [format!("{} ({key})", labels[key])].into_iter().chain(values).collect()

@@ -1,7 +1,5 @@
-//! An engine of your own: the direct path alone, as if every head wrote nothing.
-//!
-//! An [`Engine`] says how to get logits and gradients; everything else (evaluation, scores, hooks on the plain backend)
-//! follows. `cargo run --release -p algolens --example own_engine -- models/sorted_list.safetensors`
+//! An engine of your own: the direct path alone, as if every head wrote nothing. Evaluation follows from its logits.
+//! `cargo run --release -p algolens --example own_engine -- models/sorted_list.safetensors`
 
 use algolens::{
     Error, HookedTransformer, Result,
