@@ -8,7 +8,7 @@ use crate::{
 use algolens::{
     Error, Result,
     check::certificate::{Bracket, Certificate, Tally},
-    files::{read, write_whole},
+    files::{Lock, read, write_whole},
     prove::{self, Classes, Origin, SafeInputs, Search, Tables},
     task::{Registry, SortedList},
 };
@@ -96,6 +96,7 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     args.search.check()?;
     let task = opened.sorted_list()?;
     let tables = Tables::of(&opened.model, &task)?;
+    let _lock = Lock::take(&args.out)?;
     let files = Files::beside(&args.out)?;
     let mut search = files.begin(args, &tables, &task, &opened)?;
     // An unwritable folder is found at once.

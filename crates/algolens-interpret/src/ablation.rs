@@ -152,7 +152,7 @@ fn check(
         return Err(Error::invalid("dataset", "at least one example", 0));
     }
     if ablation.parts.is_empty() {
-        return Err(Error::invalid("ablation", "a part (--head, --direct-path, --pos-embed)", "none"));
+        return Err(Error::invalid("ablation", "a part (a head, the direct path, the positional embedding)", "none"));
     }
     for (at, part) in ablation.parts.iter().enumerate() {
         if let Part::Head(head) = part {

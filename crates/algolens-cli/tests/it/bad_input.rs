@@ -181,8 +181,7 @@ fn flags_that_are_missing() {
 
 #[test]
 fn no_library_names_a_flag() {
-    // algolens-interpret still names those of ablate.
-    for library in ["algolens-core", "algolens-check", "algolens-prove", "algolens-report"] {
+    for library in ["algolens-core", "algolens-interpret", "algolens-check", "algolens-prove", "algolens-report"] {
         let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(library).join("src")];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {

@@ -50,6 +50,7 @@ pub(super) struct AttentionActs<T> {
 }
 
 /// What queries, keys and values are computed from.
+#[expect(clippy::large_enum_variant, reason = "one a block, and shared inputs are the rule")]
 pub(super) enum HeadInputs<T> {
     /// All heads read the same rows, `[row, d_model]`: those of `resid_pre`, normalized.
     Shared(Normalized<T>),
