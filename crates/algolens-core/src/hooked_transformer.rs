@@ -163,7 +163,11 @@ mod tests {
         assert_eq!(plain.forward(data.tokens()).unwrap(), logits);
         assert!(model.forward(data.tokens()).unwrap().iter().zip(&logits).all(|(a, b)| (a - b).abs() < 1e-5));
         let mut hooks = model.hooks();
-        hooks.add("blocks.0.attn.hook_z", |z| Ok(z.fill(0.0))).unwrap();
+        let silence = |z: &mut ndarray::ArrayViewMutD<f32>| {
+            z.fill(0.0);
+            Ok(())
+        };
+        hooks.add("blocks.0.attn.hook_z", silence).unwrap();
         assert_ne!(model.run_with_hooks(data.tokens(), &mut hooks).unwrap(), logits);
     }
 }

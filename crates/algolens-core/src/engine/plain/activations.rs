@@ -18,7 +18,7 @@ pub(super) struct Activations<T> {
     /// The residual stream at the predicted positions, `[batch · predicted, d_model]`.
     pub resid_final: Array2<T>,
     pub ln_final: Option<NormActs<T>>,
-    /// `[batch · predicted, d_vocab_out]`.
+    /// `[batch · predicted, d_vocab_out]`; a backward pass starts from their gradient in the same place.
     pub logits: Array2<T>,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct AttentionActs<T> {
 #[expect(clippy::large_enum_variant, reason = "one a block, and shared inputs are the rule")]
 pub(super) enum HeadInputs<T> {
     /// All heads read the same rows, `[row, d_model]`: those of `resid_pre`, normalized.
-    Shared(Normalized<T>),
+    Shared(InputRows<T>),
     /// A hook has split them: each head reads rows of its own, those for queries, keys and values apart.
     Split(Box<[SplitInput<T>; 3]>),
 }
@@ -62,11 +62,11 @@ pub(super) enum HeadInputs<T> {
 pub(super) struct SplitInput<T> {
     /// `[row · head, d_model]`.
     pub resid: Array2<T>,
-    pub normalized: Normalized<T>,
+    pub normalized: InputRows<T>,
 }
 
 /// Rows of the residual stream on their way to queries, keys or values.
-pub(super) struct Normalized<T> {
+pub(super) struct InputRows<T> {
     /// None in models without norms.
     pub ln1: Option<NormActs<T>>,
     /// The normalized rows plus the positions' embeddings, of the same shape; only in shortformer models, for queries and
@@ -74,7 +74,8 @@ pub(super) struct Normalized<T> {
     pub with_pos: Option<Array2<T>>,
 }
 
-/// What one norm leaves for the backward pass.
+/// What one norm leaves for the backward pass. Its rows are those it is given: `row`, `row · head` for split inputs, or
+/// `batch · predicted` for `ln_final`.
 pub(super) struct NormActs<T> {
     /// (x − mean) / scale, `[row, d_model]`: what `hook_normalized` shows, and may change.
     pub normalized: Array2<T>,
@@ -136,7 +137,7 @@ impl<T: Scalar> AttentionActs<T> {
         let heads = || Array2::zeros((sizes.rows(), config.n_heads * config.d_head));
         let scores = || Array4::zeros((sizes.batch, sizes.heads, sizes.seq, sizes.seq));
         Self {
-            inputs: HeadInputs::Shared(Normalized::new(config, sizes.rows(), true)),
+            inputs: HeadInputs::Shared(InputRows::new(config, sizes.rows(), true)),
             qkv: [heads(), heads(), heads()],
             scores: scores(),
             pattern: scores(),
@@ -147,7 +148,7 @@ impl<T: Scalar> AttentionActs<T> {
     }
 }
 
-impl<T: Scalar> Normalized<T> {
+impl<T: Scalar> InputRows<T> {
     /// For as many rows; those for values alone never see positions.
     pub fn new(config: &Config, rows: usize, for_queries_or_keys: bool) -> Self {
         let shortformer = config.positional_embedding_type == Positions::Shortformer;

@@ -22,7 +22,7 @@ pub(super) fn head_columns_mut<T>(rows: &mut Array2<T>, head: usize, d_head: usi
 }
 
 /// The slice of one sequence and head of `[row, head · d_head]`: `[pos, d_head]`.
-pub(super) fn head_columns<T: Scalar>(
+pub(super) fn head_block<T: Scalar>(
     pass: Pass<T>,
     sequence: usize,
     head: usize,

@@ -1,9 +1,11 @@
 //! The reference engine: every option, every hook, f32 and f64.
 //!
 //! Written to be read: a forward pass is `forward/` from top to bottom, and begins in its `mod.rs`; `backward/` mirrors it,
-//! file by file. Both read a `Pass` (model, batch and sizes), work on `Activations`, and tell a `Tracer` of every hook point. With hooks or a cache the whole batch passes at once. Without, it is cut
-//! into a fixed number of groups that run in parallel, each through chunks small enough to stay in a core's cache; what
-//! groups sum up is added in their order.
+//! file by file. Both read a `Pass` (model, batch and sizes), work on `Activations`, and show a `Tracer` every hook point,
+//! whose hooks may change what they see. To a gradient such a change counts as adding a constant, overwriting too.
+//!
+//! With hooks or a cache the whole batch passes at once. Without, it is cut into a fixed number of groups that run in
+//! parallel, each through chunks small enough to stay in a core's cache; what groups sum up is added in their order.
 
 mod activations;
 mod backward;

@@ -12,9 +12,9 @@ use crate::{
         hooks::BlockPoint,
         matmul,
         plain::{
-            activations::{AttentionActs, HeadInputs, Normalized},
+            activations::{AttentionActs, HeadInputs, InputRows},
             forward::NormPlace,
-            heads::{add_heads, copy_for_heads, flat_output, head_columns, head_columns_mut, sequences_and_heads},
+            heads::{add_heads, copy_for_heads, flat_output, head_block, head_columns_mut, sequences_and_heads},
             tracer::Tracer,
         },
     },
@@ -31,7 +31,7 @@ pub(super) fn attention<T: Scalar, R: Tracer<T>>(
 ) {
     write(cx, acts);
     attend(cx, acts);
-    project(cx, acts, resid_pre);
+    project_weights(cx, acts, resid_pre);
     let layer = cx.block.layer;
     match &acts.inputs {
         HeadInputs::Shared(normalized) => {
@@ -74,7 +74,7 @@ fn attend<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &Attenti
     let scale = T::of(pass.config.attn_scale());
     let Scratch { qkv: [d_q, d_k, d_v], z: d_z, scores: d_scores, .. } = &mut **scratch;
     for (sequence, head) in sequences_and_heads(pass.sizes) {
-        let rows = head_columns(pass, sequence, head);
+        let rows = head_block(pass, sequence, head);
         let d_z = d_z.slice(rows); // [pos, d_head]
         matmul::set(d_scores.slice_mut(s![sequence, head, .., ..]), d_z, acts.qkv[V].slice(rows).t());
         matmul::set(d_v.slice_mut(rows), acts.pattern.slice(s![sequence, head, .., ..]).t(), d_z);
@@ -87,7 +87,7 @@ fn attend<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &Attenti
     }
     block.tracer.gradient(block.at(BlockPoint::AttnScores), d_scores.view().into_dyn());
     for (sequence, head) in sequences_and_heads(pass.sizes) {
-        let rows = head_columns(pass, sequence, head);
+        let rows = head_block(pass, sequence, head);
         let d_scores = d_scores.slice(s![sequence, head, .., ..]); // [query, key]
         matmul::set_scaled(d_q.slice_mut(rows), d_scores, acts.qkv[K].slice(rows), scale);
         matmul::set_scaled(d_k.slice_mut(rows), d_scores.t(), acts.qkv[Q].slice(rows), scale);
@@ -98,7 +98,11 @@ fn attend<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &Attenti
 }
 
 /// The gradients of W_Q, W_K, W_V and their biases.
-fn project<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &AttentionActs<T>, resid_pre: &Array2<T>) {
+fn project_weights<T: Scalar, R: Tracer<T>>(
+    cx: &mut BlockGradients<T, R>,
+    acts: &AttentionActs<T>,
+    resid_pre: &Array2<T>,
+) {
     let BlockGradients { block, scratch, gradients } = cx;
     let (layout, heads, d_head) = (block.layout, block.pass.sizes.heads, block.pass.config.d_head);
     for kind in [Q, K, V] {
@@ -115,29 +119,29 @@ fn project<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &Attent
 }
 
 /// What reaches the residual stream through inputs that all heads share.
-fn shared_inputs<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, normalized: &Normalized<T>) {
+fn shared_inputs<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, normalized: &InputRows<T>) {
     let BlockGradients { block, scratch, gradients } = cx;
     let (params, config) = (block.pass.params, block.pass.config);
-    scratch.normalized.fill(T::zero()); // [row, d_model]
+    scratch.norm.fill(T::zero()); // [row, d_model]
     for kind in [Q, K, V] {
         let w = params.get(block.layout.W_QKV[kind]); // [head, d_model, d_head]
         for head in 0..config.n_heads {
             let d = head_columns_mut(&mut scratch.qkv[kind], head, config.d_head);
-            matmul::add(scratch.normalized.view_mut(), d.view(), w.index_axis(Axis(0), head).t());
+            matmul::add(scratch.norm.view_mut(), d.view(), w.index_axis(Axis(0), head).t());
         }
         // Queries and keys have been summed up by now: they are what positions are added to.
         if kind == K && config.positional_embedding_type == Positions::Shortformer {
-            scratch.pos_embed += &scratch.normalized;
+            scratch.pos_embed += &scratch.norm;
         }
     }
     if let Some(ln1) = &normalized.ln1 {
-        norm(&NormPlace::ln1(block, false), ln1, &mut scratch.normalized, gradients, block.tracer);
+        norm(&NormPlace::ln1(block, false), ln1, &mut scratch.norm, gradients, block.tracer);
     }
-    scratch.resid += &scratch.normalized;
+    scratch.resid += &scratch.norm;
 }
 
 /// The gradients of inputs that all heads share, for each head as if it had its own: only shown.
-fn show_copied_inputs<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, normalized: &Normalized<T>) {
+fn show_copied_inputs<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, normalized: &InputRows<T>) {
     let place = NormPlace::ln1(&cx.block, false);
     each_head_input(cx, |cx, _, d_input| {
         if let Some(ln1) = &normalized.ln1 {
@@ -147,7 +151,7 @@ fn show_copied_inputs<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, no
 }
 
 /// What reaches the residual stream and the norm's weights through inputs that a hook has split.
-fn split_inputs<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, normalized: [&Normalized<T>; 3]) {
+fn split_inputs<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, normalized: [&InputRows<T>; 3]) {
     let d_attn_in = each_head_input(cx, |cx, kind, d_input| {
         let heads = cx.block.pass.sizes.heads;
         if normalized[kind].with_pos.is_some() {

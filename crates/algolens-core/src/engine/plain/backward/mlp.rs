@@ -29,12 +29,12 @@ pub(super) fn mlp<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: 
     let normalized = acts.ln2.as_ref().map_or(&acts.input, |ln2| &ln2.out);
     matmul::add(gradients.get_mut(layout.W_in), normalized.t(), d_hidden.view());
     matmul::add_row_sums(gradients.get_mut(layout.b_in), d_hidden.view());
-    let d_normalized = &mut scratch.normalized; // [row, d_model]
+    let d_normalized = &mut scratch.norm; // [row, d_model]
     matmul::set(d_normalized.view_mut(), d_hidden.view(), params.get(layout.W_in).t());
     if let Some(ln2) = &acts.ln2 {
         norm(&NormPlace::ln2(block), ln2, d_normalized, gradients, block.tracer);
     }
     block.show_gradient(BlockPoint::MlpIn, d_normalized);
-    scratch.resid += &scratch.normalized;
+    scratch.resid += &scratch.norm;
     block.show_gradient(BlockPoint::ResidMid, &scratch.resid);
 }

@@ -9,8 +9,8 @@ pub(in super::super) struct Scratch<T> {
     pub resid: Array2<T>,
     /// Of the positional embedding of each row, `[row, d_model]`.
     pub pos_embed: Array2<T>,
-    /// Of a norm's output or input, `[row, d_model]`.
-    pub normalized: Array2<T>,
+    /// Of a norm's output, then of its input, `[row, d_model]`.
+    pub norm: Array2<T>,
     /// Of the rows that are unembedded, `[batch · predicted, d_model]`.
     pub resid_final: Array2<T>,
     /// Of queries, keys, values, `[row, head · d_head]`.
@@ -31,7 +31,7 @@ impl<T: Scalar> Scratch<T> {
         Self {
             resid: wide(),
             pos_embed: wide(),
-            normalized: wide(),
+            norm: wide(),
             resid_final: Array2::zeros((sizes.batch * sizes.predicted, config.d_model)),
             qkv: [heads(), heads(), heads()],
             z: heads(),

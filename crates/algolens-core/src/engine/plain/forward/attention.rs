@@ -9,8 +9,8 @@ use crate::{
         loss::softmax_in_place,
         matmul,
         plain::{
-            activations::{AttentionActs, HeadInputs, Normalized, SplitInput},
-            heads::{copy_for_heads, flat_output, head_columns, head_columns_mut, sequences_and_heads},
+            activations::{AttentionActs, HeadInputs, InputRows, SplitInput},
+            heads::{copy_for_heads, flat_output, head_block, head_columns_mut, sequences_and_heads},
             pass::{Block, shaped_mut},
             tracer::Tracer,
         },
@@ -53,7 +53,7 @@ fn split_inputs<T: Scalar, R: Tracer<T>>(
     if cx.edits_head_inputs() {
         let [q, k, v] = inputs;
         let split = |resid: Array2<T>, for_queries_or_keys| {
-            let normalized = Normalized::new(cx.pass.config, resid.nrows(), for_queries_or_keys);
+            let normalized = InputRows::new(cx.pass.config, resid.nrows(), for_queries_or_keys);
             SplitInput { resid, normalized }
         };
         acts.inputs = HeadInputs::Split(Box::new([split(q, true), split(k, true), split(v, false)]));
@@ -79,7 +79,8 @@ fn normalize<T: Scalar, R: Tracer<T>>(
     }
 }
 
-impl<T: Scalar> Normalized<T> {
+impl<T: Scalar> InputRows<T> {
+    /// Computes them from rows of the residual stream, `[row, d_model]`, or `[row · head, d_model]` where they are split.
     fn fill<R: Tracer<T>>(
         &mut self,
         cx: &mut Block<T, R>,
@@ -101,7 +102,8 @@ impl<T: Scalar> Normalized<T> {
         Ok(())
     }
 
-    /// The normalized rows; with positions for queries and keys of shortformer models.
+    /// The normalized rows that `kind` (queries, keys or values) is computed from; in shortformer models queries and keys
+    /// see positions beside them.
     fn rows<'s>(&'s self, resid: &'s Array2<T>, kind: usize) -> &'s Array2<T> {
         match (&self.with_pos, &self.ln1) {
             (Some(with_pos), _) if kind != V => with_pos,
@@ -149,7 +151,7 @@ fn score<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs
     let config = cx.pass.config;
     let scale = T::of(config.attn_scale());
     for (sequence, head) in sequences_and_heads(cx.pass.sizes) {
-        let rows = head_columns(cx.pass, sequence, head);
+        let rows = head_block(cx.pass, sequence, head);
         let [q, k] = [Q, K].map(|kind| acts.qkv[kind].slice(rows)); // [pos, d_head]
         let mut scores = acts.scores.slice_mut(s![sequence, head, .., ..]); // [query, key]
         matmul::set_scaled(scores.view_mut(), q, k.t(), scale);
@@ -170,7 +172,7 @@ fn score<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs
 /// z = pattern v.
 fn mix_values<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs<T>) -> Result<()> {
     for (sequence, head) in sequences_and_heads(cx.pass.sizes) {
-        let rows = head_columns(cx.pass, sequence, head);
+        let rows = head_block(cx.pass, sequence, head);
         let pattern = acts.pattern.slice(s![sequence, head, .., ..]); // [query, key]
         matmul::set(acts.z.slice_mut(rows), pattern, acts.qkv[V].slice(rows)); // [pos, d_head]
     }
