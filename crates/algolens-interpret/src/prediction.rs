@@ -93,7 +93,8 @@ pub fn probabilities(subject: Subject, data: &Dataset) -> Result<Array3<f32>> {
 /// position]`.
 ///
 /// It writes the sorted list just where every prediction is correct: up to the first wrong one the model reads the same
-/// tokens as in the dataset. So the share of lists it sorts this way is the list accuracy of [`evaluate`](super::evaluate).
+/// tokens as in the dataset. So the share of lists it sorts this way is the list accuracy of
+/// [`evaluate`](algolens_core::evaluation::evaluate).
 ///
 /// # Errors
 /// A model whose attention is not causal (it reads the answers from later tokens), a task whose predictions are not the
