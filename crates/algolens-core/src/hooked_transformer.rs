@@ -164,6 +164,7 @@ mod tests {
             let found = model.forward(data.tokens()).unwrap();
             assert!(found.iter().zip(&logits).all(|(a, b)| (a - b).abs() < 1e-5), "{}", model.engine().name());
         }
+        let mut hooks = model.hooks();
         let silence = |z: &mut ndarray::ArrayViewMutD<f32>| {
             z.fill(0.0);
             Ok(())

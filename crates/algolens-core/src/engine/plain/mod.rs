@@ -16,10 +16,9 @@ mod pass;
 pub(super) mod passes;
 mod tracer;
 
-use super::{Batch, Engine, Gradients, Score, Seed, check_batch, check_gradients, check_tokens};
+use super::{Batch, Engine, Score, check_batch, check_gradients, check_tokens};
 use crate::{
     Result, Scalar,
-    engine::hooks::{Cache, Filter, Hooks},
     model::{Config, Model, Params},
     parallel,
     task::Token,
@@ -72,26 +71,5 @@ impl<T: Scalar> Engine<T> for Plain<T> {
         check_batch(model, batch)?;
         check_gradients(model, gradients)?;
         Ok(self.with_groups(model.config(), |groups| groups.loss_and_gradients(model, batch, gradients)))
-    }
-
-    fn run(
-        &self,
-        model: &Model<T>,
-        tokens: ArrayView2<Token>,
-        hooks: &mut Hooks<'_, T>,
-        record: Filter,
-    ) -> Result<(Array3<T>, Cache<T>)> {
-        passes::run(model, tokens, hooks, record)
-    }
-
-    fn run_with_gradients(
-        &self,
-        model: &Model<T>,
-        tokens: ArrayView2<Token>,
-        hooks: &mut Hooks<'_, T>,
-        record: Filter,
-        seed: Seed<'_, T>,
-    ) -> Result<(Array3<T>, Gradients<T>)> {
-        passes::run_with_gradients(model, tokens, hooks, record, seed)
     }
 }
