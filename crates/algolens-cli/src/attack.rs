@@ -10,7 +10,7 @@ use crate::{
 use algolens::{
     Error, Result,
     check::certificate::Counterexample,
-    engine::{Engine, Plain},
+    engine::Plain,
     interpret::{Subject, predict},
     observer::Observer,
     prove::{
@@ -192,12 +192,8 @@ fn watched<R>(terminal: &Terminal, work: impl FnOnce(&mut dyn Observer<AttackPro
 /// The worst lists, with the plain backend's predictions.
 fn confirmed(opened: &Opened, task: &SortedList, attack: Attack, count: usize) -> Result<Attack> {
     let found: Vec<Counterexample> = attack.found.into_iter().take(count).collect();
-    let data = Dataset::from_inputs(task, &found.iter().map(|found| found.list.as_slice()).collect::<Vec<_>>())?;
-    let logits = Plain::new().logits(&opened.model, data.tokens(), data.positions())?;
-    let found = found.into_iter().zip(logits.outer_iter()).map(|(found, logits)| {
-        let predicted = algolens::engine::loss::argmax(logits.row(found.position)) as Token;
-        Counterexample { predicted, ..found }
-    });
+    let answers = prove::plain_answers(&opened.model, task, &found.iter().collect::<Vec<_>>())?;
+    let found = found.into_iter().zip(answers).map(|(found, predicted)| Counterexample { predicted, ..found });
     Ok(Attack { found: found.collect(), ..attack })
 }
 

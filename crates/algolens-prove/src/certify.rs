@@ -1,14 +1,13 @@
 //! Assembly of a certificate from a search.
 
-use super::{Decided, Search, accuracy};
+use super::{Decided, Search, accuracy, confirm::plain_answers};
 use algolens_check::certificate::{Certificate, ClassStatus, Counterexample, Identity, Status, digest};
 use algolens_core::{
     Error, Result,
-    engine::{Engine, Plain, loss::argmax},
     evaluation::{Evaluation, evaluate},
     model::{Model, processing::Step},
     random,
-    task::{Dataset, SortedList, Task, Token},
+    task::{Dataset, SortedList, Task},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::ZlibEncoder};
@@ -91,19 +90,10 @@ fn status(search: &Search, class: algolens_check::certificate::Class, decided: &
 
 /// For each class, true if the plain engine predicts its worst case wrong.
 fn confirm(model: &Model, task: &SortedList, found: &[Option<Counterexample>]) -> Result<Vec<bool>> {
-    const CHUNK: usize = 1024;
-    let mut confirmed = vec![false; found.len()];
-    let wrong: Vec<(usize, &Counterexample)> =
-        found.iter().enumerate().filter_map(|(at, found)| Some((at, found.as_ref()?))).collect();
-    for chunk in wrong.chunks(CHUNK) {
-        let lists: Vec<&[Token]> = chunk.iter().map(|(_, found)| found.list.as_slice()).collect();
-        let data = Dataset::from_inputs(task, &lists)?;
-        let logits = Plain::new().logits(model, data.tokens(), data.positions())?;
-        for ((at, found), logits) in chunk.iter().zip(logits.outer_iter()) {
-            confirmed[*at] = argmax(logits.row(found.position)) as Token != found.expected;
-        }
-    }
-    Ok(confirmed)
+    let lists: Vec<&Counterexample> = found.iter().flatten().collect();
+    let mut answers = plain_answers(model, task, &lists)?.into_iter();
+    let mut is_wrong = |found: &Counterexample| answers.next().is_some_and(|answer| answer != found.expected);
+    Ok(found.iter().map(|found| found.as_ref().is_some_and(&mut is_wrong)).collect())
 }
 
 /// Accuracies on randomly drawn lists, the same at every call.

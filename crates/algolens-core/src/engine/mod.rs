@@ -15,13 +15,17 @@ pub mod hooks;
 mod interface;
 mod level;
 pub mod loss;
+#[doc(hidden)]
 pub mod matmul;
 mod memory;
 mod plain;
+#[doc(hidden)]
 pub mod products;
 mod queries;
+#[doc(hidden)]
 pub mod softmax;
 mod table;
+#[doc(hidden)]
 pub mod vector;
 
 pub use backend::Backend;
