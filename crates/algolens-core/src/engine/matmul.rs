@@ -27,14 +27,14 @@ pub fn add_row_sums<T: Scalar>(mut sum: ArrayViewMut1<T>, rows: ArrayView2<T>) {
 
 /// # Panics
 /// If the shapes do not make a product; engines check what users give before they come here.
-fn product<T: Scalar>(mut c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>, scale: T, keep: bool) {
+fn product<T: Scalar>(c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>, scale: T, keep: bool) {
     let ((m, k), (k_b, n)) = (a.dim(), b.dim());
     assert!(k == k_b && c.dim() == (m, n), "{:?} = {:?} × {:?}", c.dim(), a.dim(), b.dim());
     // The kernels want columns of the result to be apart and its rows together; cᵀ = bᵀ aᵀ has them so.
     if c.strides()[1].abs() < c.strides()[0].abs() {
         return product_of_columns(c.reversed_axes(), b.reversed_axes(), a.reversed_axes(), scale, keep);
     }
-    product_of_columns(c.view_mut(), a, b, scale, keep);
+    product_of_columns(c, a, b, scale, keep);
 }
 
 /// [`product`], fastest where the columns of `c` are contiguous.

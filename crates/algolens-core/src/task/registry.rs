@@ -3,41 +3,32 @@
 use super::{SortedList, TaskSpec};
 use crate::model::Config;
 
-/// Tasks by name: those that a program finds for a checkpoint that states none.
+/// The tasks that a program finds for a checkpoint that states none.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    entries: Vec<Entry>,
+    fittings: Vec<Fitting>,
 }
 
-/// A task's name, and its spec for a model's `n_ctx`, `d_vocab` and `d_vocab_out`, if it has one of these sizes.
-#[derive(Clone, Debug)]
-struct Entry {
-    name: &'static str,
-    fitting: fn(usize, usize, usize) -> Option<TaskSpec>,
-}
+/// A task's spec for a model's `n_ctx`, `d_vocab` and `d_vocab_out`, if it has one of these sizes.
+type Fitting = fn(usize, usize, usize) -> Option<TaskSpec>;
 
 impl Default for Registry {
     /// The tasks of this crate.
     fn default() -> Self {
-        Self { entries: vec![Entry { name: "sorted_list", fitting: SortedList::fitting }] }
+        Self { fittings: vec![SortedList::fitting] }
     }
 }
 
 impl Registry {
     /// No tasks: models are taken for what their files state, and nothing else.
     pub fn empty() -> Self {
-        Self { entries: Vec::new() }
-    }
-
-    /// The tasks' names.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.entries.iter().map(|entry| entry.name)
+        Self { fittings: Vec::new() }
     }
 
     /// The task whose sizes a model has; none if there is none, or more than one.
     pub fn fitting(&self, config: &Config) -> Option<TaskSpec> {
         let Config { n_ctx, d_vocab, d_vocab_out, .. } = *config;
-        let mut specs = self.entries.iter().filter_map(|entry| (entry.fitting)(n_ctx, d_vocab, d_vocab_out));
+        let mut specs = self.fittings.iter().filter_map(|fitting| fitting(n_ctx, d_vocab, d_vocab_out));
         specs.next().filter(|_| specs.next().is_none())
     }
 }

@@ -105,16 +105,17 @@ impl Default for Recipe {
 
 impl Default for Architecture {
     fn default() -> Self {
+        let post = Config::default();
         Self {
-            n_layers: 1,
-            n_heads: 2,
-            d_model: 96,
-            d_head: 48,
-            mlp: None,
-            normalization_type: Normalization::LN,
-            attention_dir: AttentionDir::Causal,
-            positional_embedding_type: Positions::Standard,
-            eps: Config::DEFAULT_EPS,
+            n_layers: post.n_layers,
+            n_heads: post.n_heads,
+            d_model: post.d_model,
+            d_head: post.d_head,
+            mlp: post.mlp,
+            normalization_type: post.normalization_type,
+            attention_dir: post.attention_dir,
+            positional_embedding_type: post.positional_embedding_type,
+            eps: post.eps,
         }
     }
 }
