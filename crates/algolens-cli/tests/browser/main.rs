@@ -1,5 +1,6 @@
 //! The report in Chromium: the numbers of its figures are those of the study, and it does what it should.
 
+mod chromium;
 mod figures;
 mod page;
 mod proof;
@@ -83,7 +84,7 @@ fn keyboard_mouse_and_slider_change_one_selection() {
     let Some(report) = open(&study_page(), "#list=10&query=12") else { return };
     assert_eq!([state(&report, "list"), state(&report, "query")], [json!(10), json!(12)]);
     // Arrow keys on the strip.
-    report.press("#strip [tabindex='0']", "ArrowRight");
+    report.press_arrow_right("#strip [tabindex='0']");
     assert_eq!(state(&report, "query"), 13);
     assert!(report.evaluate("location.hash").as_str().unwrap().contains("query=13"));
     // A click on the pattern chooses a cell, whose score is split.
@@ -94,7 +95,7 @@ fn keyboard_mouse_and_slider_change_one_selection() {
     // The slider redraws the bars.
     let bars = "document.querySelector('#fig-qk-bar .plot').data.map(trace => Array.from(trace.y))";
     let before = report.evaluate(bars);
-    report.press("#fig-qk-bar input[type=range]", "ArrowRight");
+    report.press_arrow_right("#fig-qk-bar input[type=range]");
     assert_ne!(report.evaluate(bars), before);
     // Hovering names a cell.
     report.hover("#fig-ov-0 .plot .nsewdrag", (0.5, 0.5));

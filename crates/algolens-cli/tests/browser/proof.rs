@@ -67,7 +67,7 @@ fn the_class_map_shows_what_the_certificate_says() {
     // The slider, by its keyboard, then a click on a cell: its list, and the heads' attention to what it sees.
     report.evaluate("window.algolens.setState({class: 0})");
     for _ in 0..2 {
-        report.press("#fig-class-map input[type=range]", "ArrowRight");
+        report.press_arrow_right("#fig-class-map input[type=range]");
     }
     let mut list: Vec<u64> = wrong["list"].as_array().unwrap().iter().map(|value| value.as_u64().unwrap()).collect();
     let words = list.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");

@@ -19,6 +19,7 @@ use algolens_core::{
         processing::{Processed, Step},
     },
     observer::Observer,
+    parallel,
     task::{Dataset, SortedList, Task, TaskSpec, Token},
 };
 
@@ -56,8 +57,8 @@ pub struct Stage {
 /// The seed of the control's random weights.
 const CONTROL_SEED: u64 = 0;
 /// The names of the stages, in order.
-const STAGES: [&str; 6] =
-    ["evaluation", "ablation", "circuits and attention", "random weights", "other seeds", "lists"];
+const STAGES: [&str; 5] =
+    ["evaluation", "ablation", "circuits and attention, beside random weights", "other seeds", "lists"];
 
 /// The study of a sorting model: every analysis of the post. `processing` names the processing that the weights went through
 /// before. The observer hears of each stage as it begins.
@@ -89,15 +90,17 @@ pub fn study(
     let ablation = ablation_table(subject, evaluation.loss, &data, &other)?;
     next()?;
     let amounts = EvidenceOptions::new(task, *seed);
-    let evidence = Evidence::gather(subject, task, &data, ablation.mean.clone(), amounts)?;
     let evidence_of_model = |model: &Model| -> Result<Evidence> {
         check_task(&task.spec(), model.config())?;
         let subject = Subject { model, engine: subject.engine };
         let costs = mean_ablations(subject, evaluate(subject.engine, subject.model, &data)?.loss, &data)?;
         Evidence::gather(subject, task, &data, costs, amounts)
     };
-    next()?;
-    let control = evidence_of_model(&control(subject.model, processing)?)?;
+    let (evidence, control) = parallel::join(
+        || Evidence::gather(subject, task, &data, ablation.mean.clone(), amounts),
+        || evidence_of_model(&control(subject.model, processing)?),
+    );
+    let (evidence, control) = (evidence?, control?);
     next()?;
     let others_evidence = others.iter().map(evidence_of_model).collect::<Result<Vec<_>>>()?;
     next()?;
