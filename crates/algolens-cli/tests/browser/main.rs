@@ -86,7 +86,7 @@ fn keyboard_mouse_and_slider_change_one_selection() {
     // Arrow keys on the strip.
     report.press_arrow_right("#strip [tabindex='0']");
     assert_eq!(state(&report, "query"), 13);
-    assert!(report.evaluate("location.hash").as_str().unwrap().contains("query=13"));
+    report.wait_until("location.hash.includes('query=13')");
     // A click on the pattern chooses a cell, whose score is split.
     let before = report.evaluate("document.querySelector('#fig-terms figcaption').textContent");
     report.click("#fig-pattern .plot .nsewdrag", (0.03, 0.93));

@@ -106,6 +106,13 @@ impl Report {
         self.evaluate("new Promise(done => setTimeout(() => requestAnimationFrame(() => done(null)), 150))");
     }
 
+    /// Waits until a condition holds on the page.
+    pub fn wait_until(&self, condition: &str) {
+        self.evaluate(&format!(
+            "new Promise(done => {{ const look = () => {condition} ? done(true) : setTimeout(look, 20); look(); }})"
+        ));
+    }
+
     /// Shows the page as a device of this width has it.
     pub fn resize(&self, width: u32, height: u32) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
