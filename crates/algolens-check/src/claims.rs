@@ -12,7 +12,7 @@ use crate::certificate::{Bracket, Certificate, Counterexample, Status, Tally};
 use algolens_core::{
     Error, Result,
     model::Model,
-    task::{SortedList, TaskSpec},
+    task::{SortedList, TaskKind},
 };
 use std::collections::HashSet;
 
@@ -33,10 +33,7 @@ pub(super) fn check_head(certificate: &Certificate, model: &Model) -> Result<Sor
     if certificate.model.config != *model.config() {
         return Err(Error::invalid("certificate's config", "the model's", "another"));
     }
-    let TaskSpec::SortedList { list_len, max_value } = certificate.model.task else {
-        return Err(Error::invalid("certificate's task", "sorted_list", "another"));
-    };
-    let task = SortedList::new(list_len, max_value)?;
+    let task = SortedList::of(&certificate.model.task)?;
     let (slack, step) = (certificate.slack, certificate.step);
     require(slack > 0.0 && slack <= 1.0, "certificate's slack", "above 0, at most 1", slack)?;
     require(step > 0.0 && step.is_finite(), "certificate's step", "a positive number", step)?;

@@ -81,24 +81,24 @@ impl Args {
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(!args.raw, registry)?;
     let engine = args.backend.engine(opened.model.config())?;
-    let task = opened.sorted_list()?;
-    let chosen = if args.list.is_empty() { None } else { Some(lists::read(&args.list, &task)?) };
-    let data = args.data.lists(&task)?;
-    let other = data::lists(&task, args.data.size, args.data.seed.wrapping_add(1))?;
+    let task = opened.task()?;
+    let chosen = if args.list.is_empty() { None } else { Some(lists::read(&args.list, &*task)?) };
+    let data = args.data.lists(&*task)?;
+    let other = data::lists(&*task, args.data.size, args.data.seed.wrapping_add(1))?;
     let subject = Subject { model: &opened.model, engine: &*engine };
     let ablated = ablate(subject, &args.ablation()?, &data, &other, chosen.as_ref())?;
-    if args.json { output::json(&ablated) } else { Ok(text(&ablated, &task.token_labels())) }
+    if args.json { output::json_of(&opened, &ablated) } else { Ok(text(&ablated, &*task)) }
 }
 
-fn text(ablated: &Ablated, labels: &[String]) -> String {
+fn text(ablated: &Ablated, task: &dyn Task) -> String {
     let Ablated { evaluation, loss_increase, chosen, .. } = ablated;
     let mut text = format!("loss increase  {loss_increase:.3} nats, to {:.3}\n", evaluation.loss);
     text += &format!("token accuracy {:.4}\n", evaluation.token_accuracy);
     text += &format!("list accuracy  {:.4}\n", evaluation.list_accuracy);
     for prediction in chosen {
-        let list = &prediction.tokens[..prediction.tokens.len() / 2];
-        text += &format!("\n{}  {}\n", output::spaced(list), if prediction.correct { "right" } else { "WRONG" });
-        text += &output::prediction(prediction, labels);
+        let verdict = if prediction.correct { "right" } else { "WRONG" };
+        text += &format!("\n{}  {verdict}\n", output::input(task, &prediction.tokens));
+        text += &output::prediction(prediction, &task.output_labels());
     }
     text
 }

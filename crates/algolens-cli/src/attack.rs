@@ -107,7 +107,7 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
         }
     };
     let shown = confirmed(&opened, &task, attack, args.count)?;
-    if args.json { output::json(&shown) } else { text(&opened, &task, &shown) }
+    if args.json { output::json_of(&opened, &shown) } else { text(&opened, &task, &shown) }
 }
 
 /// The worst lists that a search without proof finds, each of another class of predictions; none for models whose class

@@ -47,7 +47,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let statistics = attention_statistics(subject, &task, args.layer, &lists)?;
     let copy_heads = copy_heads(&circuits(&opened.model, args.layer)?, task.max_value() as usize + 1)?;
     if args.json {
-        return output::json(&Attention { statistics, copy_heads });
+        return output::json_of(&opened, &Attention { statistics, copy_heads });
     }
     Ok(table(&statistics) + "\n" + &served(&copy_heads))
 }

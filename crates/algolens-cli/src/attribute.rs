@@ -5,7 +5,7 @@ use algolens::{
     Error, Result,
     engine::Plain,
     interpret::{Attribution, Head, Subject, attribution, nested, source_attribution},
-    task::{Dataset, Registry, SortedList, Task, Token},
+    task::{Dataset, Registry, Role, Task, Token},
 };
 use ndarray::{Array5, s};
 use serde::Serialize;
@@ -22,9 +22,12 @@ pub struct Args {
     /// The list, its values parted by commas
     #[arg(value_name = "LIST")]
     list: String,
-    /// Look at the prediction after this sorted value [default: after SEP]
-    #[arg(long, value_name = "VALUE")]
+    /// Look at the prediction after this token of the answer, such as a sorted value
+    #[arg(long, value_name = "TOKEN", conflicts_with = "at")]
     after: Option<Token>,
+    /// Look at the prediction at this position [default: the first that predicts: SEP]
+    #[arg(long, value_name = "P")]
+    at: Option<usize>,
     /// Split what this head adds by source token
     #[arg(long, value_name = "L.H")]
     sources: Option<Head>,
@@ -57,12 +60,12 @@ struct Sources(#[serde(serialize_with = "nested")] Array5<f64>);
 /// Attributes the logits, and shows them: a row a component or source token, a column a class.
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(!args.raw, registry)?;
-    let task = opened.sorted_list()?;
-    let data = lists::read(std::slice::from_ref(&args.list), &task)?;
+    let task = opened.task()?;
+    let data = lists::read(std::slice::from_ref(&args.list), &*task)?;
     if data.len() != 1 {
         return Err(Error::invalid("lists", "one", data.len()));
     }
-    let slot = slot_after(args.after, &task, &data)?;
+    let slot = args.slot(&*task, &data)?;
     let subject = Subject { model: &opened.model, engine: &Plain::new() };
     let attribution = attribution(subject, data.tokens(), data.positions())?;
     let sources = match args.sources {
@@ -74,7 +77,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     };
     if args.json {
         let (tokens, positions) = (data.tokens().row(0).to_vec(), data.positions().to_vec());
-        return output::json(&Everything { tokens, positions, attribution, sources: sources.map(Sources) });
+        return output::json_of(&opened, &Everything { tokens, positions, attribution, sources: sources.map(Sources) });
     }
     let logits = attribution.contributions.slice(s![.., 0, slot, ..]).sum_axis(ndarray::Axis(0));
     let classes = shown(&logits.to_vec(), data.targets()[[0, slot]] as usize, args.top);
@@ -103,15 +106,20 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     Ok(output::table(&header.iter().map(String::as_str).collect::<Vec<_>>(), rows))
 }
 
-/// The predicted position after a sorted value, or after SEP.
-fn slot_after(after: Option<Token>, task: &SortedList, data: &Dataset) -> Result<usize> {
-    let Some(value) = after else { return Ok(0) };
-    let sorted = data.tokens().slice_move(s![0, task.list_len() + 1..]);
-    let last = sorted.len() - 1;
-    let found = sorted.iter().position(|v| *v == value).filter(|rank| *rank < last);
-    found
-        .map(|rank| rank + 1)
-        .ok_or_else(|| Error::invalid("--after", "a value of the list, but not its largest", value))
+impl Args {
+    /// The index of the predicted position that is looked at.
+    fn slot(&self, task: &dyn Task, data: &Dataset) -> Result<usize> {
+        let (positions, tokens, roles) = (data.positions(), data.tokens(), task.roles());
+        if let Some(at) = self.at {
+            let expected = || format!("one of the predicted positions ({})", output::ranges(positions));
+            let found = positions.iter().position(|position| *position == at);
+            return found.ok_or_else(|| Error::invalid("--at", expected(), at));
+        }
+        let Some(value) = self.after else { return Ok(0) };
+        let answers = |position: &usize| roles[*position] == Role::Answer && tokens[[0, *position]] == value;
+        let expected = "a token of the answer after which there is a prediction";
+        positions.iter().position(answers).ok_or_else(|| Error::invalid("--after", expected, value))
+    }
 }
 
 /// The classes with the largest logits, in their order, and the right one.

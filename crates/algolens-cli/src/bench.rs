@@ -5,10 +5,10 @@ mod workload;
 
 use crate::{
     backend_flags::{Suggested, vectors},
-    load::{HintArgs, Opened},
+    load::{HintArgs, Opened, Said},
     output,
 };
-use algolens::{Error, Result, engine::Backend, model::checkpoint::Hints, task::Registry};
+use algolens::{Error, Result, engine::Backend, task::Registry};
 use figures::Figures;
 use serde::Serialize;
 use std::{
@@ -106,11 +106,11 @@ pub fn run(args: &Args, registry: &Registry, words: &[OsString]) -> Result<Strin
 
 /// The model that is asked for, if one is.
 fn opened(args: &Args, registry: &Registry) -> Result<Option<Opened>> {
-    let hints = args.hints.hints();
+    let said = args.hints.said();
     match &args.model {
-        Some(path) => Opened::read(path, &hints, registry).map(Some),
-        None if hints == Hints::default() => Ok(None),
-        None => Err(Error::invalid("flags", "MODEL beside what a PyTorch file does not say", "none")),
+        Some(path) => Opened::read(path, &said, registry).map(Some),
+        None if said == Said::default() => Ok(None),
+        None => Err(Error::invalid("flags", "MODEL beside what a file does not say", "none")),
     }
 }
 

@@ -5,7 +5,7 @@ use algolens::{
     Error, Result,
     engine::Plain,
     interpret::{Circuits, Head, Subject, circuits, copy_heads, direct_path, effective_qk, nested},
-    task::{Registry, Task, Token, labels_of},
+    task::{Registry, SortedList, TaskKind, Token, labels_of},
 };
 use ndarray::{Array2, ArrayViewD, Axis, s};
 use serde::Serialize;
@@ -64,7 +64,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
         algolens::files::write_whole(path, &output::npz(all.arrays())?)?;
     }
     if args.json {
-        return output::json(&all);
+        return output::json_of(&opened, &all);
     }
     let mut text = String::new();
     for (name, array) in all.arrays() {
@@ -80,7 +80,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
         };
         text += &format!("{name:<15} {:<13} norm {}\n", format!("{:?}", array.shape()), heads.join("  "));
     }
-    if let Ok(task) = opened.sorted_list() {
+    if let Some(task) = opened.task().ok().and_then(|task| SortedList::of(&task.spec()).ok()) {
         let copy_heads = copy_heads(&circuits, task.max_value() as usize + 1)?;
         text += &format!("\n{}", crate::attention::served(&copy_heads));
     }
@@ -135,7 +135,7 @@ struct QkRow {
 pub fn run_qk(args: &QkArgs, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(!args.raw, registry)?;
     let d_vocab = opened.model.config().d_vocab;
-    let labels = match opened.sorted_list() {
+    let labels = match opened.task() {
         Ok(task) => task.token_labels(),
         Err(_) => (0..d_vocab).map(|token| token.to_string()).collect(),
     };
@@ -144,7 +144,7 @@ pub fn run_qk(args: &QkArgs, registry: &Registry) -> Result<String> {
     let unknown = || Error::invalid("--dest", format!("a token below {d_vocab}, or its name"), &args.dest);
     let dest = named.or_else(number).ok_or_else(unknown)?;
     let scores = if args.effective {
-        let lists = data::lists(&opened.sorted_list()?, args.size, args.seed)?;
+        let lists = data::lists(&*opened.task()?, args.size, args.seed)?;
         effective_qk(Subject { model: &opened.model, engine: &Plain::new() }, &lists)?.scores
     } else {
         circuits(&opened.model, args.layer)?.W_QK_full

@@ -103,8 +103,8 @@ fn answer(cli: &Cli, registry: &Registry, words: &[OsString]) -> Result<String> 
     match &cli.verb {
         Verb::Study(args) => study::run(args, registry, &terminal()),
         Verb::Report(args) => report::run(args, registry, &terminal()),
-        Verb::Train(args) => train::run(args, &terminal()),
-        Verb::Dataset(args) => dataset::run(args),
+        Verb::Train(args) => train::run(args, registry, &terminal()),
+        Verb::Dataset(args) => dataset::run(args, registry),
         Verb::Inspect(args) => inspect::run(args, registry),
         Verb::Eval(args) => eval::run(args, registry, &terminal()),
         Verb::Predict(args) => predict::run(args, registry),

@@ -1,8 +1,8 @@
 //! The random lists that a verb works on.
 
 use algolens::{
-    Error, Result,
-    task::{Dataset, SortedList, Task},
+    Error, Result, random,
+    task::{Dataset, Task},
 };
 
 /// The flags of random lists: how many, from which seed.
@@ -20,9 +20,9 @@ pub struct DataArgs {
 const MOST_TOKENS: usize = 1 << 28;
 
 /// Random lists of a task.
-pub fn lists(task: &SortedList, size: usize, seed: u32) -> Result<Dataset> {
+pub fn lists(task: &dyn Task, size: usize, seed: u32) -> Result<Dataset> {
     check(task, size)?;
-    Ok(task.dataset(size, seed))
+    Ok(Dataset::generate(task, size, &mut random::from_dataset_seed(seed)))
 }
 
 /// Whether a verb can take so many lists of a task.
@@ -41,7 +41,7 @@ pub fn check_lists(tokens: usize, size: usize) -> Result<()> {
 
 impl DataArgs {
     /// The random lists that the flags ask for.
-    pub fn lists(&self, task: &SortedList) -> Result<Dataset> {
+    pub fn lists(&self, task: &dyn Task) -> Result<Dataset> {
         lists(task, self.size, self.seed)
     }
 }

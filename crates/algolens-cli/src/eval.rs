@@ -31,11 +31,11 @@ pub struct Args {
 pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
     let opened = args.model.processed(args.processed, registry)?;
     let engine = args.backend.engine(opened.model.config())?;
-    let lists = args.data.lists(&opened.sorted_list()?)?;
+    let lists = args.data.lists(&*opened.task()?)?;
     let subject = Subject { model: &opened.model, engine: &*engine };
     let evaluation = evaluate(subject.engine, subject.model, &lists)?;
     if args.json {
-        return output::json(&evaluation);
+        return output::json_of(&opened, &evaluation);
     }
     Ok(table(&evaluation) + "\n" + &pattern::draw_first(subject, &lists, terminal.colour)?)
 }

@@ -4,7 +4,7 @@ use crate::{load::ModelArgs, output};
 use algolens::{
     Result,
     model::checkpoint::{Loaded, Note, Source},
-    task::{Registry, TaskSpec},
+    task::{Registry, TaskOfModel, TaskSpec},
 };
 use serde::Serialize;
 
@@ -23,7 +23,8 @@ pub struct Args {
 #[derive(Serialize)]
 struct Inspected<'a> {
     config: &'a algolens::model::Config,
-    task: Option<&'a TaskSpec>,
+    task: Option<TaskSpec>,
+    task_assumed: bool,
     parameters: usize,
     tensors: Vec<Tensor<'a>>,
     inferred: &'a [Note],
@@ -49,11 +50,14 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
         .map(|(name, array)| Tensor { name, shape: array.shape().to_vec(), norm: norm(array) })
         .collect();
     let parameters = checkpoint.model.params.layout().len();
+    let task = registry.task_of(config, checkpoint.task.as_ref());
+    let task_assumed = task.as_ref().is_ok_and(|found| found.assumed);
     if args.json {
-        let task = checkpoint.task.as_ref();
+        let task = task.as_ref().ok().map(|found| found.task.spec()).or(checkpoint.task.clone());
         return output::json(&Inspected {
             config,
             task,
+            task_assumed,
             parameters,
             tensors,
             inferred: &notes,
@@ -66,12 +70,15 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
         let source = notes.iter().find(|note| note.what == key || (note.what == "act_fn" && key == "mlp"));
         text += &format!("  {key:<26} {}{}\n", plain(value), source.map_or("", said_by));
     }
-    let fitting = || {
-        let fitting = registry.fitting(checkpoint.model.config())?;
-        Some(format!("{} (assumed: the sizes fit)", spec(&fitting)))
+    let task = match (task, checkpoint.task) {
+        (Ok(TaskOfModel { task, assumed: true }), _) => {
+            format!("{}   (assumed: the file names none, and only this fits)", task.spec())
+        }
+        (Ok(TaskOfModel { task, .. }), _) => task.spec().to_string(),
+        (Err(error), Some(spec)) => format!("{spec}   ({error})"),
+        (Err(_), None) => "not named, and no one task fits".into(),
     };
-    let task = checkpoint.task.as_ref().map(spec).or_else(fitting);
-    text += &format!("  {:<26} {}\n\n", "task", task.as_deref().unwrap_or("none that we know"));
+    text += &format!("  {:<26} {task}\n\n", "task");
     let rows = tensors.iter().map(|t| vec![t.name.to_owned(), format!("{:?}", t.shape), format!("{:.4}", t.norm)]);
     text += &output::table(&["tensor", "shape", "norm"], rows);
     text += &format!("\n{parameters} parameters\n");
@@ -79,10 +86,6 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
         text += &format!("passed over (no weights): {}\n", passed_over.join(", "));
     }
     Ok(text)
-}
-
-fn spec(spec: &TaskSpec) -> String {
-    serde_json::to_value(spec).map_or_else(|_| String::new(), |value| plain(&value))
 }
 
 /// JSON without its quotes.

@@ -2,7 +2,7 @@
 
 use algolens::{
     Error, Result,
-    task::{Dataset, SortedList, Token},
+    task::{Dataset, Task, Token},
 };
 use std::io::{BufRead, Read};
 
@@ -10,13 +10,15 @@ use std::io::{BufRead, Read};
 const LONGEST_LINE: u64 = 1 << 20;
 
 /// The lists of arguments, each a list or `-` for the lines of the standard input.
-pub fn read(arguments: &[String], task: &SortedList) -> Result<Dataset> {
+pub fn read(arguments: &[String], task: &dyn Task) -> Result<Dataset> {
     let mut lists = Vec::new();
     for argument in arguments {
         if argument == "-" {
-            lists.extend(from_stdin()?);
+            lists.extend(from_stdin(task)?);
         } else {
-            lists.push(parse(argument, &format!("list {}", lists.len() + 1))?);
+            lists.push(
+                task.parse_input(argument).map_err(|error| in_list(&format!("list {}", lists.len() + 1), &error))?,
+            );
         }
     }
     if lists.is_empty() {
@@ -24,24 +26,21 @@ pub fn read(arguments: &[String], task: &SortedList) -> Result<Dataset> {
     }
     for (at, list) in lists.iter().enumerate() {
         // The library names what is wrong; with many lists the user needs to know in which.
-        task.check_list(list).map_err(|error| in_list(at + 1, &error))?;
+        task.complete(list).map_err(|error| in_list(&format!("list {}", at + 1), &error))?;
     }
     Dataset::from_inputs(task, &lists)
 }
 
-fn in_list(number: usize, error: &Error) -> Error {
+/// An error of a list, with the list's name.
+fn in_list(name: &str, error: &Error) -> Error {
     match error {
-        Error::Invalid { what, expected, found } if what == "list" => {
-            Error::invalid(format!("list {number}"), expected.clone(), found)
-        }
-        Error::Invalid { what, expected, found } => {
-            Error::invalid(format!("list {number}, {what}"), expected.clone(), found)
-        }
-        other => Error::invalid(format!("list {number}"), "a list of the task", other),
+        Error::Invalid { what, expected, found } if what == "list" => Error::invalid(name, expected.clone(), found),
+        Error::Invalid { what, expected, found } => Error::invalid(format!("{name}, {what}"), expected.clone(), found),
+        other => Error::invalid(name, "a list of the task", other),
     }
 }
 
-fn from_stdin() -> Result<Vec<Vec<Token>>> {
+fn from_stdin(task: &dyn Task) -> Result<Vec<Vec<Token>>> {
     let mut stdin = std::io::stdin().lock();
     let mut lists = Vec::new();
     for number in 1.. {
@@ -54,19 +53,12 @@ fn from_stdin() -> Result<Vec<Vec<Token>>> {
                 return Err(Error::invalid(what, format!("fewer than {LONGEST_LINE} bytes"), "more"));
             }
             _ if line.trim().is_empty() => {}
-            _ => lists.push(parse(&line, &format!("line {number} of the standard input"))?),
+            _ => {
+                let line = task.parse_input(&line);
+                let name = format!("line {number} of the standard input");
+                lists.push(line.map_err(|error| in_list(&name, &error))?);
+            }
         }
     }
     Ok(lists)
-}
-
-/// The numbers of a text, parted by commas or blanks.
-fn parse(text: &str, what: &str) -> Result<Vec<Token>> {
-    text.split(|c: char| c == ',' || c.is_whitespace())
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            let number = || Error::invalid(what, "numbers parted by commas", format!("{part:?}"));
-            part.parse().map_err(|_| number())
-        })
-        .collect()
 }

@@ -1,16 +1,20 @@
 //! A model from the command line: its file, what the file does not say, and whether its weights are processed.
 
-use crate::values::Value;
+use crate::{terminal::warn, values::Value};
 use algolens::{
-    Error, Result,
+    Result,
     model::{
         ActFn, AttentionDir, Model, Normalization, Positions,
         checkpoint::{Checkpoint, Hints, Loaded},
         processing::{Processed, Step},
     },
-    task::{Registry, SortedList, TaskSpec},
+    task::{Registry, SortedList, Task, TaskKind, TaskOfModel, TaskSpec},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    cell::Cell,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// The arguments of a model: its file, and what the file does not say.
 #[derive(clap::Args)]
@@ -22,10 +26,13 @@ pub struct ModelArgs {
     pub hints: HintArgs,
 }
 
-/// The flags for what a PyTorch file does not say of its model.
+/// The flags for what a file does not say of its model.
 #[derive(clap::Args)]
-#[command(next_help_heading = "What a PyTorch file does not say")]
+#[command(next_help_heading = "What the file does not say")]
 pub struct HintArgs {
+    /// The task, as NAME or NAME(OPTION=VALUE,…) [default: the file's, or else the only one that fits its sizes]
+    #[arg(long, value_name = "TASK")]
+    task: Option<TaskSpec>,
     /// The norm, where the file has no norm weights
     #[arg(long, value_name = "NORM", value_parser = Normalization::parser())]
     normalization: Option<Normalization>,
@@ -44,46 +51,76 @@ pub struct HintArgs {
 }
 
 impl ModelArgs {
-    /// The checkpoint in the file.
+    /// The checkpoint in the file, with the task that is said.
     pub fn open(&self) -> Result<Loaded> {
-        Checkpoint::open(&self.path, &self.hints.hints())
+        open(&self.path, &self.hints.said())
     }
 
     /// The model, its weights processed if that is asked for.
     pub fn processed(&self, processed: bool, registry: &Registry) -> Result<Opened> {
-        Ok(Opened::read(&self.path, &self.hints.hints(), registry)?.processed(processed))
+        Ok(Opened::read(&self.path, &self.hints.said(), registry)?.processed(processed))
     }
 }
 
 impl HintArgs {
-    /// The hints that the flags give.
-    pub fn hints(&self) -> Hints {
-        Hints {
+    /// What the flags say.
+    pub fn said(&self) -> Said {
+        let hints = Hints {
             normalization_type: self.normalization,
             act_fn: self.act_fn,
             attention_dir: self.attention,
             positional_embedding_type: self.positions,
             eps: self.eps,
-        }
+        };
+        Said { hints, task: self.task.clone() }
     }
+}
+
+/// What is said of a model beside its file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Said {
+    /// Parts of its config.
+    pub hints: Hints,
+    /// Its task, which goes before the file's.
+    pub task: Option<TaskSpec>,
 }
 
 /// A model that is ready to be run.
 pub struct Opened {
     /// The model.
     pub model: Model,
-    /// The task that the file states, or the one of the program's whose sizes the model has.
-    pub task: Option<TaskSpec>,
     /// The processing steps that were applied.
     pub processing: Vec<Step>,
+    /// The task that is said, or that the file states.
+    said: Option<TaskSpec>,
+    /// The tasks that the program knows.
+    pub registry: Registry,
+    /// Whether the user knows that the task is assumed.
+    told: Cell<bool>,
+}
+
+/// The checkpoint in a file, with the task that is said.
+fn open(path: &Path, said: &Said) -> Result<Loaded> {
+    let mut loaded = Checkpoint::open(path, &said.hints)?;
+    if let Some(task) = &said.task {
+        loaded.checkpoint.task = Some(task.clone());
+    }
+    Ok(loaded)
 }
 
 impl Opened {
     /// The model of a file, its weights as they are.
-    pub fn read(path: &Path, hints: &Hints, registry: &Registry) -> Result<Self> {
-        let Loaded { checkpoint: Checkpoint { model, task }, .. } = Checkpoint::open(path, hints)?;
-        let task = task.or_else(|| registry.fitting(model.config()));
-        Ok(Self { model, task, processing: Vec::new() })
+    ///
+    /// # Errors
+    /// A file that is no model's, or a known task that its model does not fit.
+    pub fn read(path: &Path, said: &Said, registry: &Registry) -> Result<Self> {
+        let Checkpoint { model, task } = open(path, said)?.checkpoint;
+        let opened =
+            Self { model, processing: Vec::new(), said: task, registry: registry.clone(), told: Cell::new(false) };
+        match &opened.said {
+            Some(spec) if registry.names().any(|name| name == spec.name) => opened.find_task().map(|_| opened),
+            _ => Ok(opened),
+        }
     }
 
     /// The model, its weights processed if that is asked for.
@@ -95,19 +132,40 @@ impl Opened {
         Self { model, processing: applied, ..self }
     }
 
+    fn find_task(&self) -> Result<TaskOfModel> {
+        self.registry.task_of(self.model.config(), self.said.as_ref())
+    }
+
+    /// The task of the model. That it is assumed is said once, on a line of its own.
+    ///
+    /// # Errors
+    /// A model whose task nobody says, and whose sizes no known task has, or several have.
+    pub fn task(&self) -> Result<Arc<dyn Task>> {
+        let found = self.find_task()?;
+        self.tell(&found);
+        Ok(found.task)
+    }
+
+    fn tell(&self, TaskOfModel { task, assumed }: &TaskOfModel) {
+        if *assumed && !self.told.replace(true) {
+            let task = task.spec();
+            warn(format_args!("algolens: the task is assumed, as the file names none and only this fits: {task}"));
+        }
+    }
+
+    /// Whether the task is assumed.
+    pub fn task_is_assumed(&self) -> bool {
+        self.find_task().is_ok_and(|found| found.assumed)
+    }
+
     /// The sorting task of the model.
     ///
     /// # Errors
-    /// A model of another task, or of none that is known.
+    /// As [`task`](Self::task); a model of another task.
     pub fn sorted_list(&self) -> Result<SortedList> {
-        match self.task {
-            Some(TaskSpec::SortedList { list_len, max_value }) => SortedList::new(list_len, max_value),
-            _ => {
-                let config = self.model.config();
-                let found =
-                    format!("n_ctx {}, d_vocab {}, d_vocab_out {}", config.n_ctx, config.d_vocab, config.d_vocab_out);
-                Err(Error::invalid("the model's task", "sorting lists (n_ctx odd, d_vocab = d_vocab_out)", found))
-            }
-        }
+        let found = self.find_task()?;
+        let task = SortedList::of(&found.task.spec())?;
+        self.tell(&found);
+        Ok(task)
     }
 }

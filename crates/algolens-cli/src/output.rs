@@ -1,6 +1,11 @@
 //! The text that verbs print, and the files they write.
 
-use algolens::{Error, Result, interpret::Prediction, task::Token};
+use crate::load::Opened;
+use algolens::{
+    Error, Result,
+    interpret::Prediction,
+    task::{Role, Task, TaskSpec, Token, labels_of},
+};
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::ArrayViewD;
 use ndarray_npy::WriteNpyExt;
@@ -25,6 +30,19 @@ pub fn json<V: Serialize>(value: &V) -> Result<String> {
     serde_json::to_string_pretty(value)
         .map(|text| text + "\n")
         .map_err(|error| Error::invalid("JSON", "a value that JSON can hold", error))
+}
+
+/// A value that was found of a model as indented JSON and a newline: its keys, and what the task was.
+pub fn json_of<V: Serialize>(opened: &Opened, value: &V) -> Result<String> {
+    #[derive(Serialize)]
+    struct Of<'a, V> {
+        #[serde(flatten)]
+        value: &'a V,
+        task: Option<TaskSpec>,
+        task_assumed: bool,
+    }
+    let task = opened.task().ok().map(|task| task.spec());
+    json(&Of { value, task, task_assumed: opened.task_is_assumed() })
 }
 
 /// A plain table: the first column to the left, the others to the right.
@@ -59,6 +77,22 @@ pub fn npz<'a>(arrays: impl IntoIterator<Item = (&'a str, ArrayViewD<'a, f32>)>)
 /// The values of a list, parted by blanks.
 pub fn spaced(values: &[Token]) -> String {
     values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// Ascending numbers in short: `3, 5 to 9`.
+pub fn ranges(numbers: &[usize]) -> String {
+    let runs = numbers.chunk_by(|a, b| a + 1 == *b);
+    let run = |run: &[usize]| match run {
+        [first, .., last] => format!("{first} to {last}"),
+        _ => run.iter().map(ToString::to_string).collect(),
+    };
+    runs.map(run).collect::<Vec<_>>().join(", ")
+}
+
+/// The input of an example by its labels, parted by blanks.
+pub fn input(task: &dyn Task, example: &[Token]) -> String {
+    let inputs = example.iter().zip(task.roles()).filter(|(_, role)| *role == Role::Input);
+    labels_of(&task.token_labels(), &inputs.map(|(token, _)| *token).collect::<Vec<_>>()).join(" ")
 }
 
 /// The predictions on a list in three lines, wrong ones marked.

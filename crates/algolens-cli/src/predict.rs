@@ -49,24 +49,24 @@ struct Answer {
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(args.processed, registry)?;
     let engine = args.backend.engine(opened.model.config())?;
-    let task = opened.sorted_list()?;
-    let data = lists::read(&args.lists, &task)?;
+    let task = opened.task()?;
+    let data = lists::read(&args.lists, &*task)?;
     let subject = Subject { model: &opened.model, engine: &*engine };
-    let written = if args.greedy { Some(greedy(subject, &task, &data)?) } else { None };
+    let written = if args.greedy { Some(greedy(subject, &*task, &data)?) } else { None };
     let answers: Vec<Answer> = predict(subject, &data)?
         .into_iter()
         .enumerate()
         .map(|(at, prediction)| Answer { prediction, greedy: written.as_ref().map(|w| w.row(at).to_vec()) })
         .collect();
-    if args.json { output::json(&answers) } else { Ok(text(&answers, &task)) }
+    if args.json { output::json(&answers) } else { Ok(text(&answers, &*task)) }
 }
 
-fn text(answers: &[Answer], task: &algolens::task::SortedList) -> String {
-    let labels = task.token_labels();
+fn text(answers: &[Answer], task: &dyn Task) -> String {
+    let labels = task.output_labels();
     let mut text = String::new();
     for Answer { prediction, greedy } in answers {
         let verdict = if prediction.correct { "right" } else { "WRONG" };
-        text += &format!("{}  {verdict}\n", output::spaced(&prediction.tokens[..task.list_len()]));
+        text += &format!("{}  {verdict}\n", output::input(task, &prediction.tokens));
         text += &output::prediction(prediction, &labels);
         if let Some(greedy) = greedy {
             let verdict = if *greedy == prediction.expected { "right" } else { "WRONG" };

@@ -30,8 +30,7 @@ pub fn on_page(certificate: Certificate, opened: &Opened) -> Result<Proof> {
     certificate.check_model(model)?;
     let task = opened.sorted_list()?;
     if certificate.model.task != task.spec() {
-        let named = |spec| serde_json::to_string(spec).unwrap_or_default();
-        return Err(Error::invalid("certificate's task", named(&task.spec()), named(&certificate.model.task)));
+        return Err(Error::invalid("certificate's task", task.spec().to_string(), certificate.model.task));
     }
     let classes = Classes::of(&task)?;
     if !certificate.class_status.iter().map(ClassStatus::class).eq(classes.all().iter().copied()) {

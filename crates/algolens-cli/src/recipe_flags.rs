@@ -2,7 +2,12 @@
 
 mod table;
 
-use algolens::{Error, Result, files, model::checkpoint::Hints, train::Recipe};
+use crate::load::Said;
+use algolens::{
+    Error, Result, files,
+    task::Registry,
+    train::{Recipe, Run},
+};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use std::path::{Path, PathBuf};
 use table::{Flag, flags};
@@ -15,13 +20,13 @@ pub struct RecipeFlags {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
-    said: Said,
+    given: Given,
 }
 
 /// The training flags that a user gave, of those in the table.
-struct Said(ArgMatches);
+struct Given(ArgMatches);
 
-impl Args for Said {
+impl Args for Given {
     fn augment_args(command: Command) -> Command {
         flags().iter().fold(command, |command, (heading, flags)| {
             command.args(flags.iter().map(|flag| flag.arg().help_heading(*heading)))
@@ -33,7 +38,7 @@ impl Args for Said {
     }
 }
 
-impl FromArgMatches for Said {
+impl FromArgMatches for Given {
     fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
         Ok(Self(matches.clone()))
     }
@@ -45,11 +50,11 @@ impl FromArgMatches for Said {
 }
 
 impl RecipeFlags {
-    /// The hints that the flags give for a model that is there already.
-    pub fn hints(&self) -> Hints {
-        let mut hints = Hints::default();
-        all().for_each(|flag| flag.set_hint(&self.said.0, &mut hints));
-        hints
+    /// What the flags say of a model that is there already.
+    pub fn said(&self) -> Said {
+        let mut said = Said::default();
+        all().for_each(|flag| flag.set_hint(&self.given.0, &mut said));
+        said
     }
 
     /// Whether the flags say nothing that only training could heed.
@@ -58,22 +63,21 @@ impl RecipeFlags {
     /// Names the first that does.
     pub fn check_for_hints_only(&self) -> Result<()> {
         let config = self.config.as_ref().map(|_| "--config".to_owned());
-        let for_training = |flag: &Flag| flag.is_for_training_only() && flag.is_in(&self.said.0);
+        let for_training = |flag: &Flag| flag.is_for_training_only() && flag.is_in(&self.given.0);
         match config.or_else(|| all().find(for_training).map(|flag| flag.typed())) {
             None => Ok(()),
             Some(flag) => Err(Error::invalid("flags beside MODEL", "none that only training heeds", flag)),
         }
     }
 
-    /// The recipe that the flags and the file give.
+    /// The run that the flags and the file ask for, before its first epoch.
     ///
     /// # Errors
-    /// A file that cannot be read or is no recipe, flags that contradict each other.
-    pub fn recipe(&self) -> Result<Recipe> {
+    /// A file that cannot be read or is no recipe, flags that contradict each other, a task that the registry does not know.
+    pub fn run(&self, registry: &Registry) -> Result<Run> {
         let mut recipe = self.config.as_deref().map_or_else(|| Ok(Recipe::default()), read_toml)?;
-        all().try_for_each(|flag| flag.set(&self.said.0, &mut recipe))?;
-        recipe.validate()?;
-        Ok(recipe)
+        all().try_for_each(|flag| flag.set(&self.given.0, &mut recipe))?;
+        Run::new(recipe, registry)
     }
 }
 

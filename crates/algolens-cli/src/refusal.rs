@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn the_line_names_the_flag_that_the_library_does_not() {
-        let missing = |key| Error::NotDetermined { what: "the norm", key, choices: &["LN", "none"] };
+        let missing = |key| Error::NotDetermined { what: "the norm", key, choices: vec!["LN", "none"] };
         for (key, flag) in
             [("act_fn", "--act-fn"), ("normalization_type", "--normalization"), ("attention_dir", "--attention")]
         {

@@ -44,7 +44,7 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     if !args.json {
         check_out(&args.out, [Some(&args.model), args.log.as_ref()].into_iter().flatten().chain(args.study.others()))?;
     }
-    let opened = Opened::read(&args.model, &args.hints.hints(), registry)?;
+    let opened = Opened::read(&args.model, &args.hints.said(), registry)?;
     let engine = args.backend.engine(opened.model.config())?;
     let options = args.study.options(&opened.sorted_list()?, &*engine, registry)?;
     let proof = args.study.proof(&opened)?;

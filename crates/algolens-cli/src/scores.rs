@@ -5,7 +5,7 @@ use algolens::{
     Error, Result,
     engine::Plain,
     interpret::{Head, KEY_TERMS, QUERY_TERMS, ScoreTerms, Subject, score_terms},
-    task::{Registry, Task},
+    task::Registry,
 };
 use ndarray::s;
 use serde::Serialize;
@@ -22,7 +22,7 @@ pub struct Args {
     /// The list, its values parted by commas
     #[arg(value_name = "LIST")]
     list: String,
-    /// The position of the query [default: SEP]
+    /// The position of the query [default: the first that predicts: SEP]
     #[arg(long, value_name = "P")]
     query: Option<usize>,
     /// The head
@@ -47,7 +47,7 @@ struct Terms<'a> {
 /// Splits the scores, and shows them: a row a key, a column a term.
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(!args.raw, registry)?;
-    let task = opened.sorted_list()?;
+    let task = opened.task()?;
     args.head.check(opened.model.config())?;
     if args.head.layer != 0 {
         return Err(Error::invalid(
@@ -56,18 +56,18 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
             args.head,
         ));
     }
-    let data = lists::read(std::slice::from_ref(&args.list), &task)?;
+    let data = lists::read(std::slice::from_ref(&args.list), &*task)?;
     if data.len() != 1 {
         return Err(Error::invalid("lists", "one", data.len()));
     }
-    let query = args.query.unwrap_or(task.list_len());
+    let query = args.query.or_else(|| data.positions().first().copied()).unwrap_or(0);
     if query >= task.n_ctx() {
         return Err(Error::invalid("--query", format!("a position below {}", task.n_ctx()), query));
     }
     let subject = Subject { model: &opened.model, engine: &Plain::new() };
     let terms = score_terms(subject, &data.tokens().row(0).to_vec())?;
     if args.json {
-        return output::json(&Terms { query_terms: QUERY_TERMS, key_terms: KEY_TERMS, terms: &terms });
+        return output::json_of(&opened, &Terms { query_terms: QUERY_TERMS, key_terms: KEY_TERMS, terms: &terms });
     }
     let names = QUERY_TERMS.iter().flat_map(|query| KEY_TERMS.iter().map(move |key| format!("{query}·{key}")));
     let header: Vec<String> = ["key".to_owned(), "sum".to_owned()].into_iter().chain(names).collect();

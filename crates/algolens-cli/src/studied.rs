@@ -2,7 +2,7 @@
 
 use crate::{
     data,
-    load::Opened,
+    load::{Opened, Said},
     proof,
     terminal::{Terminal, warn},
     train::files::Files,
@@ -12,12 +12,9 @@ use algolens::{
     check::certificate::Counterexample,
     engine::Engine,
     interpret::{Arrays, Stage, StudyOptions, StudyResults, Subject, study},
-    model::{
-        Model,
-        checkpoint::{Hints, check_task},
-    },
+    model::Model,
     prove::Classes,
-    task::{Registry, SortedList, Task, TaskSpec},
+    task::{Registry, SortedList, Task, TaskKind, check_task},
 };
 use algolens_report::{Proof, Report, Training};
 use std::{
@@ -98,7 +95,7 @@ impl StudyFlags {
         terminal: &Terminal,
     ) -> Result<Studied> {
         let task = opened.sorted_list()?;
-        let training = training(path, &opened.model, log)?;
+        let training = training(path, &opened, log)?;
         let opened = opened.processed(!self.raw);
         let subject = Subject { model: &opened.model, engine };
         let bar = terminal.spinner();
@@ -112,7 +109,8 @@ impl StudyFlags {
         if let Err(Error::Cancelled) = result {
             warn("algolens: interrupted; nothing of the study was written");
         }
-        let (results, arrays) = result?;
+        let (mut results, arrays) = result?;
+        results.task_assumed = opened.task_is_assumed();
         let title = path.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
         Ok(Studied { title, results, arrays, training, worst: Vec::new(), proof: None })
     }
@@ -127,8 +125,8 @@ impl StudyFlags {
 
     fn read_others(&self, task: &SortedList, engine: &dyn Engine, registry: &Registry) -> Result<Vec<Model>> {
         let open = |path: &PathBuf| {
-            let opened = Opened::read(path, &Hints::default(), registry)?.processed(!self.raw);
-            let fits = check_task(&task.spec(), opened.model.config());
+            let opened = Opened::read(path, &Said::default(), registry)?.processed(!self.raw);
+            let fits = check_task(task, opened.model.config());
             // The engine is the first model's: it says whether it runs this one too.
             let no_lists = ndarray::Array2::zeros((0, task.n_ctx()));
             let runs = fits.and_then(|()| engine.logits(&opened.model, no_lists.view(), &[]).map(drop));
@@ -142,8 +140,7 @@ impl StudyFlags {
 impl Studied {
     /// The prediction classes of the task.
     pub fn classes(&self) -> Option<Classes> {
-        let TaskSpec::SortedList { list_len, max_value } = self.results.task else { return None };
-        Classes::of(&SortedList::new(list_len, max_value).ok()?).ok()
+        Classes::of(&SortedList::of(&self.results.task).ok()?).ok()
     }
 
     fn report(&self) -> Report<'_> {
@@ -170,7 +167,7 @@ impl Studied {
 }
 
 /// The training that a model comes from: by the log that a user names, else by what stands beside the model.
-fn training(path: &Path, model: &Model, log: Option<&Path>) -> Result<Option<Training>> {
+fn training(path: &Path, opened: &Opened, log: Option<&Path>) -> Result<Option<Training>> {
     if let Some(log) = log {
         let history = Files::read_log(log)?;
         if history.is_empty() {
@@ -181,9 +178,9 @@ fn training(path: &Path, model: &Model, log: Option<&Path>) -> Result<Option<Tra
     }
     let files = Files::beside(path)?;
     // The state tells most, if it is that of the run which ended with these weights.
-    match files.state() {
+    match files.state(&opened.registry) {
         Ok(Some(run)) if run.finished() => {
-            let same = run.best() == *model;
+            let same = run.best() == opened.model;
             return Ok(same.then(|| Training { recipe: Some(run.recipe().clone()), history: run.history().to_vec() }));
         }
         _ => {}

@@ -4,7 +4,7 @@ use crate::{
     attack, attention,
     backend_flags::BackendFlags,
     certify, eval,
-    load::Opened,
+    load::{Opened, Said},
     output, pattern, proof,
     recipe_flags::RecipeFlags,
     studied::{Studied, StudyFlags},
@@ -15,8 +15,7 @@ use algolens::{
     Error, Result,
     files::write_all_whole,
     interpret::{StudyResults, Unit, Verdict},
-    model::checkpoint::Hints,
-    task::{Registry, SortedList, TaskSpec, labels_of},
+    task::{Registry, SortedList, Task, TaskKind, labels_of},
 };
 use algolens_report::Proof;
 use ndarray::{ArrayView3, Axis, Ix4};
@@ -63,7 +62,7 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     let (path, opened, engine, options, proof, trained) = match &args.model {
         Some(model) => {
             args.recipe.check_for_hints_only()?;
-            let opened = Opened::read(model, &args.recipe.hints(), registry)?;
+            let opened = Opened::read(model, &args.recipe.said(), registry)?;
             let engine = args.backend.engine(opened.model.config())?;
             let options = args.study.options(&opened.sorted_list()?, &*engine, registry)?;
             let proof = args.study.proof(&opened)?;
@@ -71,28 +70,26 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
             (model.clone(), opened, engine, options, proof, String::new())
         }
         None => {
-            let recipe = args.recipe.recipe()?;
-            let engine = args.backend.engine(&recipe.config()?)?;
-            let TaskSpec::SortedList { list_len, max_value } = recipe.task else {
-                return Err(Error::invalid("task", "sorting lists", format!("{:?}", recipe.task)));
-            };
-            let options = args.study.options(&SortedList::new(list_len, max_value)?, &*engine, registry)?;
+            let run = args.recipe.run(registry)?;
+            let engine = args.backend.engine(run.model().config())?;
+            let options = args.study.options(&SortedList::of(&run.recipe().task)?, &*engine, registry)?;
             make_folder(&args.out)?;
             let model = args.out.join("model.safetensors");
-            let trained = train::run_into(&model, args.resume, recipe, &*engine, terminal)?;
-            (model.clone(), Opened::read(&model, &Hints::default(), registry)?, engine, options, None, trained)
+            let trained = train::run_into(&model, args.resume, run, registry, &*engine, terminal)?;
+            (model.clone(), Opened::read(&model, &Said::default(), registry)?, engine, options, None, trained)
         }
     };
     let proof = match args.certify {
         Some(budget) => Some(certify_into(&args.out, &opened, budget, terminal)?),
         None => proof,
     };
+    let task = opened.task()?;
     let worst = attack::worst_lists(&opened, &opened.sorted_list()?, args.worst, terminal)?;
     let mut studied = args.study.study(&path, opened, &options, None, &*engine, terminal)?;
     studied.proof = proof;
     studied.worst = worst;
     write(&studied, &args.out)?;
-    Ok(trained + &summary(&studied, &args.out, terminal))
+    Ok(trained + &summary(&studied, &*task, &args.out, terminal))
 }
 
 fn certify_into(out: &Path, opened: &Opened, budget: Duration, terminal: &Terminal) -> Result<Proof> {
@@ -117,7 +114,7 @@ fn write(studied: &Studied, out: &Path) -> Result<()> {
 }
 
 /// The study in short, for the terminal.
-fn summary(studied: &Studied, out: &Path, terminal: &Terminal) -> String {
+fn summary(studied: &Studied, task: &dyn Task, out: &Path, terminal: &Terminal) -> String {
     let results = &studied.results;
     let mut text = eval::table(&results.evaluation);
     if let Some(share) = results.greedy_list_accuracy {
@@ -137,13 +134,9 @@ fn summary(studied: &Studied, out: &Path, terminal: &Terminal) -> String {
         text += &format!("\n{}", output::table(&["DLA from y and z", "to y", "to z"], rows));
     }
     for prediction in &results.adversarial {
-        let list = &prediction.tokens[..prediction.tokens.len() / 2];
         let verdict = if prediction.correct { "right" } else { "WRONG" };
-        text += &format!(
-            "\n{}  {verdict}\n{}",
-            output::spaced(list),
-            output::prediction(prediction, &results.task.build().map_or(Vec::new(), |task| task.output_labels()))
-        );
+        let answers = output::prediction(prediction, &task.output_labels());
+        text += &format!("\n{}  {verdict}\n{answers}", output::input(task, &prediction.tokens));
     }
     if !studied.worst.is_empty() {
         text += &format!("\n{}", attack::worst_table(&studied.worst));
@@ -154,7 +147,7 @@ fn summary(studied: &Studied, out: &Path, terminal: &Terminal) -> String {
             .map_or_else(String::new, |classes| format!("\n{}", certify::summary(&proof.certificate, &classes)));
     }
     text += &format!("\n{}", findings(results));
-    if let Some((list, patterns)) = first_list(studied) {
+    if let Some((list, patterns)) = first_list(studied, task) {
         text += &format!("\n{}", pattern::draw(&list, patterns, &results.config, terminal.colour));
     }
     text + &format!(
@@ -185,9 +178,9 @@ fn findings(results: &StudyResults) -> String {
 }
 
 /// The labels of the first list, and the patterns of the first block's heads on it, `[head, query, key]`.
-fn first_list(studied: &Studied) -> Option<(Vec<String>, ArrayView3<'_, f32>)> {
+fn first_list<'a>(studied: &'a Studied, task: &dyn Task) -> Option<(Vec<String>, ArrayView3<'a, f32>)> {
     let results = &studied.results;
-    let labels = results.task.build().ok()?.token_labels();
+    let labels = task.token_labels();
     let pattern = studied.arrays.get("pattern_first_10")?.view().into_dimensionality::<Ix4>().ok()?;
     let tokens = labels_of(&labels, &results.lists.first()?.prediction.tokens);
     Some((tokens, pattern.index_axis_move(Axis(0), 0)))

@@ -13,8 +13,8 @@ use algolens::{
     engine::Engine,
     files::Lock,
     observer::Observer,
-    task::TaskSpec,
-    train::{Event, Recipe, Run},
+    task::{Registry, TaskSpec},
+    train::{Event, Run},
 };
 use files::Files;
 use progress::Progress;
@@ -73,18 +73,24 @@ recipe.toml, in which every key may be left out:
   mlp = { d_mlp = 128, act_fn = \"gelu\" }";
 
 /// Trains, or goes on training, and tells which weights were kept.
-pub fn run(args: &Args, terminal: &Terminal) -> Result<String> {
-    let recipe = args.recipe.recipe()?;
-    let engine = args.backend.engine(&recipe.config()?)?;
-    run_into(&args.out, args.resume, recipe, &*engine, terminal)
+pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
+    let run = args.recipe.run(registry)?;
+    let engine = args.backend.engine(run.model().config())?;
+    run_into(&args.out, args.resume, run, registry, &*engine, terminal)
 }
 
 /// Trains into a file, or goes on training; tells which weights were kept.
-pub fn run_into(out: &Path, resume: bool, recipe: Recipe, engine: &dyn Engine, terminal: &Terminal) -> Result<String> {
-    let mut run = Run::new(recipe)?;
+pub fn run_into(
+    out: &Path,
+    resume: bool,
+    mut run: Run,
+    registry: &Registry,
+    engine: &dyn Engine,
+    terminal: &Terminal,
+) -> Result<String> {
     let files = Files::beside(out)?;
     let _lock = Lock::take(out)?;
-    let begun = if resume { files.state()? } else { None };
+    let begun = if resume { files.state(registry)? } else { None };
     match begun {
         Some(begun) => {
             begun.resumable_by(run.recipe()).map_err(|error| files.in_state(error))?;

@@ -2,6 +2,7 @@
 
 use algolens::{
     model::{ActFn, AttentionDir, Normalization, Positions},
+    task::TaskSpec,
     train::Optimizer,
 };
 use clap::{
@@ -37,6 +38,12 @@ impl Value for usize {
 impl Value for Option<usize> {
     fn parser() -> ValueParser {
         ValueParser::new(|text: &str| text.parse::<usize>().map(Some))
+    }
+}
+
+impl Value for TaskSpec {
+    fn parser() -> ValueParser {
+        value_parser!(TaskSpec).into()
     }
 }
 

@@ -12,7 +12,7 @@ use algolens_core::{
     },
     model::{Model, Params},
     task::SortedList,
-    train::Recipe,
+    train::Architecture,
 };
 use divan::{Bencher, counter::ItemsCount};
 use ndarray::Array2;
@@ -85,14 +85,14 @@ fn backends() -> Vec<(Backend, &'static str)> {
 }
 
 fn post() -> Model {
-    let config = Recipe::default().config().expect("the recipe's own");
+    let config = Architecture::default().config(&SortedList::POST);
     Model::init(config, 0).expect("a valid config")
 }
 
 /// The post's model: loss and gradients of 512 lists.
 #[divan::bench(args = backends(), sample_count = 20)]
 fn step(bencher: Bencher, (backend, name): (Backend, &str)) {
-    let (model, data) = (post(), SortedList::new(10, 50).expect("a size of the task").dataset(LISTS, 1));
+    let (model, data) = (post(), SortedList::POST.dataset(LISTS, 1));
     let mut gradients = Params::like(model.params.layout().clone());
     let engine = backend.engine(level(name));
     bencher.counter(ItemsCount::new(LISTS)).bench_local(|| {
@@ -103,7 +103,7 @@ fn step(bencher: Bencher, (backend, name): (Backend, &str)) {
 /// The post's model: predictions of 512 lists.
 #[divan::bench(args = backends(), sample_count = 20)]
 fn forward(bencher: Bencher, (backend, name): (Backend, &str)) {
-    let (model, data) = (post(), SortedList::new(10, 50).expect("a size of the task").dataset(LISTS, 1));
+    let (model, data) = (post(), SortedList::POST.dataset(LISTS, 1));
     let engine = backend.engine(level(name));
     bencher
         .counter(ItemsCount::new(LISTS))

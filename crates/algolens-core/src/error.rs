@@ -30,15 +30,15 @@ pub enum Error {
         /// The nearest names there are, best first; may be empty.
         near: Vec<String>,
     },
-    /// A checkpoint does not determine a part of its config, and no hint does.
+    /// A checkpoint does not determine a part of its config, or its task, and no hint does.
     #[error("{what} cannot be read off the checkpoint: {key} may be {}", choices.join(", "))]
     NotDetermined {
-        /// The part of the config, as the user knows it.
+        /// The part, as the user knows it.
         what: &'static str,
-        /// Its key in the config.
+        /// Its key.
         key: &'static str,
         /// The values that it may have.
-        choices: &'static [&'static str],
+        choices: Vec<&'static str>,
     },
     /// A checkpoint that cannot be read.
     #[error("not a readable checkpoint: {0}")]

@@ -29,9 +29,23 @@ pub fn uniform24(rng: &mut Twister) -> f32 {
     (rng.next_u32() & ((1 << BITS) - 1)) as f32 / (1 << BITS) as f32
 }
 
+/// A whole number uniform in 0..`n`, up to a bias of n / 2³²; 0 for n = 0.
+pub fn below(rng: &mut Twister, n: u32) -> u32 {
+    ((u64::from(rng.next_u32()) * u64::from(n)) >> 32) as u32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_below_a_bound_are_all_drawn_alike() {
+        let mut rng = stream(3, "test");
+        let mut counts = [0_i32; 7];
+        (0..70_000).for_each(|_| counts[below(&mut rng, 7) as usize] += 1);
+        // Each is 10 000 within five standard deviations (93 each).
+        assert!(counts.iter().all(|count| (count - 10_000).abs() < 465), "{counts:?}");
+    }
 
     #[test]
     fn streams_differ_by_purpose_and_seed_and_from_dataset_seeds() {

@@ -3,10 +3,8 @@
 
 use super::{CopyHeads, Head, Subject, families::list_with, share::share, source_attribution};
 use algolens_core::{
-    Error, Result,
-    model::checkpoint::check_task,
-    random,
-    task::{Dataset, SortedList, Task, Token},
+    Error, Result, random,
+    task::{Dataset, SortedList, Token, check_task},
 };
 use ndarray::{Array2, Array3, Axis};
 use serde::{Deserialize, Serialize};
@@ -58,7 +56,7 @@ pub const POST_TRIPLES: [([Token; 10], [Token; 3]); 4] = [
 pub fn triple_attribution(subject: Subject, task: &SortedList, triple: Triple) -> Result<TripleAttribution> {
     let Triple { list, head, x, y, z } = triple;
     head.check(subject.model.config())?;
-    check_task(&task.spec(), subject.model.config())?;
+    check_task(task, subject.model.config())?;
     let data = Dataset::from_inputs(task, &[list])?;
     let find = |value: Token| {
         let missing = || Error::invalid("triple", "values of the list", value);

@@ -4,7 +4,7 @@ use crate::{Report, ReportError, proof::ProofData};
 use algolens::{
     interpret::{Costs, Group, Head, ShownList, StudyResults},
     model::Config,
-    task::{TaskSpec, Token},
+    task::{SortedList, Task, TaskKind, Token},
     train::EpochRecord,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -100,13 +100,13 @@ impl Labels {
     pub fn new(results: &StudyResults) -> Self {
         let config = &results.config;
         let numbers = |count: usize| (0..count).map(|at| at.to_string()).collect::<Vec<_>>();
-        let (tokens, classes) = match results.task.build() {
+        let (tokens, classes) = match SortedList::of(&results.task) {
             Ok(task) => (task.token_labels(), task.output_labels()),
             Err(_) => (numbers(config.d_vocab), numbers(config.d_vocab_out)),
         };
         let mut positions = numbers(config.n_ctx);
-        if let TaskSpec::SortedList { list_len, .. } = results.task
-            && let Some(separator) = positions.get_mut(list_len)
+        if let Ok(task) = SortedList::of(&results.task)
+            && let Some(separator) = positions.get_mut(task.list_len())
         {
             *separator = "SEP".into();
         }
@@ -124,7 +124,7 @@ impl<'a> PageData<'a> {
             title,
             heads: Head::all(&results.config),
             first_heads: Head::of_layer(&results.config, 0),
-            positions: results.task.build().map_or(Vec::new(), |task| task.predicted_positions()),
+            positions: SortedList::of(&results.task).map_or(Vec::new(), |task| task.predicted_positions()),
             lists: results.lists.iter().take(shown).map(|list| List::new(list, &labels, &results.config)).collect(),
             results: Results::new(results)?,
             history: training.map(|training| &training.history[..]),

@@ -4,7 +4,7 @@ use crate::{Proof, figure::Figure};
 use algolens::{
     check::certificate::{Bracket, Certificate, Class, ClassStatus, Counterexample, Status, Tally},
     interpret::AttentionRow,
-    task::{TaskSpec, Token},
+    task::{SortedList, TaskKind, TaskSpec, Token},
 };
 use maud::{Markup, html};
 use serde::Serialize;
@@ -24,9 +24,9 @@ pub(crate) fn caption(certificate: &Certificate) -> (String, String) {
 
 /// The number of lists of a task, as a formula: sets of values times their orders.
 fn all_lists(task: &TaskSpec) -> String {
-    let TaskSpec::SortedList { list_len, max_value } = task else { return String::new() };
-    let values = *max_value as usize + 1;
-    let count: f64 = (0..*list_len).map(|taken| (values - taken) as f64).product();
+    let Ok(task) = SortedList::of(task) else { return String::new() };
+    let (list_len, values) = (task.list_len(), task.max_value() as usize + 1);
+    let count: f64 = (0..list_len).map(|taken| (values - taken) as f64).product();
     format!("C({values}, {list_len}) · {list_len}! = {count:.3e}")
 }
 
@@ -221,7 +221,7 @@ mod tests {
             "normalization_type": "LN", "attention_dir": "causal", "positional_embedding_type": "standard", "eps": 1e-5,
         }))
         .unwrap();
-        let task = TaskSpec::SortedList { list_len: 2, max_value: 2 };
+        let task = algolens::task::Task::spec(&SortedList::new(2, 2).unwrap());
         let wrong = Counterexample { list: vec![2, 0], position: 1, predicted: 1, expected: 2, margin: -0.123456 };
         let certificate = Certificate {
             format: Certificate::FORMAT,

@@ -8,7 +8,7 @@ use crate::{
 };
 use algolens::{
     interpret::{Group, Head},
-    task::TaskSpec,
+    task::{SortedList, Task},
 };
 use maud::{Markup, html};
 
@@ -239,7 +239,7 @@ fn findings(report: &Report) -> Result<Markup, ReportError> {
     let results = report.results;
     Ok(html! {
         (tables::findings(results)?)
-        @if results.task == TaskSpec::POST {
+        @if results.task == SortedList::POST.spec() {
             h3 { "Where the post's prose and its own code disagree" }
             ul.note {
                 li { "The positional plot: the prose puts token embeddings on the query side and positional ones on the key side; \

@@ -4,7 +4,7 @@ use crate::{Report, ReportError, Training, captions::percent};
 use algolens::{
     interpret::{Prediction, StudyResults, Unit, Verdict},
     model::processing::Step,
-    task::TaskSpec,
+    task::{SortedList, Task, TaskKind},
 };
 use maud::{Markup, html};
 
@@ -22,16 +22,18 @@ fn facts(caption: &str, rows: &[(&str, String)]) -> Markup {
 pub(crate) fn model(report: &Report) -> Markup {
     let Report { title, results, .. } = report;
     let config = &results.config;
-    let task = match results.task {
-        TaskSpec::SortedList { list_len, max_value } => format!("sort {list_len} distinct values of 0 to {max_value}"),
-        _ => "another".into(),
-    };
+    let task = SortedList::of(&results.task).map_or_else(
+        |_| results.task.to_string(),
+        |task| format!("sort {} distinct values of 0 to {}", task.list_len(), task.max_value()),
+    );
+    let assumed =
+        if results.task_assumed { " (assumed: the file names none, and only this one has its sizes)" } else { "" };
     let mlp = config.mlp.map_or("attention only".into(), |mlp| format!("MLP of width {}", mlp.d_mlp));
     let steps: Vec<&str> = results.processing.iter().map(|step: &Step| step.name()).collect();
     facts(
         "What it is",
         &[
-            ("task", task),
+            ("task", task + assumed),
             ("weights from", (*title).to_owned()),
             ("layers, heads", format!("{}, {} ({mlp})", config.n_layers, config.n_heads)),
             ("d_model, d_head", format!("{}, {}", config.d_model, config.d_head)),
@@ -82,7 +84,7 @@ const POST: [&str; 4] = ["0.039", "0.966", "0.981", "0.001"];
 /// The table of the evaluation, beside the post's numbers where the task is the post's.
 pub(crate) fn evaluation(results: &StudyResults) -> Markup {
     let evaluation = &results.evaluation;
-    let is_post = results.task == TaskSpec::POST;
+    let is_post = results.task == SortedList::POST.spec();
     let mut rows = vec![
         ("loss (nats)", format!("{:.3}", evaluation.loss)),
         ("mean probability on the right token", format!("{:.3}", evaluation.mean_prob)),

@@ -158,12 +158,13 @@ fn forged_certificates_are_refused_in_one_line() {
     forge("format", &|c| c.format = 2, "certificate's format");
     forge("digest", &|c| c.model.sha256.make_ascii_uppercase(), "SHA-256");
     forge("config", &|c| c.model.config.eps = 1e-4, "certificate's config");
-    let larger =
-        |c: &mut Certificate| c.model.task = algolens_core::task::TaskSpec::SortedList { list_len: 3, max_value: 6 };
-    forge("task", &larger, "class");
-    let long =
-        |c: &mut Certificate| c.model.task = algolens_core::task::TaskSpec::SortedList { list_len: 13, max_value: 60 };
-    forge("long lists", &long, "list_len: expected at most 12");
+    let sizes = |list_len, max_value| {
+        let task = SortedList::new(list_len, max_value).unwrap().spec();
+        move |c: &mut Certificate| c.model.task = task.clone()
+    };
+    forge("task", &sizes(3, 6), "class");
+    forge("long lists", &sizes(13, 60), "list_len: expected at most 12");
+    forge("another task", &|c| c.model.task.name = "sum".into(), "task: expected sorted_list, found sum");
     for slack in [0.0, -1.0, 1.5, f64::NAN] {
         forge("slack", &|c| c.slack = slack, "slack");
     }

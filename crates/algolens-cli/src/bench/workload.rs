@@ -6,10 +6,11 @@ use algolens::{
     engine::Batch,
     model::{Config, Model},
     random::{self, Twister},
-    task::{Dataset, Task, Token},
+    task::{Dataset, SortedList, Task, Token},
     train::Recipe,
 };
 use ndarray::{Array2, s};
+use std::sync::Arc;
 
 /// The number of lists in the larger forward pass.
 pub const MANY: usize = 20_480;
@@ -38,12 +39,14 @@ impl Workload {
     /// Batches that are empty or too large, unknown positions.
     pub fn new(opened: Option<Opened>, batch: usize, predicted: Option<&str>) -> Result<Self> {
         let recipe = Recipe { seed: SEED, ..Recipe::default() };
-        let (model, task) = match opened {
-            Some(Opened { model, task, .. }) => (model, task),
-            None => (Model::init(recipe.config()?, SEED)?, Some(recipe.task.clone())),
+        let (model, task): (_, Option<Arc<dyn Task>>) = match opened {
+            Some(opened) => {
+                let task = opened.task().ok();
+                (opened.model, task)
+            }
+            None => (Model::init(recipe.model.config(&SortedList::POST), SEED)?, Some(Arc::new(SortedList::POST))),
         };
         let config = model.config();
-        let task = task.map(|spec| spec.build()).transpose()?;
         let lists = MANY.max(batch.saturating_mul(BATCHES));
         if batch == 0 {
             return Err(Error::invalid("--batch", "1 or more", 0));

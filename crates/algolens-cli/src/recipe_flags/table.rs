@@ -1,10 +1,10 @@
 //! The table of the training flags: for each its help, the part of a recipe that it sets, and the hint that it may be.
 
-use crate::values::Value;
+use crate::{load::Said, values::Value};
 use algolens::{
     Error, Result,
-    model::{ActFn, Mlp, checkpoint::Hints},
-    task::TaskSpec,
+    model::{ActFn, Mlp},
+    task::{SortedList, Task},
     train::Recipe,
 };
 use clap::{Arg, ArgMatches, builder::ValueParser};
@@ -18,7 +18,7 @@ pub struct Flag {
     default: String,
     parser: ValueParser,
     set: Set<Recipe, Result<()>>,
-    hint: Option<Set<Hints, ()>>,
+    hint: Option<Set<Said, ()>>,
 }
 
 /// What sets a part to the value that a flag has among matches, if it has one there.
@@ -62,18 +62,13 @@ fn optimizer() -> Vec<Flag> {
 }
 
 fn task() -> Vec<Flag> {
-    fn another_task() -> Error {
-        Error::invalid("--list-len and --max-value", "the task sorted_list", "another")
-    }
+    let post = SortedList::POST;
     vec![
-        Flag::of_some("list-len", "N", "Values in a list", |recipe| match &mut recipe.task {
-            TaskSpec::SortedList { list_len, .. } => Ok(list_len),
-            _ => Err(another_task()),
-        }),
-        Flag::of_some("max-value", "N", "Largest value; the smallest is 0", |recipe| match &mut recipe.task {
-            TaskSpec::SortedList { max_value, .. } => Ok(max_value),
-            _ => Err(another_task()),
-        }),
+        Flag::new("task", "TASK", "What is learnt, as NAME or NAME(OPTION=VALUE,…)", |recipe| &mut recipe.task)
+            .default(&post.spec().to_string())
+            .hint(|said| &mut said.task),
+        Flag::of_task("list-len", "list_len", "Values in a list", post.list_len()),
+        Flag::of_task("max-value", "max_value", "Largest value; the smallest is 0", post.max_value() as usize),
     ]
 }
 
@@ -93,19 +88,19 @@ fn model() -> Vec<Flag> {
             None => Err(Error::invalid("--act-fn", "an MLP (--d-mlp N)", "none")),
         })
         .default("relu")
-        .hint(|hints| &mut hints.act_fn),
+        .hint(|said| &mut said.hints.act_fn),
         Flag::new("normalization", "NORMALIZATION", "Layer norm with weights, without, or none", |recipe| {
             &mut recipe.model.normalization_type
         })
-        .hint(|hints| &mut hints.normalization_type),
+        .hint(|said| &mut said.hints.normalization_type),
         Flag::new("attention", "ATTENTION", "Who attends to whom", |recipe| &mut recipe.model.attention_dir)
-            .hint(|hints| &mut hints.attention_dir),
+            .hint(|said| &mut said.hints.attention_dir),
         Flag::new("positions", "POSITIONS", "Where positional embeddings enter", |recipe| {
             &mut recipe.model.positional_embedding_type
         })
-        .hint(|hints| &mut hints.positional_embedding_type),
+        .hint(|said| &mut said.hints.positional_embedding_type),
         Flag::new("eps", "X", "Added to the variance inside norms", |recipe| &mut recipe.model.eps)
-            .hint(|hints| &mut hints.eps),
+            .hint(|said| &mut said.hints.eps),
     ]
 }
 
@@ -137,15 +132,27 @@ impl Flag {
         Self { name, value_name, help, default, parser: V::parser(), set: Box::new(set), hint: None }
     }
 
+    /// A flag that sets an option of the task.
+    fn of_task(name: &'static str, option: &'static str, help: &'static str, default: usize) -> Self {
+        let set = move |matches: &ArgMatches, recipe: &mut Recipe| {
+            if let Some(value) = matches.get_one::<usize>(name) {
+                recipe.task.options.insert(option.into(), Json::from(*value));
+            }
+            Ok(())
+        };
+        let (default, parser) = (default.to_string(), usize::parser());
+        Self { name, value_name: "N", help, default, parser, set: Box::new(set), hint: None }
+    }
+
     /// The flag with another word for what holds without it.
     fn default(self, default: &str) -> Self {
         Self { default: default.into(), ..self }
     }
 
     /// The flag as one that is a hint too.
-    fn hint<V: Value>(self, part: impl Fn(&mut Hints) -> &mut Option<V> + 'static) -> Self {
+    fn hint<V: Value>(self, part: impl Fn(&mut Said) -> &mut Option<V> + 'static) -> Self {
         let name = self.name;
-        let set = move |matches: &ArgMatches, hints: &mut Hints| *part(hints) = matches.get_one(name).cloned();
+        let set = move |matches: &ArgMatches, said: &mut Said| *part(said) = matches.get_one(name).cloned();
         Self { hint: Some(Box::new(set)), ..self }
     }
 
@@ -180,9 +187,9 @@ impl Flag {
     }
 
     /// Sets the flag's hint, if it is one.
-    pub fn set_hint(&self, matches: &ArgMatches, hints: &mut Hints) {
+    pub fn set_hint(&self, matches: &ArgMatches, said: &mut Said) {
         if let Some(set) = &self.hint {
-            set(matches, hints);
+            set(matches, said);
         }
     }
 }

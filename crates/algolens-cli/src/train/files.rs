@@ -4,7 +4,7 @@ use algolens::{
     Error, Result,
     files::{read, write_whole},
     model::{Model, checkpoint::Checkpoint},
-    task::TaskSpec,
+    task::{Registry, TaskSpec},
     train::{EpochRecord, Recipe, Run},
 };
 use std::{
@@ -43,10 +43,10 @@ impl Files {
         })
     }
 
-    /// The run that was begun here, if one was.
-    pub fn state(&self) -> Result<Option<Run>> {
+    /// The run that was begun here, if one was, on a task that the registry knows.
+    pub fn state(&self, registry: &Registry) -> Result<Option<Run>> {
         match read(&self.state) {
-            Ok(bytes) => Run::from_bytes(&bytes).map(Some).map_err(|error| self.in_state(error)),
+            Ok(bytes) => Run::from_bytes(&bytes, registry).map(Some).map_err(|error| self.in_state(error)),
             Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

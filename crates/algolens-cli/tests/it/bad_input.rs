@@ -78,7 +78,7 @@ fn lists_that_are_none() {
     refused(here, &["predict", MODEL, LIST, "1,2"], "list 2: expected 10 values, found 2");
     refused(here, &["predict", MODEL, ""], "list 1: expected 10 values, found 0");
     refused(here, &["predict", MODEL, "1,2,3,4,5,6,7,8,9,51"], "value 10 of the list: expected at most 50, found 51");
-    refused(here, &["predict", MODEL, "a,b"], "list 1: expected numbers parted by commas, found \"a\"");
+    refused(here, &["predict", MODEL, "a,b"], "list 1: expected tokens parted by commas, found \"a\"");
     refused(here, &["predict", MODEL, "--", "-1,2"], "found \"-1\"");
     refused(here, &["predict", MODEL, "99999999999999999999"], "found \"99999999999999999999\"");
     refused(here, &["predict", MODEL, "-"], "lists: expected at least one, found 0");
@@ -86,7 +86,7 @@ fn lists_that_are_none() {
     let output = stdin.args(["predict", MODEL, "-"]).write_stdin(format!("{LIST}\n3 x 4\n")).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said, "algolens: line 2 of the standard input: expected numbers parted by commas, found \"x\"\n");
+    assert_eq!(said, "algolens: line 2 of the standard input: expected tokens parted by commas, found \"x\"\n");
     let mut long = Command::cargo_bin("algolens").unwrap();
     let output = long.args(["predict", MODEL, "-"]).write_stdin("1,".repeat(1 << 20)).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -114,7 +114,12 @@ fn numbers_that_are_out_of_range() {
     refused(here, &["qk", MODEL, "--dest", "52"], "--dest: expected a token below 52, or its name, found 52");
     refused(here, &["scores", MODEL, LIST, "--query", "21"], "--query: expected a position below 21");
     refused(here, &["scores", MODEL, LIST, "--head", "1.0"], "head: expected 0.0 to 0.1, found 1.0");
-    refused(here, &["attribute", MODEL, LIST, "--after", "10"], "--after: expected a value of the list");
+    refused(here, &["attribute", MODEL, LIST, "--after", "10"], "--after: expected a token of the answer");
+    refused(
+        here,
+        &["attribute", MODEL, LIST, "--at", "20"],
+        "--at: expected one of the predicted positions (10 to 19)",
+    );
     refused(here, &["--threads", "0", "eval", MODEL], "--threads: expected 1 to");
 }
 

@@ -1,6 +1,9 @@
 //! Every training flag that the help names, from outside.
 
-use algolens::train::{Recipe, Run};
+use algolens::{
+    task::Registry,
+    train::{Recipe, Run},
+};
 use std::{
     fs,
     path::Path,
@@ -36,7 +39,7 @@ fn flags() -> Vec<(String, String)> {
             flags.last_mut().unwrap().1 = last.unwrap().into();
         }
     }
-    flags.retain(|(flag, _)| flag != "--config");
+    flags.retain(|(flag, _)| !["--config", "--task"].contains(&flag.as_str()));
     flags
 }
 
@@ -48,8 +51,14 @@ fn trained(folder: &Path, more: &[&str]) -> Recipe {
         ["train", "--out", out.to_str().unwrap()].into_iter().chain(small).chain(more.iter().copied()).collect();
     let output = run(&arguments);
     assert!(output.status.success(), "{more:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Run::from_bytes(&fs::read(folder.join("m.safetensors.state")).unwrap()).unwrap().recipe().clone()
+    Run::from_bytes(&fs::read(folder.join("m.safetensors.state")).unwrap(), &Registry::default())
+        .unwrap()
+        .recipe()
+        .clone()
 }
+
+/// A model and data of no size to speak of.
+const TINY: &[&str] = &["--train-size", "50", "--validation-size", "10", "--d-model", "8", "--d-head", "4"];
 
 #[test]
 fn every_training_flag_changes_the_recipe_and_is_refused_beside_a_model() {
@@ -68,4 +77,20 @@ fn every_training_flag_changes_the_recipe_and_is_refused_beside_a_model() {
         assert_eq!(output.status.code(), Some(2), "{flag}: {said}");
     }
     assert!(!folder.path().join("study").exists());
+}
+
+#[test]
+fn a_task_is_learnt_and_is_what_a_model_is_taken_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("m.safetensors");
+    let train =
+        |task: &[&str]| run(&[&["train", "--out", out.to_str().unwrap(), "--epochs", "1"], TINY, task].concat());
+    assert!(train(&["--task", "sorted_list(list_len=3)", "--max-value", "7"]).status.success());
+    let state = fs::read(folder.path().join("m.safetensors.state")).unwrap();
+    let task = Run::from_bytes(&state, &Registry::default()).unwrap().recipe().task.to_string();
+    assert_eq!(task, "sorted_list(list_len=3,max_value=7)");
+    let said = |output: Output| String::from_utf8(output.stderr).unwrap();
+    assert!(said(train(&["--task", "sum", "--list-len", "4"])).contains("no task is called \"sum\""));
+    let study = run(&["study", out.to_str().unwrap(), "--task", "sorted_list(list_len=4,max_value=7)"]);
+    assert!(said(study).contains("n_ctx of the model: expected the task's 9, found 7"));
 }

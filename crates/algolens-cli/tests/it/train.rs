@@ -172,7 +172,7 @@ fn flags_go_before_the_file_and_the_file_before_the_post_s_recipe() {
     let output = train(&out, &["--config", recipe.to_str().unwrap(), "--epochs", "1", "--d-mlp", "8"]);
     assert_eq!(code(&output), Some(0), "{}", said(&output));
     let state = fs::read(folder.path().join("m.safetensors.state")).unwrap();
-    let run = algolens::train::Run::from_bytes(&state).unwrap();
+    let run = algolens::train::Run::from_bytes(&state, &algolens::task::Registry::default()).unwrap();
     let recipe = run.recipe();
     assert_eq!((recipe.epochs, recipe.seed, recipe.model.n_heads, recipe.model.d_head), (1, 5, 1, 8));
     assert_eq!(recipe.model.mlp.unwrap().act_fn, algolens::model::ActFn::Relu);

@@ -37,14 +37,11 @@ impl<T: Scalar> Model<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        task::{SortedList, Task},
-        train::Architecture,
-    };
+    use crate::{task::SortedList, train::Architecture};
 
     #[test]
     fn weights_have_the_documented_spread_and_depend_on_seed_and_name_alone() {
-        let config = Architecture::default().config(&SortedList::new(10, 50).unwrap() as &dyn Task);
+        let config = Architecture::default().config(&SortedList::POST);
         let model = Model::<f64>::init(config.clone(), 3).unwrap();
         for (name, values) in model.params.tensors() {
             let mean = values.mean().unwrap();

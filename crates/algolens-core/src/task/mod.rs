@@ -1,12 +1,16 @@
 //! What is learnt: tasks and their datasets.
 
 mod dataset;
+mod kind;
 mod registry;
 mod sorted_list;
+mod spec;
 
 pub use dataset::Dataset;
-pub use registry::Registry;
+pub use kind::TaskKind;
+pub use registry::{Registry, TaskOfModel, check_task};
 pub use sorted_list::SortedList;
+pub use spec::{Options, TaskSpec};
 
 use crate::{Error, Result, random::Twister};
 use serde::{Deserialize, Serialize};
@@ -20,7 +24,7 @@ pub type Token = u32;
 /// A whole *example* is a sequence of [`n_ctx`](Task::n_ctx) tokens; an *input* is the part of it that a user gives
 /// (the unsorted list), from which [`complete`](Task::complete) makes the example.
 pub trait Task: Debug + Send + Sync {
-    /// The task and its size, as checkpoints and results record it.
+    /// The task by name and options, as checkpoints and results record it.
     fn spec(&self) -> TaskSpec;
 
     /// Tokens of an example.
@@ -32,6 +36,20 @@ pub trait Task: Debug + Send + Sync {
     /// What each output class is called; the tokens, unless the task has classes of its own.
     fn output_labels(&self) -> Vec<String> {
         self.token_labels()
+    }
+
+    /// What each position of an example holds; all of it is input, unless the task says otherwise.
+    fn roles(&self) -> Vec<Role> {
+        vec![Role::Input; self.n_ctx()]
+    }
+
+    /// The input that a text is: tokens by their labels or numbers, parted by commas or blanks, unless the task has another
+    /// way to write it.
+    ///
+    /// # Errors
+    /// A text that is no sequence of tokens.
+    fn parse_input(&self, text: &str) -> Result<Vec<Token>> {
+        parse_tokens(text, &self.token_labels())
     }
 
     /// The positions whose logits are judged, ascending.
@@ -56,33 +74,29 @@ pub trait Task: Debug + Send + Sync {
     fn complete(&self, input: &[Token]) -> Result<Vec<Token>>;
 }
 
-/// A task by name and size: what a checkpoint stores.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum TaskSpec {
-    /// [`SortedList`].
-    SortedList {
-        /// Values in a list.
-        list_len: usize,
-        /// The largest value; the smallest is 0.
-        max_value: u32,
-    },
+/// What a position of an example holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A token of the input, which a user gives.
+    Input,
+    /// A token that is the same in every example, such as SEP.
+    Separator,
+    /// A token that follows from the input.
+    Answer,
 }
 
-impl TaskSpec {
-    /// The post's task.
-    pub const POST: Self = Self::SortedList { list_len: 10, max_value: 50 };
-
-    /// The task itself.
-    ///
-    /// # Errors
-    /// A size that the task does not have.
-    pub fn build(&self) -> Result<Box<dyn Task>> {
-        match *self {
-            Self::SortedList { list_len, max_value } => Ok(Box::new(SortedList::new(list_len, max_value)?)),
-        }
-    }
+/// The tokens of a text, by their labels or numbers, parted by commas or blanks.
+///
+/// # Errors
+/// The first part that is neither.
+pub fn parse_tokens(text: &str, labels: &[String]) -> Result<Vec<Token>> {
+    let token = |part: &str| -> Result<Token> {
+        let labelled = labels.iter().position(|label| label == part).and_then(|at| Token::try_from(at).ok());
+        let unknown = || Error::invalid("list", "tokens parted by commas", format!("{part:?}"));
+        labelled.or_else(|| part.parse().ok()).ok_or_else(unknown)
+    };
+    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty()).map(token).collect()
 }
 
 /// One line: the tokens' labels.

@@ -1,50 +1,162 @@
 //! The tasks that a program knows.
 
-use super::{SortedList, TaskSpec};
-use crate::model::Config;
+use super::{SortedList, Task, TaskKind, TaskSpec};
+use crate::{Error, Result, model::Config};
+use std::{fmt, sync::Arc};
 
-/// The tasks that a program finds for a checkpoint that states none.
-#[derive(Clone, Debug)]
+/// The kinds of tasks that a program knows, by name.
+#[derive(Clone)]
 pub struct Registry {
-    fittings: Vec<Fitting>,
+    kinds: Vec<Kind>,
 }
 
-/// A task's spec for a model's `n_ctx`, `d_vocab` and `d_vocab_out`, if it has one of these sizes.
-type Fitting = fn(usize, usize, usize) -> Option<TaskSpec>;
+#[derive(Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    of: fn(&TaskSpec) -> Result<Arc<dyn Task>>,
+    fitting: fn(&Config) -> Option<Arc<dyn Task>>,
+}
 
 impl Default for Registry {
     /// The tasks of this crate.
     fn default() -> Self {
-        Self { fittings: vec![SortedList::fitting] }
+        Self::empty().with::<SortedList>()
     }
 }
 
 impl Registry {
-    /// No tasks: models are taken for what their files state, and nothing else.
+    /// No tasks at all.
     pub fn empty() -> Self {
-        Self { fittings: Vec::new() }
+        Self { kinds: Vec::new() }
     }
 
-    /// The task whose sizes a model has; none if there is none, or more than one.
-    pub fn fitting(&self, config: &Config) -> Option<TaskSpec> {
-        let Config { n_ctx, d_vocab, d_vocab_out, .. } = *config;
-        let mut specs = self.fittings.iter().filter_map(|fitting| fitting(n_ctx, d_vocab, d_vocab_out));
-        specs.next().filter(|_| specs.next().is_none())
+    /// The registry with one more kind, which goes before another of its name.
+    pub fn with<K: TaskKind>(mut self) -> Self {
+        self.kinds.retain(|kind| kind.name != K::NAME);
+        self.kinds.push(Kind {
+            name: K::NAME,
+            of: |spec| Ok(Arc::new(K::of(spec)?)),
+            fitting: |config| Some(Arc::new(K::fitting(config)?)),
+        });
+        self
     }
+
+    /// The names of the kinds.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.kinds.iter().map(|kind| kind.name)
+    }
+
+    /// The task of a spec.
+    ///
+    /// # Errors
+    /// A name that no kind has, options that it does not have or that are no task.
+    pub fn task(&self, spec: &TaskSpec) -> Result<Arc<dyn Task>> {
+        let kind = self.kinds.iter().find(|kind| kind.name == spec.name);
+        let kind = kind.ok_or_else(|| Error::unknown("task", &spec.name, self.names().map(str::to_owned)))?;
+        (kind.of)(spec)
+    }
+
+    /// The task of a model: what is said of it, or else the one task whose sizes the model has.
+    ///
+    /// # Errors
+    /// A task that is said and is not known, or that the model's sizes do not fit; [`Error::NotDetermined`] where several fit,
+    /// [`Error::Invalid`] where none does.
+    pub fn task_of(&self, config: &Config, said: Option<&TaskSpec>) -> Result<TaskOfModel> {
+        if let Some(spec) = said {
+            let task = self.task(spec)?;
+            check_task(&*task, config)?;
+            return Ok(TaskOfModel { task, assumed: false });
+        }
+        let mut fitting = self.fitting(config);
+        match (fitting.pop(), &fitting[..]) {
+            (Some(task), []) => Ok(TaskOfModel { task, assumed: true }),
+            (Some(_), _) => {
+                let fits = |kind: &&Kind| (kind.fitting)(config).is_some_and(|task| check_task(&*task, config).is_ok());
+                let choices = self.kinds.iter().filter(fits).map(|kind| kind.name).collect();
+                Err(Error::NotDetermined { what: "the task", key: "task", choices })
+            }
+            (None, _) => {
+                let Config { n_ctx, d_vocab, d_vocab_out, .. } = config;
+                let names: Vec<_> = self.names().collect();
+                let expected = format!("one that has its sizes (known are: {})", names.join(", "));
+                let found = format!("n_ctx {n_ctx}, d_vocab {d_vocab}, d_vocab_out {d_vocab_out}");
+                Err(Error::invalid("the model's task", expected, found))
+            }
+        }
+    }
+
+    /// The tasks whose sizes a model has.
+    pub fn fitting(&self, config: &Config) -> Vec<Arc<dyn Task>> {
+        let fitting = self.kinds.iter().filter_map(|kind| (kind.fitting)(config));
+        fitting.filter(|task| check_task(&**task, config).is_ok()).collect()
+    }
+}
+
+/// The task of a model, and how it is known.
+#[derive(Clone, Debug)]
+pub struct TaskOfModel {
+    /// The task.
+    pub task: Arc<dyn Task>,
+    /// True if nobody says so: of the tasks that are known only this one fits.
+    pub assumed: bool,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
+
+/// Whether a model of this config can do a task.
+///
+/// # Errors
+/// Names the first size that differs.
+pub fn check_task(task: &dyn Task, config: &Config) -> Result<()> {
+    for (what, expected, found) in [
+        ("n_ctx", task.n_ctx(), config.n_ctx),
+        ("d_vocab", task.token_labels().len(), config.d_vocab),
+        ("d_vocab_out", task.output_labels().len(), config.d_vocab_out),
+    ] {
+        if expected != found {
+            return Err(Error::invalid(format!("{what} of the model"), format!("the task's {expected}"), found));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::Recipe;
+    use crate::train::Architecture;
 
     #[test]
     fn a_model_fits_the_task_whose_sizes_it_has() {
-        let config = Recipe::default().config().unwrap();
-        assert_eq!(Registry::default().fitting(&config), Some(TaskSpec::POST));
-        assert_eq!(Registry::empty().fitting(&config), None);
+        let config = Architecture::default().config(&SortedList::POST);
+        let fitting = |registry: Registry, config: &Config| -> Vec<TaskSpec> {
+            registry.fitting(config).iter().map(|task| task.spec()).collect()
+        };
+        assert_eq!(fitting(Registry::default(), &config), [SortedList::POST.spec()]);
+        assert_eq!(fitting(Registry::empty(), &config), []);
         let even = Config { n_ctx: config.n_ctx + 1, ..config.clone() };
         let classes = Config { d_vocab_out: 2, ..config };
-        assert_eq!([even, classes].map(|config| Registry::default().fitting(&config)), [None, None]);
+        assert_eq!([even, classes].map(|config| fitting(Registry::default(), &config)), [[], []]);
+    }
+
+    #[test]
+    fn specs_make_tasks_and_what_is_wrong_with_them_is_named() {
+        let made = |text: &str| Registry::default().task(&text.parse()?);
+        for text in ["sorted_list", "sorted_list(list_len=10)", "sorted_list(list_len=10,max_value=50)"] {
+            assert_eq!(made(text).unwrap().spec(), SortedList::POST.spec());
+        }
+        let said = |text: &str| made(text).unwrap_err().to_string();
+        assert_eq!(said("sort_list"), "no task is called \"sort_list\"; near it: sorted_list");
+        assert_eq!(said("sorted_list(max=9)"), "no option of the task is called \"max\"");
+        assert_eq!(said("sorted_list(max_valu=9)"), "no option of the task is called \"max_valu\"; near it: max_value");
+        assert_eq!(said("sorted_list(list_len=ten)"), "list_len: expected usize, found \"ten\"");
+        assert_eq!(said("sorted_list(list_len=-1)"), "list_len: expected usize, found -1");
+        assert_eq!(
+            said("sorted_list(list_len=60)"),
+            "list_len: expected 1 to 51 distinct values (max_value is 50), found 60"
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Sorting a list of distinct numbers, as the post has it.
 
-use super::{Dataset, Task, TaskSpec, Token};
+use super::{Dataset, Options, Role, Task, TaskKind, TaskSpec, Token};
 use crate::{
     Error, Result,
+    model::Config,
     random::{self, Twister},
 };
 
@@ -20,6 +21,9 @@ impl SortedList {
     /// The largest `list_len` and `max_value` taken.
     const LARGEST: u32 = 4096;
 
+    /// The post's task.
+    pub const POST: Self = Self { list_len: 10, max_value: 50 };
+
     /// Lists of `list_len` distinct values from `0..=max_value`.
     ///
     /// # Errors
@@ -33,15 +37,6 @@ impl SortedList {
             return Err(Error::invalid("list_len", expected, list_len));
         }
         Ok(Self { list_len, max_value })
-    }
-
-    /// The sorting task whose sequences have these sizes: the context is odd, the vocabulary is large enough and outputs are
-    /// tokens.
-    pub(super) fn fitting(n_ctx: usize, d_vocab: usize, d_vocab_out: usize) -> Option<TaskSpec> {
-        let list_len = n_ctx.checked_sub(1).filter(|n| n % 2 == 0)? / 2;
-        let max_value = u32::try_from(d_vocab.checked_sub(2)?).ok()?;
-        (d_vocab == d_vocab_out && Self::new(list_len, max_value).is_ok())
-            .then_some(TaskSpec::SortedList { list_len, max_value })
     }
 
     /// Values in a list.
@@ -94,7 +89,7 @@ impl SortedList {
 
 impl Task for SortedList {
     fn spec(&self) -> TaskSpec {
-        TaskSpec::SortedList { list_len: self.list_len, max_value: self.max_value }
+        TaskSpec::new(Self::NAME).with("list_len", self.list_len).with("max_value", self.max_value)
     }
 
     fn n_ctx(&self) -> usize {
@@ -103,6 +98,11 @@ impl Task for SortedList {
 
     fn token_labels(&self) -> Vec<String> {
         (0..=self.max_value).map(|v| v.to_string()).chain(["SEP".to_owned()]).collect()
+    }
+
+    fn roles(&self) -> Vec<Role> {
+        let half = |role| std::iter::repeat_n(role, self.list_len);
+        half(Role::Input).chain([Role::Separator]).chain(half(Role::Answer)).collect()
     }
 
     fn predicted_positions(&self) -> Vec<usize> {
@@ -143,6 +143,21 @@ impl Task for SortedList {
         example[..self.list_len].copy_from_slice(input);
         self.write_sorted(&mut example);
         Ok(example)
+    }
+}
+
+impl TaskKind for SortedList {
+    const NAME: &'static str = "sorted_list";
+
+    fn from_options(options: &mut Options) -> Result<Self> {
+        let Self { list_len, max_value } = Self::POST;
+        Self::new(options.take("list_len", list_len)?, options.take("max_value", max_value)?)
+    }
+
+    /// The context is odd, and there is one token more than there are values.
+    fn fitting(config: &Config) -> Option<Self> {
+        let list_len = config.n_ctx.checked_sub(1).filter(|n| n % 2 == 0)? / 2;
+        Self::new(list_len, u32::try_from(config.d_vocab.checked_sub(2)?).ok()?).ok()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     Error, Result,
     model::{AttentionDir, Config, Mlp, Normalization, Positions},
-    task::{Task, TaskSpec},
+    task::{SortedList, Task, TaskSpec},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -85,7 +85,7 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             seed: 0,
-            task: TaskSpec::SortedList { list_len: 10, max_value: 50 },
+            task: SortedList::POST.spec(),
             model: Architecture::default(),
             train_size: 150_000,
             validation_size: 10_000,
@@ -161,22 +161,12 @@ impl Recipe {
         self.checkpoint_every.is_some_and(|every| steps.is_multiple_of(every as u64))
     }
 
-    /// The config of the model that is trained.
-    ///
-    /// # Errors
-    /// As [`validate`](Self::validate).
-    pub fn config(&self) -> Result<Config> {
-        self.validate()?;
-        Ok(self.model.config(&*self.task.build()?))
-    }
-
-    /// Whether a training run can be made from this.
+    /// Whether a training run on its task can be made from this.
     ///
     /// # Errors
     /// Names the first key whose value is out of range.
-    pub fn validate(&self) -> Result<()> {
-        let task = self.task.build()?;
-        self.model.config(&*task).validate()?;
+    pub fn validate(&self, task: &dyn Task) -> Result<()> {
+        self.model.config(task).validate()?;
         for (name, size, most) in [
             ("train_size", self.train_size, usize::MAX),
             ("validation_size", self.validation_size, usize::MAX),

@@ -7,22 +7,35 @@ use crate::{
     model::{Model, Params},
     observer::Observer,
     parallel, random,
-    task::{Dataset, Token},
+    task::{Dataset, Registry, Task, Token},
 };
 use ndarray::{Array2, ArrayView2};
 use rand::seq::SliceRandom;
+use std::sync::Arc;
 
 /// A training run as of the end of its last finished epoch.
 ///
 /// Nothing random is part of it: data, initial weights and each epoch's order are streams of the recipe's seed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Run {
     pub(super) recipe: Recipe,
+    pub(super) task: Arc<dyn Task>,
     pub(super) model: Model,
     pub(super) adam: Adam,
     /// Of the most accurate epoch; the initial weights before the first.
     pub(super) best: Params<f32>,
     pub(super) history: Vec<EpochRecord>,
+}
+
+impl PartialEq for Run {
+    /// The recipe has the task.
+    fn eq(&self, other: &Self) -> bool {
+        self.recipe == other.recipe
+            && self.model == other.model
+            && self.adam == other.adam
+            && self.best == other.best
+            && self.history == other.history
+    }
 }
 
 /// What a training run tells its observer.
@@ -57,14 +70,22 @@ pub struct Progress {
 }
 
 impl Run {
-    /// A run before its first epoch.
+    /// A run before its first epoch. The registry knows the recipe's task.
     ///
     /// # Errors
-    /// A recipe that [`Recipe::validate`] refuses.
-    pub fn new(recipe: Recipe) -> Result<Self> {
-        let model = Model::init(recipe.config()?, recipe.seed)?;
+    /// A task that the registry does not know, a recipe that [`Recipe::validate`] refuses.
+    pub fn new(recipe: Recipe, registry: &Registry) -> Result<Self> {
+        let task = registry.task(&recipe.task)?;
+        let recipe = Recipe { task: task.spec(), ..recipe };
+        recipe.validate(&*task)?;
+        let model = Model::init(recipe.model.config(&*task), recipe.seed)?;
         let adam = Adam::new(&recipe, model.params.values().len());
-        Ok(Self { best: model.params.clone(), recipe, model, adam, history: Vec::new() })
+        Ok(Self { best: model.params.clone(), recipe, task, model, adam, history: Vec::new() })
+    }
+
+    /// What is learnt.
+    pub fn task(&self) -> &Arc<dyn Task> {
+        &self.task
     }
 
     /// What the run is made from.
@@ -111,8 +132,7 @@ impl Run {
         if self.finished() {
             return Ok(());
         }
-        let task = self.recipe.task.build()?;
-        let data = |size, purpose| Dataset::generate(&*task, size, &mut random::stream(self.recipe.seed, purpose));
+        let data = |size, purpose| Dataset::generate(&*self.task, size, &mut random::stream(self.recipe.seed, purpose));
         let train = data(self.recipe.train_size, "train");
         let validation = data(self.recipe.validation_size, "validation");
         if self.history.is_empty() && self.recipe.checkpoint_due(0) {

@@ -7,6 +7,7 @@ use super::{Adam, EpochRecord, Recipe, Run, history};
 use crate::{
     Error, Result, header,
     model::{Layout, Model, Params},
+    task::Registry,
 };
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -53,16 +54,18 @@ impl Run {
             .map_err(|error| unreadable(&error))
     }
 
-    /// The run that [`to_bytes`](Self::to_bytes) wrote.
+    /// The run that [`to_bytes`](Self::to_bytes) wrote. The registry knows its task.
     ///
     /// # Errors
-    /// One line that says what is wrong with bytes that no run wrote.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+    /// One line that says what is wrong with bytes that no run wrote; a task that the registry does not know.
+    pub fn from_bytes(bytes: &[u8], registry: &Registry) -> Result<Self> {
         let header = header::find(bytes, KEY).map_err(|error| unreadable(&error))?;
         let header = header.ok_or_else(|| unreadable(&"it has no metadata of a training run"))?;
         let Header { recipe, history, .. } =
             header::read(&header, FORMAT, "training state", |error| unreadable(&error))?;
-        let config = recipe.config()?;
+        let task = registry.task(&recipe.task)?;
+        recipe.validate(&*task)?;
+        let config = recipe.model.config(&*task);
         history::check(&recipe, &history)?;
         let file = SafeTensors::deserialize(bytes).map_err(|error| unreadable(&error))?;
         if let Some(name) = file.names().into_iter().find(|name| ![WEIGHTS, ADAM_M, ADAM_V, BEST].contains(name)) {
@@ -79,7 +82,7 @@ impl Run {
         let mut kept = Params::like(model.params.layout().clone());
         kept.values_mut().copy_from_slice(&best);
         let adam = Adam::resume(&recipe, history::steps(&recipe, history.len()), m, v);
-        Ok(Self { recipe, model, adam, best: kept, history })
+        Ok(Self { recipe, task, model, adam, best: kept, history })
     }
 }
 

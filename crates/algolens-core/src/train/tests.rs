@@ -2,17 +2,25 @@ use super::*;
 use crate::{
     Error,
     engine::{Batch, Engine, Plain},
-    model::{Model, Params},
-    task::{Dataset, SortedList, TaskSpec, Token},
+    model::{Config, Model, Params},
+    task::{Dataset, Registry, SortedList, TaskSpec, Token},
 };
 use proptest::prelude::*;
 use std::ops::ControlFlow;
+
+fn sorted(list_len: usize, max_value: u32) -> TaskSpec {
+    TaskSpec::new("sorted_list").with("list_len", list_len).with("max_value", max_value)
+}
+
+fn config(recipe: &Recipe) -> Config {
+    recipe.model.config(&*Registry::default().task(&recipe.task).unwrap())
+}
 
 /// A task and a model that learns something of it in a fraction of a second.
 fn small() -> Recipe {
     Recipe {
         seed: 1,
-        task: TaskSpec::SortedList { list_len: 4, max_value: 9 },
+        task: sorted(4, 9),
         model: Architecture { d_model: 16, d_head: 8, ..Architecture::default() },
         train_size: 400,
         validation_size: 100,
@@ -29,14 +37,14 @@ fn heedless(_: Event) -> ControlFlow<()> {
 }
 
 fn trained(recipe: Recipe) -> Run {
-    let mut run = Run::new(recipe).unwrap();
+    let mut run = Run::new(recipe, &Registry::default()).unwrap();
     run.train(&Plain::new(), &mut heedless).unwrap();
     run
 }
 
 /// Trains until the observer says so.
 fn cut_short(recipe: Recipe, enough: impl Fn(&Event) -> bool) -> Run {
-    let mut run = Run::new(recipe).unwrap();
+    let mut run = Run::new(recipe, &Registry::default()).unwrap();
     let mut observer = |event: Event| if enough(&event) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     assert!(matches!(run.train(&Plain::new(), &mut observer), Err(Error::Cancelled)));
     run
@@ -49,7 +57,7 @@ fn bits(run: &Run) -> Vec<u8> {
 #[test]
 fn the_default_is_the_post_s_recipe() {
     let recipe = Recipe::default();
-    let config = recipe.config().unwrap();
+    let config = config(&recipe);
     assert_eq!((config.n_ctx, config.d_vocab, config.d_vocab_out), (21, 52, 52));
     assert_eq!(recipe.steps_per_epoch(), 293);
     assert!((recipe.learning_rate(0) - 0.000_964).abs() < 1e-12);
@@ -96,7 +104,7 @@ fn a_run_cut_short_goes_on_to_the_same_bits() {
     ];
     for (epochs, mut in_memory) in cuts {
         assert_eq!(in_memory.history().len(), epochs);
-        let mut read_back = Run::from_bytes(&bits(&in_memory)).unwrap();
+        let mut read_back = Run::from_bytes(&bits(&in_memory), &Registry::default()).unwrap();
         assert_eq!(in_memory, read_back);
         for run in [&mut in_memory, &mut read_back] {
             run.train(&Plain::new(), &mut heedless).unwrap();
@@ -110,7 +118,7 @@ fn the_most_accurate_epoch_s_weights_are_kept() {
     // The last epochs' rate is so high that they spoil what the first learnt.
     let recipe = Recipe { epochs: 8, lr_start: 0.0, lr_end: 0.5, ..small() };
     let mut after = Vec::new();
-    let mut run = Run::new(recipe).unwrap();
+    let mut run = Run::new(recipe, &Registry::default()).unwrap();
     let mut observer = |event: Event| {
         if let Event::Epoch(run) = event {
             after.push(run.model().clone());
@@ -129,7 +137,7 @@ fn the_most_accurate_epoch_s_weights_are_kept() {
 #[test]
 fn checkpoints_come_before_the_first_step_and_every_so_many() {
     let mut seen = Vec::new();
-    let mut run = Run::new(Recipe { checkpoint_every: Some(10), epochs: 2, ..small() }).unwrap();
+    let mut run = Run::new(Recipe { checkpoint_every: Some(10), epochs: 2, ..small() }, &Registry::default()).unwrap();
     let untrained = run.model().clone();
     let mut observer = |event: Event| {
         if let Event::Checkpoint { steps, model } = event {
@@ -144,7 +152,7 @@ fn checkpoints_come_before_the_first_step_and_every_so_many() {
 #[test]
 fn progress_counts_every_example_of_the_partial_last_batch() {
     let mut last = None;
-    let mut run = Run::new(Recipe { epochs: 1, train_size: 70, ..small() }).unwrap();
+    let mut run = Run::new(Recipe { epochs: 1, train_size: 70, ..small() }, &Registry::default()).unwrap();
     let mut observer = |event: Event| {
         if let Event::Step(progress) = event {
             last = Some(progress);
@@ -166,7 +174,7 @@ fn adamw_is_another_optimizer() {
 
 #[test]
 fn a_loss_that_explodes_ends_the_run_and_is_named() {
-    let mut run = Run::new(Recipe { lr_start: 1e38, lr_end: 1e38, ..small() }).unwrap();
+    let mut run = Run::new(Recipe { lr_start: 1e38, lr_end: 1e38, ..small() }, &Registry::default()).unwrap();
     let said = run.train(&Plain::new(), &mut heedless).unwrap_err().to_string();
     assert!(said.starts_with("loss at step 2 of epoch 1: expected a finite number"), "{said}");
 }
@@ -182,19 +190,19 @@ fn toml_gives_some_keys_and_only_those_there_are() {
     let expected = Recipe {
         epochs: 3,
         optimizer: Optimizer::AdamW,
-        task: TaskSpec::SortedList { list_len: 4, max_value: 9 },
+        task: sorted(4, 9),
         model: Architecture { d_model: 16, mlp, ..Architecture::default() },
         ..Recipe::default()
     };
     assert_eq!(recipe, expected);
-    for unknown in ["epoch = 3", "[model]\nn_ctx = 4", "[task]\nname = \"sorted_list\"\nlist_len = 4\nmax = 9"] {
+    for unknown in ["epoch = 3", "[model]\nn_ctx = 4", "[task]\nlist_len = 4"] {
         assert!(toml::from_str::<Recipe>(unknown).is_err(), "{unknown}");
     }
 }
 
 #[test]
 fn bad_recipes_name_the_key() {
-    let said = |recipe: Recipe| recipe.validate().unwrap_err().to_string();
+    let said = |recipe: Recipe| Run::new(recipe, &Registry::default()).unwrap_err().to_string();
     let names = [
         (Recipe { train_size: 0, ..small() }, "train_size"),
         (Recipe { train_size: usize::MAX, ..small() }, "train_size"),
@@ -210,7 +218,8 @@ fn bad_recipes_name_the_key() {
         (Recipe { beta1: 1.0, ..small() }, "beta1"),
         (Recipe { beta2: -0.1, ..small() }, "beta2"),
         (Recipe { adam_eps: 1e-60, ..small() }, "adam_eps"),
-        (Recipe { task: TaskSpec::SortedList { list_len: 0, max_value: 9 }, ..small() }, "list_len"),
+        (Recipe { task: sorted(0, 9), ..small() }, "list_len"),
+        (Recipe { task: sorted(4, 9).with("list_len", "four"), ..small() }, "list_len"),
         (Recipe { model: Architecture { d_head: 0, ..small().model }, ..small() }, "d_head"),
     ];
     for (recipe, name) in names {
@@ -220,7 +229,7 @@ fn bad_recipes_name_the_key() {
 
 #[test]
 fn another_recipe_does_not_resume_a_run() {
-    let run = Run::new(small()).unwrap();
+    let run = Run::new(small(), &Registry::default()).unwrap();
     run.resumable_by(&small()).unwrap();
     let said = |recipe: Recipe| run.resumable_by(&recipe).unwrap_err().to_string();
     assert_eq!(said(Recipe { seed: 7, ..small() }), "seed: expected 1, as the run began with, found 7");
@@ -234,7 +243,7 @@ fn another_recipe_does_not_resume_a_run() {
 fn damaged_states_are_refused_in_one_line() {
     let run = trained(Recipe { epochs: 1, train_size: 64, ..small() });
     let whole = bits(&run);
-    let said = |bytes: &[u8]| Run::from_bytes(bytes).unwrap_err().to_string();
+    let said = |bytes: &[u8]| Run::from_bytes(bytes, &Registry::default()).unwrap_err().to_string();
     for cut in (0..whole.len()).step_by(97).chain(whole.len() - 8..whole.len()) {
         assert!(!said(&whole[..cut]).contains('\n'));
     }
@@ -275,16 +284,16 @@ proptest! {
             train_size: 50, validation_size: 7, ..small()
         };
         let run = cut_short(recipe, |event| matches!(event, Event::Epoch(_)));
-        let read = Run::from_bytes(&bits(&run)).unwrap();
+        let read = Run::from_bytes(&bits(&run), &Registry::default()).unwrap();
         prop_assert_eq!(bits(&read), bits(&run));
         prop_assert_eq!(read, run);
     }
 
     #[test]
     fn damaged_bytes_never_panic(at in 0_usize..3000, byte in any::<u8>()) {
-        let mut bytes = bits(&Run::new(small()).unwrap());
+        let mut bytes = bits(&Run::new(small(), &Registry::default()).unwrap());
         bytes[at] = byte;
-        let _ = Run::from_bytes(&bytes);
+        let _ = Run::from_bytes(&bytes, &Registry::default());
     }
 }
 
@@ -299,8 +308,8 @@ fn forty_steps_lose_what_they_lose_in_pytorch() {
     const PYTORCH: [f64; 8] =
         [2.512_389_7, 2.134_361_7, 1.978_093_7, 1.887_806_8, 1.661_667_1, 1.559_954_9, 1.433_323_4, 1.217_668_4];
     let task = SortedList::new(4, 10).unwrap();
-    let recipe = Recipe { task: TaskSpec::SortedList { list_len: 4, max_value: 10 }, ..small() };
-    let mut model = Model::zeros(recipe.config().unwrap()).unwrap();
+    let recipe = Recipe { task: sorted(4, 10), ..small() };
+    let mut model = Model::zeros(config(&recipe)).unwrap();
     for named in model.params.layout().clone().names() {
         let base = if named.name.ends_with(".w") { 1.0 } else { 0.0 };
         for i in named.range() {

@@ -6,8 +6,8 @@ use algolens_core::{
         ActFn, AttentionDir, Model, Normalization,
         checkpoint::{Checkpoint, Hints, Loaded},
     },
-    task::TaskSpec,
-    train::{Architecture, Recipe},
+    task::{Registry, SortedList, Task, TaskSpec},
+    train::Architecture,
 };
 use algolens_testing::{any_kind, sizes, with_cases};
 use proptest::prelude::*;
@@ -50,10 +50,8 @@ fn mask(n_ctx: usize, allowed: impl Fn(usize, usize) -> bool) -> (String, Dtype,
 
 /// The smallest model of the sorting task there is.
 fn small(normalization_type: Normalization) -> Model {
-    let task = TaskSpec::SortedList { list_len: 2, max_value: 3 };
     let shape = Architecture { d_model: 4, d_head: 2, normalization_type, ..Architecture::default() };
-    let recipe = Recipe { task, model: shape, ..Recipe::default() };
-    Model::init(recipe.config().unwrap(), 0).unwrap()
+    Model::init(shape.config(&SortedList::new(2, 3).unwrap()), 0).unwrap()
 }
 
 proptest! {
@@ -85,12 +83,15 @@ proptest! {
 
 #[test]
 fn the_task_is_part_of_the_file_and_must_fit_the_model() {
-    let task = Some(TaskSpec::SortedList { list_len: 2, max_value: 3 });
-    let written = Checkpoint { model: small(Normalization::LN), task };
+    let task = |list_len| Some(SortedList::new(list_len, 3).unwrap().spec());
+    let written = Checkpoint { model: small(Normalization::LN), task: task(2) };
     assert_eq!(read(&written.to_bytes().unwrap()).unwrap().checkpoint, written);
-    let wrong = Checkpoint { task: Some(TaskSpec::SortedList { list_len: 3, max_value: 3 }), ..written };
-    let said = refusal(&wrong.to_bytes().unwrap(), &Hints::default());
-    assert_eq!(said, "n_ctx of the model: expected the task's 7, found 5");
+    let of = |said: Option<TaskSpec>| Registry::default().task_of(written.model.config(), said.as_ref());
+    assert_eq!(of(task(3)).unwrap_err().to_string(), "n_ctx of the model: expected the task's 7, found 5");
+    for (said, assumed) in [(task(2), false), (None, true)] {
+        let found = of(said).unwrap();
+        assert_eq!((found.task.spec(), found.assumed), (task(2).unwrap(), assumed));
+    }
 }
 
 #[test]

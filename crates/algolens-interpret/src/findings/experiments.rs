@@ -10,7 +10,7 @@ use crate::{
 };
 use algolens_core::{
     Result, random,
-    task::{Dataset, SortedList, Task, TaskSpec, Token},
+    task::{Dataset, SortedList, Task, Token},
 };
 
 /// Accuracy at d in random lists with d, d+1 and d+2, with the direct path and with its mean instead.
@@ -68,7 +68,7 @@ pub(super) fn without_direct_path(
     };
     let mut before: Vec<PredictionSite> = prediction_sites(subject, task, 0, &runs)?;
     before.retain(|site| site.d == starts[site.list]);
-    let post = if task.spec() == TaskSpec::POST {
+    let post = if *task == SortedList::POST {
         let lists = Dataset::from_inputs(task, &POST_TRIPLES.map(|(list, _)| list))?;
         let correct = correct_without(&lists, &POST_TRIPLES.map(|(_, [x, ..])| x))?;
         Some((correct.iter().filter(|correct| !**correct).count(), correct.len()))

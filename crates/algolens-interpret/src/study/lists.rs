@@ -4,7 +4,7 @@ use crate::{POST_TRIPLES, Prediction, Subject, predict};
 use algolens_core::{
     Result,
     engine::{Batch, Outcome},
-    task::{Dataset, SortedList, Task, TaskSpec, Token},
+    task::{Dataset, SortedList, Task, Token},
 };
 use ndarray::s;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ pub(super) fn choose(
     let worst = worst(subject, task, seed)?;
     // The user's come first: a report without room for all keeps them.
     let mut groups = vec![(Group::Yours, yours.to_vec()), (Group::Random, inputs(data, FIRST))];
-    if task.spec() == TaskSpec::POST {
+    if *task == SortedList::POST {
         groups.push((Group::PostAdversarial, POST_ADVERSARIAL.map(Vec::from).to_vec()));
         groups.push((Group::PostTriples, POST_TRIPLES.map(|(list, _)| list.to_vec()).to_vec()));
     }

@@ -24,6 +24,10 @@ pub struct StudyResults {
     pub seed: u32,
     /// The task.
     pub task: TaskSpec,
+    /// True if nobody says the task: of those that the program knows only this one has the model's sizes. A study takes the task
+    /// that it is given; who assumed it says so here.
+    #[serde(default)]
+    pub task_assumed: bool,
     /// The model's shape, after weight processing.
     pub config: Config,
     /// Number of parameters.

@@ -15,12 +15,11 @@ use algolens_core::{
     evaluation::evaluate,
     model::{
         AttentionDir, Model,
-        checkpoint::check_task,
         processing::{Processed, Step},
     },
     observer::Observer,
     parallel,
-    task::{Dataset, SortedList, Task, TaskSpec, Token},
+    task::{Dataset, SortedList, Task, Token, check_task},
 };
 
 /// The data and the models that a study is made on.
@@ -73,7 +72,7 @@ pub fn study(
     observer: &mut dyn Observer<Stage>,
 ) -> Result<(StudyResults, Arrays)> {
     let config = subject.model.config();
-    check_task(&task.spec(), config)?;
+    check_task(task, config)?;
     let mut stages = STAGES.iter().enumerate();
     let mut next = || -> Result<()> {
         let Some((done, what)) = stages.next() else { return Ok(()) };
@@ -91,7 +90,7 @@ pub fn study(
     next()?;
     let amounts = EvidenceOptions::new(task, *seed);
     let evidence_of_model = |model: &Model| -> Result<Evidence> {
-        check_task(&task.spec(), model.config())?;
+        check_task(task, model.config())?;
         let subject = Subject { model, engine: subject.engine };
         let costs = mean_ablations(subject, evaluate(subject.engine, subject.model, &data)?.loss, &data)?;
         Evidence::gather(subject, task, &data, costs, amounts)
@@ -116,6 +115,7 @@ pub fn study(
         engine: subject.engine.name().into(),
         seed: *seed,
         task: task.spec(),
+        task_assumed: false,
         config: config.clone(),
         parameters: subject.model.params.layout().len(),
         processing: processing.to_vec(),
@@ -123,7 +123,7 @@ pub fn study(
         greedy_list_accuracy,
         ablation,
         ov_offsets: evidence.ov_offsets(),
-        triples: if task.spec() == TaskSpec::POST { triples(subject, task, &evidence.copy_heads)? } else { Vec::new() },
+        triples: if *task == SortedList::POST { triples(subject, task, &evidence.copy_heads)? } else { Vec::new() },
         close_triples: evidence.triples.statistics(),
         adversarial: adversarial.map(|list| list.prediction.clone()).collect(),
         gaps: gap_points(&evidence.gaps),

@@ -7,7 +7,7 @@ use algolens_core::{
         Model, Normalization, Positions,
         checkpoint::{Checkpoint, Hints},
     },
-    task::{Dataset, SortedList, TaskSpec, Token},
+    task::{Dataset, Registry, SortedList, Task, Token},
     train::{Architecture, Event, Recipe, Run},
 };
 use algolens_prove::{self as prove, Classes, Origin, Search, Tables};
@@ -42,7 +42,7 @@ pub struct Kind {
 pub fn train(kind: &Kind, seed: u64) -> (Model, SortedList) {
     let recipe = Recipe {
         seed,
-        task: TaskSpec::SortedList { list_len: kind.list_len, max_value: kind.max_value },
+        task: SortedList::new(kind.list_len, kind.max_value).unwrap().spec(),
         model: Architecture {
             n_heads: kind.n_heads,
             d_model: 24,
@@ -59,7 +59,7 @@ pub fn train(kind: &Kind, seed: u64) -> (Model, SortedList) {
         lr_end: 1e-3,
         ..Recipe::default()
     };
-    let mut run = Run::new(recipe).unwrap();
+    let mut run = Run::new(recipe, &Registry::default()).unwrap();
     let engine = Backend::best(run.model().config()).engine(Vectors::best());
     run.train(&*engine, &mut |_: Event| ControlFlow::Continue(())).unwrap();
     (run.best(), SortedList::new(kind.list_len, kind.max_value).unwrap())

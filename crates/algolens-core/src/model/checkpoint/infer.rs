@@ -142,7 +142,7 @@ fn mlp(state_dict: &StateDict, hints: &Hints, notes: &mut Vec<Note>) -> Result<O
     let act_fn = hints.act_fn.ok_or(Error::NotDetermined {
         what: "the MLP's activation function",
         key: "act_fn",
-        choices: &["relu", "gelu", "gelu_new", "silu"],
+        choices: vec!["relu", "gelu", "gelu_new", "silu"],
     })?;
     Ok(Some(Mlp { d_mlp, act_fn: note(notes, "act_fn", act_fn, Source::Flag) }))
 }
@@ -159,7 +159,7 @@ fn normalization(state_dict: &StateDict, hints: &Hints, notes: &mut Vec<Note>) -
         None => Err(Error::NotDetermined {
             what: "the normalization (there are no norm weights)",
             key: KEY,
-            choices: &["LNPre", "none"],
+            choices: vec!["LNPre", "none"],
         }),
     }
 }
@@ -184,7 +184,7 @@ fn attention(state_dict: &StateDict, hints: &Hints, notes: &mut Vec<Note>) -> Re
         (None, None) => Err(Error::NotDetermined {
             what: "whether attention is causal (there is no mask)",
             key: KEY,
-            choices: &["causal", "bidirectional"],
+            choices: vec!["causal", "bidirectional"],
         }),
     }
 }

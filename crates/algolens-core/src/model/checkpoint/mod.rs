@@ -24,7 +24,7 @@ use state_dict::StateDict;
 pub struct Checkpoint {
     /// The model.
     pub model: Model<f32>,
-    /// The task, if the file says.
+    /// The task, if the file says; a [`Registry`](crate::task::Registry) may know it.
     pub task: Option<TaskSpec>,
 }
 
@@ -87,9 +87,6 @@ impl Checkpoint {
         let Header { format: _, config, task } = header::read(header, FORMAT, "checkpoint", broken)?;
         config.validate()?;
         hints.check_against(&config)?;
-        if let Some(task) = &task {
-            check_task(task, &config)?;
-        }
         let model = state_dict.fill(config)?;
         Ok(Loaded { checkpoint: Self { model, task }, notes: Vec::new(), passed_over: state_dict.buffers() })
     }
@@ -101,24 +98,6 @@ impl Checkpoint {
         passed_over.extend(state_dict.buffers());
         Ok(Loaded { checkpoint: Self { model, task: None }, notes, passed_over })
     }
-}
-
-/// Whether a model of this config can do a task.
-///
-/// # Errors
-/// Names the first size that differs.
-pub fn check_task(task: &TaskSpec, config: &Config) -> Result<()> {
-    let task = task.build()?;
-    for (what, expected, found) in [
-        ("n_ctx", task.n_ctx(), config.n_ctx),
-        ("d_vocab", task.token_labels().len(), config.d_vocab),
-        ("d_vocab_out", task.output_labels().len(), config.d_vocab_out),
-    ] {
-        if expected != found {
-            return Err(Error::invalid(format!("{what} of the model"), format!("the task's {expected}"), found));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(feature = "torch")]

@@ -1,0 +1,35 @@
+//! Kinds of tasks: what makes a task of its options.
+
+use super::{Options, Task, TaskSpec};
+use crate::{Error, Result, model::Config};
+
+/// A kind of task that a [`Registry`](super::Registry) makes from options: each task of its kind has a [`TaskSpec`] of its name.
+pub trait TaskKind: Task + Sized + 'static {
+    /// The name in every [`TaskSpec`] of this kind.
+    const NAME: &'static str;
+
+    /// The task that these options describe; those left out have the kind's defaults.
+    ///
+    /// # Errors
+    /// Options of another type, or for which there is no such task.
+    fn from_options(options: &mut Options) -> Result<Self>;
+
+    /// The task of a spec of this kind.
+    ///
+    /// # Errors
+    /// A spec of another kind, options that this one does not have or that are no task.
+    fn of(spec: &TaskSpec) -> Result<Self> {
+        if spec.name != Self::NAME {
+            return Err(Error::invalid("task", Self::NAME, spec));
+        }
+        let mut options = Options::new(spec.options.clone());
+        let task = Self::from_options(&mut options)?;
+        options.finish(Self::NAME)?;
+        Ok(task)
+    }
+
+    /// The task of this kind whose sizes a model has, if there is one: how a checkpoint that names no task is understood.
+    fn fitting(_config: &Config) -> Option<Self> {
+        None
+    }
+}

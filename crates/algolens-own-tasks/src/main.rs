@@ -1,0 +1,5 @@
+//! The command line of a program that knows more tasks than ours.
+
+fn main() -> std::process::ExitCode {
+    algolens_cli::run(&algolens_own_tasks::registry(), std::env::args_os())
+}

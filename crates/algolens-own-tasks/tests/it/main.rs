@@ -1,0 +1,196 @@
+//! A program of its own with tasks of its own: models that other people trained go through the verbs.
+
+use algolens::{
+    model::{Model, checkpoint::Checkpoint},
+    train::Architecture,
+};
+use algolens_testing::reference;
+use assert_cmd::Command;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// A reference model: its folder, its file, its task, an input, a head of its last block.
+struct Case {
+    folder: &'static str,
+    file: &'static str,
+    task: &'static str,
+    input: &'static str,
+    head: &'static str,
+}
+
+const CASES: [Case; 3] = [
+    Case {
+        folder: "palindromes",
+        file: "palindrome_classifier.pt",
+        task: "palindromes(half=10,max_value=30)",
+        input: "1,2,3,4,5,6,7,8,9,10,10,9,8,7,6,5,4,3,2,1",
+        head: "1.0",
+    },
+    Case {
+        folder: "first_unique",
+        file: "first_unique_char_model.pt",
+        task: "first_unique(length=19,letters=10)",
+        input: "aabacbdddeafghijabc",
+        head: "1.2",
+    },
+    Case {
+        folder: "cumsum",
+        file: "cumsum_model.pt",
+        task: "cumsum(length=20)",
+        input: "1,-2,3,0,0,5,-5,-5,1,2,3,-4,-5,1,0,2,-2,5,5,-1",
+        head: "0.0",
+    },
+];
+
+impl Case {
+    fn model(&self) -> Option<String> {
+        let path = reference(&format!("{}/{}", self.folder, self.file))?;
+        Some(path.to_str().expect("a path in UTF-8").to_owned())
+    }
+
+    fn expected(&self) -> Value {
+        let path = reference(&format!("{}/expected.json", self.folder)).expect("it is beside the model");
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    }
+}
+
+/// The answer of a verb and its notes; some of these files do not show a norm or an activation function.
+fn answer(arguments: &[&str]) -> (String, String) {
+    let output = Command::cargo_bin("own-tasks").unwrap().args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let (out, said) = (text(output.stdout), text(output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    (out, said)
+}
+
+fn json_of(arguments: &[&str]) -> Value {
+    serde_json::from_str(&answer(&[arguments, &["--json"]].concat()).0).unwrap()
+}
+
+fn refusal(arguments: &[&str]) -> String {
+    let output = Command::cargo_bin("own-tasks").unwrap().args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    said
+}
+
+/// What the files do not say of these models.
+fn flags(case: &Case) -> &'static [&'static str] {
+    if case.folder == "cumsum" { &["--normalization", "none", "--act-fn", "relu"] } else { &[] }
+}
+
+#[test]
+fn their_accuracies_are_those_that_were_measured() {
+    const SIZE: usize = 10_000;
+    for case in CASES {
+        let Some(model) = case.model() else { return };
+        let size = SIZE.to_string();
+        let evaluation = json_of(&[&["eval", &model, "--size", &size], flags(&case)].concat());
+        let (expected, number) = (&case.expected()["measured"], |value: &Value| value.as_f64().unwrap());
+        // Both are samples of as many sequences.
+        let error = 3.0 * 2.0_f64.sqrt() * number(&expected["loss_standard_error"]);
+        let off = number(&evaluation["loss"]) - number(&expected["loss"]);
+        assert!(off.abs() < error, "{}: loss off by {off}, allowed {error}", case.folder);
+        let predictions = SIZE as f64 * evaluation_positions(&case);
+        let accuracy = number(&expected["accuracy"]);
+        let error = 3.0 * (2.0 * (accuracy * (1.0 - accuracy)).max(1.0 / predictions) / predictions).sqrt();
+        let off = number(&evaluation["token_accuracy"]) - accuracy;
+        assert!(off.abs() < error, "{}: accuracy off by {off}, allowed {error}", case.folder);
+        assert_eq!(evaluation["task_assumed"], true);
+    }
+}
+
+/// Predictions of a sequence that are independent enough to count: at least one.
+fn evaluation_positions(case: &Case) -> f64 {
+    if case.folder == "palindromes" { 1.0 } else { 2.0 }
+}
+
+#[test]
+fn they_go_through_the_verbs() {
+    let folder = tempfile::tempdir().unwrap();
+    for case in CASES {
+        let Some(model) = case.model() else { return };
+        let said = |arguments: &[&str]| json_of(&[arguments, flags(&case)].concat());
+        let predicted = said(&["predict", &model, case.input]);
+        assert_eq!(predicted[0]["right"], true, "{}: {predicted}", case.folder);
+        for verb in [
+            &["ablate", &model, "--head", case.head, "--list", case.input, "--size", "200"][..],
+            &["scores", &model, case.input],
+            &["attribute", &model, case.input],
+            &["circuits", &model],
+        ] {
+            let found = said(verb);
+            assert_eq!(found["task_assumed"], true, "{verb:?}");
+            assert_eq!(found["task"]["name"], case.task.split_once('(').unwrap().0, "{verb:?}");
+        }
+        let rows = said(&["qk", &model, "--dest", "1", "--effective", "--size", "200"]);
+        assert!(!rows.as_array().unwrap().is_empty());
+        let out = folder.path().join("circuits.npz");
+        answer(&[&["circuits", &model, "--out", out.to_str().unwrap()], flags(&case)].concat());
+        assert!(Path::new(&out).exists());
+    }
+}
+
+#[test]
+fn a_task_that_is_assumed_is_said_on_a_line_of_its_own() {
+    for case in CASES {
+        let Some(model) = case.model() else { return };
+        let arguments = [&["eval", &model, "--size", "10"], flags(&case)].concat();
+        let (_, notes) = answer(&arguments);
+        let line = format!("algolens: the task is assumed, as the file names none and only this fits: {}\n", case.task);
+        assert_eq!(notes, line);
+        let (_, notes) = answer(&[&arguments[..], &["--task", case.task]].concat());
+        assert_eq!(notes, "");
+    }
+}
+
+#[test]
+fn a_task_that_does_not_fit_or_is_not_known_is_refused() {
+    let Some(model) = CASES[0].model() else { return };
+    let said = |task: &str| refusal(&["eval", &model, "--task", task]);
+    assert!(said("palindromes(half=9)").contains("n_ctx of the model: expected the task's 20, found 22"));
+    assert!(said("palindrome").contains("no task is called \"palindrome\"; near it: palindromes"));
+    assert!(said("palindromes(half=ten)").contains("half: expected usize, found \"ten\""));
+    assert!(said("palindromes(halves=10)").contains("option of palindromes: expected half or max_value, found halves"));
+    let certify = refusal(&["certify", &model, "--out", "none.json"]);
+    assert!(certify.contains("task: expected sorted_list, found palindromes"), "{certify}");
+}
+
+#[test]
+fn a_model_that_fits_two_tasks_is_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let [ours, other] = ["sorted_list(list_len=10,max_value=9)", "first_unique(length=20,letters=10)"];
+    let model = |task: &str| {
+        let task = algolens_own_tasks::registry().task(&task.parse().unwrap()).unwrap();
+        Model::init(Architecture::default().config(&*task), 0).unwrap()
+    };
+    assert_eq!(model(ours).config(), model(other).config());
+    Checkpoint { model: model(ours), task: None }.save(&path).unwrap();
+    let said = refusal(&["eval", path.to_str().unwrap()]);
+    assert!(said.contains("the task cannot be read off the checkpoint: say it with --task"), "{said}");
+    assert!(said.contains("sorted_list") && said.contains("first_unique") && !said.contains("cumsum"), "{said}");
+    for task in [ours, other] {
+        assert_eq!(json_of(&["eval", path.to_str().unwrap(), "--task", task])["task_assumed"], false);
+    }
+}
+
+/// A model trained here on a task of this program: its file names the task, and only a program that knows it takes it.
+#[test]
+fn a_task_of_ones_own_is_trained_and_named_by_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let path = path.to_str().unwrap();
+    let sizes =
+        ["--d-model", "16", "--d-head", "8", "--train-size", "4000", "--validation-size", "200", "--epochs", "8"];
+    let task = ["--task", "cumsum(length=4)", "--lr-start", "1e-2"];
+    answer(&[&["train", "--out", path, "--quiet"], &sizes[..], &task].concat());
+    let evaluation = json_of(&["eval", path]);
+    assert_eq!(evaluation["task"], json!({"name": "cumsum", "length": 4}));
+    assert_eq!(evaluation["task_assumed"], false);
+    // Guessing the commonest sign is right in about half.
+    assert!(evaluation["token_accuracy"].as_f64().unwrap() > 0.8, "{evaluation}");
+    let (shown, _) = answer(&["inspect", path]);
+    assert!(shown.contains("cumsum(length=4)"), "{shown}");
+}
