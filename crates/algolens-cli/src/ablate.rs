@@ -1,6 +1,6 @@
 //! `algolens ablate`: the loss without a part of the model.
 
-use crate::{backend_flags::BackendFlags, data, data::DataArgs, lists, load::ModelArgs, output};
+use crate::{backend_flags::BackendFlags, data::DataArgs, lists, load::ModelArgs, output};
 use algolens::{
     Error, Result,
     interpret::{Ablated, Ablation, Head, Method, Part, Subject, ablate},
@@ -81,21 +81,21 @@ impl Args {
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(!args.raw, registry)?;
     let engine = args.backend.engine(opened.model.config())?;
-    let task = opened.task()?;
-    let chosen = if args.list.is_empty() { None } else { Some(lists::read(&args.list, &*task)?) };
-    let data = args.data.lists(&*task)?;
-    let other = data::lists(&*task, args.data.size, args.data.seed.wrapping_add(1))?;
+    let task = if args.list.is_empty() { None } else { Some(opened.task()?) };
+    let chosen = task.as_deref().map(|task| lists::read(&args.list, task)).transpose()?;
+    let data = args.data.read(&opened)?;
+    let other = args.data.read_other(&opened)?;
     let subject = Subject { model: &opened.model, engine: &*engine };
     let ablated = ablate(subject, &args.ablation()?, &data, &other, chosen.as_ref())?;
-    if args.json { output::json_of(&opened, &ablated) } else { Ok(text(&ablated, &*task)) }
+    if args.json { output::json_of(&opened, &ablated) } else { Ok(text(&ablated, task.as_deref())) }
 }
 
-fn text(ablated: &Ablated, task: &dyn Task) -> String {
+fn text(ablated: &Ablated, task: Option<&dyn Task>) -> String {
     let Ablated { evaluation, loss_increase, chosen, .. } = ablated;
     let mut text = format!("loss increase  {loss_increase:.3} nats, to {:.3}\n", evaluation.loss);
     text += &format!("token accuracy {:.4}\n", evaluation.token_accuracy);
     text += &format!("list accuracy  {:.4}\n", evaluation.list_accuracy);
-    for prediction in chosen {
+    for (prediction, task) in chosen.iter().zip(std::iter::repeat(task).flatten()) {
         let verdict = if prediction.correct { "right" } else { "WRONG" };
         text += &format!("\n{}  {verdict}\n", output::input(task, &prediction.tokens));
         text += &output::prediction(prediction, &task.output_labels());

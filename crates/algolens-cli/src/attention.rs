@@ -5,7 +5,7 @@ use algolens::{
     Result,
     engine::Plain,
     interpret::{AttentionStatistics, CopyHeads, Subject, attention_statistics, circuits, copy_heads},
-    task::Registry,
+    task::{Dataset, Registry},
 };
 use serde::Serialize;
 
@@ -42,7 +42,8 @@ struct Attention {
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(!args.raw, registry)?;
     let task = opened.sorted_list()?;
-    let lists = args.data.lists(&task)?;
+    // Of the task, also where the user brings them.
+    let lists = Dataset::from_examples(&task, args.data.read(&opened)?.tokens().to_owned())?;
     let subject = Subject { model: &opened.model, engine: &Plain::new() };
     let statistics = attention_statistics(subject, &task, args.layer, &lists)?;
     let copy_heads = copy_heads(&circuits(&opened.model, args.layer)?, task.max_value() as usize + 1)?;

@@ -1,6 +1,6 @@
 //! `algolens cache`: every activation, for NumPy.
 
-use crate::{load::ModelArgs, output};
+use crate::{load::ModelArgs, npy, output};
 use algolens::{
     Error, Result,
     engine::{
@@ -9,8 +9,7 @@ use algolens::{
     },
     task::{Registry, Token},
 };
-use ndarray::{Array2, Array3, ArrayD, Ix2};
-use ndarray_npy::{ReadNpyExt, ReadableElement, npy::header::Header};
+use ndarray::{Array2, Array3, Ix2};
 use std::path::{Path, PathBuf};
 
 /// Run a model on tokens and write the logits and every activation under its hook name
@@ -53,45 +52,11 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
 }
 
 fn read_tokens(path: &Path) -> Result<Array2<Token>> {
-    let what = || path.display().to_string();
-    let bytes = algolens::files::read(path)?;
-    check_size(&bytes).map_err(|found| Error::invalid(what(), "a whole .npy file", found))?;
-    let read = integers::<i64>(&bytes)
-        .or_else(|| integers::<i32>(&bytes))
-        .or_else(|| integers::<i16>(&bytes))
-        .or_else(|| integers::<i8>(&bytes))
-        .or_else(|| integers::<u64>(&bytes))
-        .or_else(|| integers::<u32>(&bytes))
-        .or_else(|| integers::<u16>(&bytes))
-        .or_else(|| integers::<u8>(&bytes));
-    let tokens = read.ok_or_else(|| Error::invalid(what(), "a .npy file of integers", "something else"))?;
+    let what = path.display().to_string();
+    let tokens = npy::numbers(&algolens::files::read(path)?, &what)?;
     let shape = format!("shape {:?}", tokens.shape());
     let tokens = tokens
         .into_dimensionality::<Ix2>()
-        .map_err(|_| Error::invalid(what(), "two dimensions, [batch, pos]", &shape))?;
-    if tokens.is_empty() {
-        return Err(Error::invalid(what(), "at least one token", shape));
-    }
-    match tokens.iter().find(|token| Token::try_from(**token).is_err()) {
-        Some(token) => Err(Error::invalid(what(), "token numbers", token)),
-        None => Ok(tokens.mapv(|token| token as Token)),
-    }
-}
-
-/// Whether a `.npy` file is at least as long as its header says, at a byte a number; the error tells what is wrong.
-fn check_size(mut bytes: &[u8]) -> std::result::Result<(), String> {
-    let header = Header::from_reader(&mut bytes).map_err(|error| error.to_string())?;
-    let numbers = header.shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
-    if numbers.is_some_and(|numbers| numbers <= bytes.len()) {
-        return Ok(());
-    }
-    Err(format!("shape {:?} in {} bytes", header.shape, bytes.len()))
-}
-
-/// The array of a `.npy` file, if its numbers are of this type.
-fn integers<I>(bytes: &[u8]) -> Option<ArrayD<i128>>
-where
-    I: ReadableElement + Copy + Into<i128>,
-{
-    ArrayD::<I>::read_npy(bytes).ok().map(|array| array.mapv(Into::into))
+        .map_err(|_| Error::invalid(&what, "two dimensions, [batch, pos]", &shape))?;
+    if tokens.is_empty() { Err(Error::invalid(what, "at least one token", shape)) } else { Ok(tokens) }
 }

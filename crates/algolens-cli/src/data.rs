@@ -1,9 +1,11 @@
 //! The random lists that a verb works on.
 
+use crate::{data_file, load::Opened};
 use algolens::{
     Error, Result, random,
     task::{Dataset, Task},
 };
+use std::path::PathBuf;
 
 /// The flags of random lists: how many, from which seed.
 #[derive(clap::Args)]
@@ -14,6 +16,10 @@ pub struct DataArgs {
     /// Their dataset seed
     #[arg(long, default_value_t = 43)]
     pub seed: u32,
+    /// Your own data instead: NumPy's .npz of tokens [example, pos], targets [example, predicted position], positions and
+    /// labels. Without targets the task gives them; without positions every one is predicted
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "seed"])]
+    data: Option<PathBuf>,
 }
 
 /// The most tokens of random lists that a verb takes: as many as fit in the memory of a small machine.
@@ -40,8 +46,22 @@ pub fn check_lists(tokens: usize, size: usize) -> Result<()> {
 }
 
 impl DataArgs {
-    /// The random lists that the flags ask for.
-    pub fn lists(&self, task: &dyn Task) -> Result<Dataset> {
-        lists(task, self.size, self.seed)
+    /// The data that the flags ask for: the user's own, or random lists of the model's task.
+    pub fn read(&self, opened: &Opened) -> Result<Dataset> {
+        match &self.data {
+            Some(path) => data_file::read(path, opened),
+            None => lists(&*opened.task()?, self.size, self.seed),
+        }
+    }
+
+    /// Other data of the same kind, to resample from: the lists of the next seed, or the user's examples, each in the next
+    /// one's place.
+    pub fn read_other(&self, opened: &Opened) -> Result<Dataset> {
+        if self.data.is_none() {
+            return lists(&*opened.task()?, self.size, self.seed.wrapping_add(1));
+        }
+        let data = self.read(opened)?;
+        let next: Vec<usize> = (1..data.len()).chain([0]).collect();
+        Ok(data.select(&next))
     }
 }

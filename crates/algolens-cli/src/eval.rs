@@ -8,10 +8,11 @@ use algolens::{
     task::Registry,
 };
 
-/// Evaluate a model on random lists: loss, probabilities on the right token, accuracy
+/// Evaluate a model on random lists or data of your own: loss, probabilities on the right token, accuracy
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  algolens eval models/sorted_list.safetensors\n  \
-                        algolens eval models/sorted_list.safetensors --size 20000 --seed 1 --json")]
+                        algolens eval models/sorted_list.safetensors --size 20000 --seed 1 --json\n  \
+                        algolens eval model.pt --data data.npz")]
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
@@ -31,7 +32,7 @@ pub struct Args {
 pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
     let opened = args.model.processed(args.processed, registry)?;
     let engine = args.backend.engine(opened.model.config())?;
-    let lists = args.data.lists(&*opened.task()?)?;
+    let lists = args.data.read(&opened)?;
     let subject = Subject { model: &opened.model, engine: &*engine };
     let evaluation = evaluate(subject.engine, subject.model, &lists)?;
     if args.json {

@@ -95,8 +95,8 @@ pub struct Opened {
     said: Option<TaskSpec>,
     /// The tasks that the program knows.
     pub registry: Registry,
-    /// Whether the user knows that the task is assumed.
-    told: Cell<bool>,
+    /// Whether the task was asked for.
+    used: Cell<bool>,
 }
 
 /// The checkpoint in a file, with the task that is said.
@@ -116,7 +116,7 @@ impl Opened {
     pub fn read(path: &Path, said: &Said, registry: &Registry) -> Result<Self> {
         let Checkpoint { model, task } = open(path, said)?.checkpoint;
         let opened =
-            Self { model, processing: Vec::new(), said: task, registry: registry.clone(), told: Cell::new(false) };
+            Self { model, processing: Vec::new(), said: task, registry: registry.clone(), used: Cell::new(false) };
         match &opened.said {
             Some(spec) if registry.names().any(|name| name == spec.name) => opened.find_task().map(|_| opened),
             _ => Ok(opened),
@@ -142,20 +142,20 @@ impl Opened {
     /// A model whose task nobody says, and whose sizes no known task has, or several have.
     pub fn task(&self) -> Result<Arc<dyn Task>> {
         let found = self.find_task()?;
-        self.tell(&found);
+        self.use_task(&found);
         Ok(found.task)
     }
 
-    fn tell(&self, TaskOfModel { task, assumed }: &TaskOfModel) {
-        if *assumed && !self.told.replace(true) {
+    fn use_task(&self, TaskOfModel { task, assumed }: &TaskOfModel) {
+        if !self.used.replace(true) && *assumed {
             let task = task.spec();
             warn(format_args!("algolens: the task is assumed, as the file names none and only this fits: {task}"));
         }
     }
 
-    /// Whether the task is assumed.
-    pub fn task_is_assumed(&self) -> bool {
-        self.find_task().is_ok_and(|found| found.assumed)
+    /// The task, if what was found depends on it.
+    pub fn used_task(&self) -> Option<TaskOfModel> {
+        self.find_task().ok().filter(|_| self.used.get())
     }
 
     /// The sorting task of the model.
@@ -165,7 +165,7 @@ impl Opened {
     pub fn sorted_list(&self) -> Result<SortedList> {
         let found = self.find_task()?;
         let task = SortedList::of(&found.task.spec())?;
-        self.tell(&found);
+        self.use_task(&found);
         Ok(task)
     }
 }

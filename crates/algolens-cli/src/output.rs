@@ -32,7 +32,7 @@ pub fn json<V: Serialize>(value: &V) -> Result<String> {
         .map_err(|error| Error::invalid("JSON", "a value that JSON can hold", error))
 }
 
-/// A value that was found of a model as indented JSON and a newline: its keys, and what the task was.
+/// A value that was found of a model as indented JSON and a newline: its keys, and the task, if it depends on one.
 pub fn json_of<V: Serialize>(opened: &Opened, value: &V) -> Result<String> {
     #[derive(Serialize)]
     struct Of<'a, V> {
@@ -41,8 +41,9 @@ pub fn json_of<V: Serialize>(opened: &Opened, value: &V) -> Result<String> {
         task: Option<TaskSpec>,
         task_assumed: bool,
     }
-    let task = opened.task().ok().map(|task| task.spec());
-    json(&Of { value, task, task_assumed: opened.task_is_assumed() })
+    let found = opened.used_task();
+    let task = found.as_ref().map(|found| found.task.spec());
+    json(&Of { value, task, task_assumed: found.is_some_and(|found| found.assumed) })
 }
 
 /// A plain table: the first column to the left, the others to the right.

@@ -110,7 +110,7 @@ impl StudyFlags {
             warn("algolens: interrupted; nothing of the study was written");
         }
         let (mut results, arrays) = result?;
-        results.task_assumed = opened.task_is_assumed();
+        results.task_assumed = opened.used_task().is_some_and(|found| found.assumed);
         let title = path.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
         Ok(Studied { title, results, arrays, training, worst: Vec::new(), proof: None })
     }

@@ -1,8 +1,10 @@
 //! Random models of every kind, small enough to differentiate by finite differences.
 
+mod npz;
 mod reference;
 mod sorting;
 
+pub use npz::{npy, npy_of_words, write_npz};
 pub use reference::reference;
 pub use sorting::{SortingKind, every_list, random_sorting_model};
 

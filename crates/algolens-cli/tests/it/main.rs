@@ -2,6 +2,7 @@
 
 mod backend;
 mod bad_input;
+mod data_file;
 mod program;
 mod proofs;
 mod recipe_flags;

@@ -1,7 +1,7 @@
 //! Examples of a task, with their right answers.
 
 use super::{Task, Token, labels_of};
-use crate::{Result, random::Twister};
+use crate::{Error, Result, random::Twister};
 use ndarray::{Array2, ArrayView2, Axis};
 
 /// A set of examples and the right class at each predicted position.
@@ -33,6 +33,47 @@ impl Dataset {
             row.assign(&ndarray::aview1(&task.complete(input.as_ref())?));
         }
         Ok(Self::of(task, tokens))
+    }
+
+    /// Whole examples `[example, n_ctx]` of a task.
+    ///
+    /// # Errors
+    /// The first that is none of the task's.
+    pub fn from_examples(task: &dyn Task, tokens: Array2<Token>) -> Result<Self> {
+        for (at, example) in tokens.outer_iter().enumerate() {
+            task.validate(&example.to_vec()).map_err(|error| {
+                Error::invalid(format!("example {}", at + 1), format!("one of {}", task.spec()), error)
+            })?;
+        }
+        Ok(Self::of(task, tokens))
+    }
+
+    /// Examples `[example, pos]` of no task in particular, with the right class `[example, predicted position]` at each of
+    /// these positions, and what each token is called.
+    ///
+    /// # Errors
+    /// Sequences without tokens; positions that are not ascending, or beyond the sequences; targets of another shape.
+    pub fn new(
+        tokens: Array2<Token>,
+        targets: Array2<Token>,
+        positions: Vec<usize>,
+        labels: Vec<String>,
+    ) -> Result<Self> {
+        if tokens.ncols() == 0 {
+            return Err(Error::invalid("tokens", "at least one a sequence", 0));
+        }
+        if let Some(position) = positions.iter().find(|position| **position >= tokens.ncols()) {
+            return Err(Error::invalid("positions", format!("below {}", tokens.ncols()), position));
+        }
+        if positions.is_empty() || !positions.is_sorted_by(|a, b| a < b) {
+            return Err(Error::invalid("positions", "ascending ones, at least one", format!("{positions:?}")));
+        }
+        let expected = (tokens.nrows(), positions.len());
+        if targets.dim() != expected {
+            let found = format!("{:?}", targets.shape());
+            return Err(Error::invalid("targets", format!("shape [{}, {}]", expected.0, expected.1), found));
+        }
+        Ok(Self { tokens, targets, positions, labels })
     }
 
     fn of(task: &dyn Task, tokens: Array2<Token>) -> Self {
@@ -91,5 +132,45 @@ impl Dataset {
             positions: self.positions.clone(),
             labels: self.labels.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::SortedList;
+    use ndarray::array;
+
+    #[test]
+    fn data_without_a_task_is_checked() {
+        let new = |targets: Array2<Token>, positions: &[usize]| {
+            let labels = ["a", "b"].map(String::from).to_vec();
+            Dataset::new(array![[0, 1, 1], [1, 0, 0]], targets, positions.to_vec(), labels)
+        };
+        let data = new(array![[1, 0], [0, 1]], &[0, 2]).unwrap();
+        assert_eq!(
+            (data.len(), data.positions(), data.labels(1)),
+            (2, &[0, 2][..], vec!["b".into(), "a".into(), "a".into()])
+        );
+        let said = |targets, positions: &[usize]| new(targets, positions).unwrap_err().to_string();
+        assert_eq!(said(array![[1], [0]], &[3]), "positions: expected below 3, found 3");
+        assert_eq!(
+            said(array![[1, 0], [0, 1]], &[2, 1]),
+            "positions: expected ascending ones, at least one, found [2, 1]"
+        );
+        assert_eq!(said(array![[1], [0]], &[0, 1]), "targets: expected shape [2, 2], found [2, 1]");
+        assert!(Dataset::new(Array2::zeros((1, 0)), Array2::zeros((1, 0)), vec![], vec![]).is_err());
+    }
+
+    #[test]
+    fn examples_of_a_task_get_its_targets() {
+        let task = SortedList::new(2, 4).unwrap();
+        let data = Dataset::from_examples(&task, array![[3, 1, 5, 1, 3]]).unwrap();
+        assert_eq!(data, Dataset::from_inputs(&task, &[[3, 1]]).unwrap());
+        let said = Dataset::from_examples(&task, array![[3, 1, 5, 1, 3], [3, 1, 5, 3, 1]]).unwrap_err().to_string();
+        assert!(
+            said.starts_with("example 2: expected one of sorted_list(list_len=2,max_value=4), found token 3"),
+            "{said}"
+        );
     }
 }

@@ -2,12 +2,16 @@
 
 use algolens::{
     model::{Model, checkpoint::Checkpoint},
+    random,
+    task::Dataset,
     train::Architecture,
 };
-use algolens_testing::reference;
+use algolens_testing::{npy, reference, write_npz};
 use assert_cmd::Command;
+use ndarray::Array1;
 use serde_json::{Value, json};
 use std::path::Path;
+use zip::CompressionMethod;
 
 /// A reference model: its folder, its file, its task, an input, a head of its last block.
 struct Case {
@@ -129,6 +133,34 @@ fn they_go_through_the_verbs() {
         let out = folder.path().join("circuits.npz");
         answer(&[&["circuits", &model, "--out", out.to_str().unwrap()], flags(&case)].concat());
         assert!(Path::new(&out).exists());
+    }
+}
+
+/// The same examples from a file, of which no program needs to know the task.
+#[test]
+fn they_are_judged_alike_on_data_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.npz");
+    for case in CASES {
+        let Some(model) = case.model() else { return };
+        let task = algolens_own_tasks::registry().task(&case.task.parse().unwrap()).unwrap();
+        let data = Dataset::generate(&*task, 500, &mut random::from_dataset_seed(43));
+        let positions = data.positions().iter().map(|position| *position as i64).collect();
+        let arrays = [
+            ("tokens", npy(data.tokens().mapv(i64::from).into_dyn())),
+            ("targets", npy(data.targets().mapv(i64::from).into_dyn())),
+            ("positions", npy(Array1::from_vec(positions).into_dyn())),
+        ];
+        write_npz(&path, &arrays, CompressionMethod::Stored);
+        let file = path.to_str().unwrap();
+        for verb in [&["eval", &model][..], &["ablate", &model, "--head", case.head]] {
+            let arguments = [verb, flags(&case)].concat();
+            let (drawn, read) = (json_of(&arguments), json_of(&[&arguments[..], &["--data", file]].concat()));
+            for key in ["loss", "token_accuracy", "loss_increase", "evaluation"] {
+                assert_eq!(drawn[key], read[key], "{}: {key} of {verb:?}", case.folder);
+            }
+            assert_eq!(read["task"], Value::Null);
+        }
     }
 }
 
