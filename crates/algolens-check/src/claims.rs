@@ -12,7 +12,7 @@ use crate::certificate::{Bracket, Certificate, Counterexample, Status, Tally};
 use algolens_core::{
     Error, Result,
     model::Model,
-    task::{SortedList, TaskKind},
+    task::{SortedList, Task, TaskKind},
 };
 use std::collections::HashSet;
 
@@ -34,6 +34,9 @@ pub(super) fn check_head(certificate: &Certificate, model: &Model) -> Result<Sor
         return Err(Error::invalid("certificate's config", "the model's", "another"));
     }
     let task = SortedList::of(&certificate.model.task)?;
+    if task.spec() != certificate.model.task {
+        return Err(Error::invalid("certificate's task", "every option", &certificate.model.task));
+    }
     let (slack, step) = (certificate.slack, certificate.step);
     require(slack > 0.0 && slack <= 1.0, "certificate's slack", "above 0, at most 1", slack)?;
     require(step > 0.0 && step.is_finite(), "certificate's step", "a positive number", step)?;

@@ -84,7 +84,10 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let task = if args.list.is_empty() { None } else { Some(opened.task()?) };
     let chosen = task.as_deref().map(|task| lists::read(&args.list, task)).transpose()?;
     let data = args.data.read(&opened)?;
-    let other = args.data.read_other(&opened)?;
+    let other = args.data.other(&data, &opened)?;
+    if matches!(args.method, MethodArg::Resample) && data == other {
+        return Err(Error::invalid("data to resample from", "examples that differ", "one example, or equal ones"));
+    }
     let subject = Subject { model: &opened.model, engine: &*engine };
     let ablated = ablate(subject, &args.ablation()?, &data, &other, chosen.as_ref())?;
     if args.json { output::json_of(&opened, &ablated) } else { Ok(text(&ablated, task.as_deref())) }

@@ -5,7 +5,7 @@ use algolens::{
     Error, Result,
     engine::Plain,
     interpret::{Circuits, Head, Subject, circuits, copy_heads, direct_path, effective_qk, nested},
-    task::{Registry, SortedList, TaskKind, Token, labels_of},
+    task::{Registry, Token, labels_of},
 };
 use ndarray::{Array2, ArrayViewD, Axis, s};
 use serde::Serialize;
@@ -64,7 +64,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
         algolens::files::write_whole(path, &output::npz(all.arrays())?)?;
     }
     if args.json {
-        return output::json_of(&opened, &all);
+        return output::json(&all);
     }
     let mut text = String::new();
     for (name, array) in all.arrays() {
@@ -80,7 +80,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
         };
         text += &format!("{name:<15} {:<13} norm {}\n", format!("{:?}", array.shape()), heads.join("  "));
     }
-    if let Some(task) = opened.task().ok().and_then(|task| SortedList::of(&task.spec()).ok()) {
+    if let Ok(task) = opened.sorted_list() {
         let copy_heads = copy_heads(&circuits, task.max_value() as usize + 1)?;
         text += &format!("\n{}", crate::attention::served(&copy_heads));
     }

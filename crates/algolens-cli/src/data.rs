@@ -1,4 +1,4 @@
-//! The random lists that a verb works on.
+//! The data that a verb works on: random lists, or what a user brings.
 
 use crate::{data_file, load::Opened};
 use algolens::{
@@ -54,13 +54,12 @@ impl DataArgs {
         }
     }
 
-    /// Other data of the same kind, to resample from: the lists of the next seed, or the user's examples, each in the next
-    /// one's place.
-    pub fn read_other(&self, opened: &Opened) -> Result<Dataset> {
+    /// Other data of the same kind as `data`, to resample from: the lists of the next seed; of the user's examples, for each
+    /// the next.
+    pub fn other(&self, data: &Dataset, opened: &Opened) -> Result<Dataset> {
         if self.data.is_none() {
             return lists(&*opened.task()?, self.size, self.seed.wrapping_add(1));
         }
-        let data = self.read(opened)?;
         let next: Vec<usize> = (1..data.len()).chain([0]).collect();
         Ok(data.select(&next))
     }

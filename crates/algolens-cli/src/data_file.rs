@@ -3,7 +3,8 @@
 use crate::{load::Opened, npy};
 use algolens::{
     Error, Result, files,
-    task::{Dataset, Token, check_vocabulary},
+    model::Config,
+    task::{Dataset, Task, Token, check_vocabulary},
 };
 use ndarray::{Array1, Array2, ArrayD, Axis, Ix1, Ix2};
 use std::{
@@ -16,7 +17,7 @@ use zip::ZipArchive;
 /// The arrays that a file may have.
 const NAMES: [&str; 4] = ["tokens", "targets", "positions", "labels"];
 /// The most bytes of one array.
-const MOST_BYTES: u64 = 1 << 31;
+const MOST_BYTES: u64 = 1 << 28;
 
 /// The data of a file, for a model: `tokens [example, pos]`; `targets [example, predicted position]`, which may be left out
 /// where they follow from the model's task; `positions`, which may be left out where every position is predicted; `labels`,
@@ -25,11 +26,10 @@ const MOST_BYTES: u64 = 1 << 31;
 /// # Errors
 /// Arrays that are missing, unknown, misshapen or not the model's.
 pub fn read(path: &Path, opened: &Opened) -> Result<Dataset> {
-    let bytes = files::read(path)?;
-    arrays(bytes).and_then(|arrays| dataset(&arrays, opened)).map_err(|error| match error {
-        error @ (Error::InFile { .. } | Error::File { .. }) => error,
-        error => Error::InFile { path: path.into(), error: Box::new(error) },
-    })
+    let in_file = |error| Error::InFile { path: path.into(), error: Box::new(error) };
+    let arrays = arrays(files::read(path)?).map_err(in_file)?;
+    let task = if arrays.contains_key("targets") { None } else { Some(opened.task()?) };
+    dataset(&arrays, opened.model.config(), task.as_deref()).map_err(in_file)
 }
 
 /// The arrays of a `.npz` file as `.npy` files, by name.
@@ -49,13 +49,16 @@ fn arrays(bytes: Vec<u8>) -> Result<BTreeMap<String, Vec<u8>>> {
         if read as u64 > MOST_BYTES {
             return Err(Error::invalid(name, format!("at most {MOST_BYTES} bytes"), "more"));
         }
+        if arrays.contains_key(&name) {
+            return Err(Error::invalid(name, "one array of the data", "two"));
+        }
         arrays.insert(name, array);
     }
     Ok(arrays)
 }
 
-fn dataset(arrays: &BTreeMap<String, Vec<u8>>, opened: &Opened) -> Result<Dataset> {
-    let config = opened.model.config();
+/// The data of these arrays; without targets those of the task.
+fn dataset(arrays: &BTreeMap<String, Vec<u8>>, config: &Config, task: Option<&dyn Task>) -> Result<Dataset> {
     let numbers = |name: &str| arrays.get(name).map(|bytes| npy::numbers(bytes, name)).transpose();
     let tokens = numbers("tokens")?.ok_or_else(|| Error::invalid("tokens", "an array [example, pos]", "none"))?;
     let tokens = matrix("tokens", tokens)?;
@@ -64,9 +67,13 @@ fn dataset(arrays: &BTreeMap<String, Vec<u8>>, opened: &Opened) -> Result<Datase
         return Err(Error::invalid("tokens", format!("examples of 1 to {} tokens", config.n_ctx), found));
     }
     in_vocabulary("tokens", &tokens, config.d_vocab)?;
-    let Some(targets) = numbers("targets")? else {
-        return Dataset::from_examples(&*opened.task()?, tokens);
-    };
+    if let Some(task) = task {
+        if let Some(name) = ["positions", "labels"].into_iter().find(|name| arrays.contains_key(*name)) {
+            return Err(Error::invalid(name, "targets beside them (without, the task has all three)", "none"));
+        }
+        return Dataset::from_examples(task, tokens);
+    }
+    let targets = numbers("targets")?.ok_or_else(|| Error::invalid("targets", "an array", "none"))?;
     let targets = if targets.ndim() == 1 { targets.insert_axis(Axis(1)) } else { targets };
     let targets = matrix("targets", targets)?;
     in_vocabulary("targets", &targets, config.d_vocab_out)?;

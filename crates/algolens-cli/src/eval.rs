@@ -8,7 +8,7 @@ use algolens::{
     task::Registry,
 };
 
-/// Evaluate a model on random lists or data of your own: loss, probabilities on the right token, accuracy
+/// Evaluate a model on random lists or your own data: loss, probabilities, accuracy
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  algolens eval models/sorted_list.safetensors\n  \
                         algolens eval models/sorted_list.safetensors --size 20000 --seed 1 --json\n  \

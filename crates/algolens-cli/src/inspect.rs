@@ -75,7 +75,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
             format!("{}   (assumed: the file names none, and only this fits)", task.spec())
         }
         (Ok(TaskOfModel { task, .. }), _) => task.spec().to_string(),
-        (Err(error), Some(spec)) => format!("{spec}   ({error})"),
+        (Err(error), Some(_)) => error.to_string(),
         (Err(_), None) => "not named, and no one task fits".into(),
     };
     text += &format!("  {:<26} {task}\n\n", "task");

@@ -117,10 +117,12 @@ impl Opened {
         let Checkpoint { model, task } = open(path, said)?.checkpoint;
         let opened =
             Self { model, processing: Vec::new(), said: task, registry: registry.clone(), used: Cell::new(false) };
-        match &opened.said {
-            Some(spec) if registry.names().any(|name| name == spec.name) => opened.find_task().map(|_| opened),
-            _ => Ok(opened),
+        // A file may name a task that this program does not know; a user may not.
+        let known = |spec: &TaskSpec| registry.names().any(|name| name == spec.name);
+        if said.task.is_some() || opened.said.as_ref().is_some_and(known) {
+            opened.find_task()?;
         }
+        Ok(opened)
     }
 
     /// The model, its weights processed if that is asked for.

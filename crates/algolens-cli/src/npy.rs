@@ -24,17 +24,18 @@ pub fn numbers(bytes: &[u8], what: &str) -> Result<ArrayD<Token>> {
 
 /// The words of a `.npy` file of one dimension, of NumPy's type `<U…`; `what` names it in errors.
 pub fn words(bytes: &[u8], what: &str) -> Result<Vec<String>> {
-    let header = whole(bytes).map_err(|found| Error::invalid(what, "a whole .npy file", found))?;
+    let (header, data) = whole(bytes).map_err(|found| Error::invalid(what, "a whole .npy file", found))?;
     let kind = header.type_descriptor.to_string();
     let letters = kind.trim_matches('\'').strip_prefix("<U").and_then(|letters| letters.parse::<usize>().ok());
     let (Some(letters), &[count]) = (letters, &header.shape[..]) else {
         let found = format!("{kind}, shape {:?}", header.shape);
         return Err(Error::invalid(what, "words (type <U…) in one dimension", found));
     };
-    let length = letters.checked_mul(4).and_then(|length| Some((length, length.checked_mul(count)?)));
-    let (length, data) = length
-        .and_then(|(length, all)| Some((length, bytes.get(bytes.len().checked_sub(all)?..)?)))
-        .ok_or_else(|| Error::invalid(what, format!("{count} words of {letters} letters"), "fewer"))?;
+    let length = letters.saturating_mul(4);
+    if length.checked_mul(count) != Some(data.len()) {
+        let expected = format!("{count} words of {letters} letters");
+        return Err(Error::invalid(what, expected, format!("{} bytes", data.len())));
+    }
     if length == 0 {
         return Ok(vec![String::new(); count]);
     }
@@ -46,13 +47,14 @@ pub fn words(bytes: &[u8], what: &str) -> Result<Vec<String>> {
     words.ok_or_else(|| Error::invalid(what, "words in Unicode", "others"))
 }
 
-/// The header of a `.npy` file that is at least as long as it says, at a byte a number; the error tells what is wrong.
-fn whole(bytes: &[u8]) -> std::result::Result<Header, String> {
+/// The header of a `.npy` file that is at least as long as it says, at a byte a number, and what follows it; the error tells
+/// what is wrong.
+fn whole(bytes: &[u8]) -> std::result::Result<(Header, &[u8]), String> {
     let mut rest = bytes;
     let header = Header::from_reader(&mut rest).map_err(|error| error.to_string())?;
     let numbers = header.shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
     if numbers.is_some_and(|numbers| numbers <= rest.len()) {
-        return Ok(header);
+        return Ok((header, rest));
     }
     Err(format!("shape {:?} in {} bytes", header.shape, rest.len()))
 }

@@ -14,14 +14,17 @@ pub fn draw_first(subject: Subject, lists: &Dataset, colour: bool) -> Result<Str
 
 /// Columns that a terminal has, at least.
 const COLUMNS: usize = 80;
+/// Letters of a name that are drawn, at most.
+const LONGEST_NAME: usize = 4;
 /// Heads that are drawn, at most.
 const HEADS: usize = 4;
 
 /// The patterns `[head, query, key]` of one list, from the second half of its positions on: a line a query, a cell a key.
 /// A line instead of lists too long for a terminal, and of more heads than a screen has room for.
 pub fn draw(labels: &[String], patterns: ArrayView3<f32>, config: &Config, colour: bool) -> String {
-    // Values have room; a separator's longer name is cut.
-    let width = labels.iter().filter(|label| label.parse::<u32>().is_ok()).map(String::len).max().unwrap_or(1);
+    // Values have room; a separator's longer name is cut. Where nothing is a value, so are long names.
+    let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(1).min(LONGEST_NAME);
+    let width = labels.iter().filter(|label| label.parse::<i64>().is_ok()).map(String::len).max().unwrap_or(longest);
     let labels: Vec<String> = labels.iter().map(|label| label.chars().take(width).collect()).collect();
     let cell = width + 1;
     if labels.len() * cell + cell > COLUMNS {

@@ -13,6 +13,16 @@ pub struct Cumsum {
     length: usize,
 }
 
+impl Cumsum {
+    fn new(length: usize) -> Result<Self> {
+        if (1..=4096).contains(&length) {
+            Ok(Self { length })
+        } else {
+            Err(Error::invalid("length", "1 to 4096", length))
+        }
+    }
+}
+
 const LARGEST: i64 = 5;
 const VALUES: i64 = 2 * LARGEST + 1;
 
@@ -25,15 +35,11 @@ impl TaskKind for Cumsum {
     const NAME: &'static str = "cumsum";
 
     fn from_options(options: &mut Options) -> Result<Self> {
-        let length = options.take("length", 20)?;
-        if !(1..=4096).contains(&length) {
-            return Err(Error::invalid("length", "1 to 4096", length));
-        }
-        Ok(Self { length })
+        Self::new(options.take("length", 20)?)
     }
 
     fn fitting(config: &Config) -> Option<Self> {
-        Some(Self { length: config.n_ctx })
+        Self::new(config.n_ctx).ok()
     }
 }
 
@@ -52,6 +58,16 @@ impl Task for Cumsum {
 
     fn output_labels(&self) -> Vec<String> {
         ["negative", "zero", "positive"].map(String::from).to_vec()
+    }
+
+    /// The values themselves, never numbers of tokens.
+    fn parse_input(&self, text: &str) -> Result<Vec<Token>> {
+        let token = |part: &str| {
+            let value = part.parse().ok().filter(|value: &i64| value.abs() <= LARGEST);
+            let unknown = || Error::invalid("list", format!("values of -{LARGEST} to {LARGEST}"), part);
+            value.map(|value| value.rem_euclid(VALUES) as Token).ok_or_else(unknown)
+        };
+        text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty()).map(token).collect()
     }
 
     fn predicted_positions(&self) -> Vec<usize> {

@@ -18,8 +18,16 @@ impl TaskKind for FirstUnique {
     const NAME: &'static str = "first_unique";
 
     fn from_options(options: &mut Options) -> Result<Self> {
-        let length: usize = options.take("length", 19)?;
-        let letters: Token = options.take("letters", 10)?;
+        Self::new(options.take("length", 19)?, options.take("letters", 10)?)
+    }
+
+    fn fitting(config: &Config) -> Option<Self> {
+        Self::new(config.n_ctx.checked_sub(1)?, Token::try_from(config.d_vocab.checked_sub(1)?).ok()?).ok()
+    }
+}
+
+impl FirstUnique {
+    fn new(length: usize, letters: Token) -> Result<Self> {
         if !(1..=1024).contains(&length) || !(1..=26).contains(&letters) {
             return Err(Error::invalid(
                 "length and letters",
@@ -28,11 +36,6 @@ impl TaskKind for FirstUnique {
             ));
         }
         Ok(Self { length, letters })
-    }
-
-    fn fitting(config: &Config) -> Option<Self> {
-        let letters = config.d_vocab.checked_sub(1).filter(|letters| (1..=26).contains(letters))?;
-        Some(Self { length: config.n_ctx.checked_sub(1)?, letters: letters as Token })
     }
 }
 

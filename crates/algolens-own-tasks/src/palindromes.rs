@@ -14,6 +14,14 @@ pub struct Palindromes {
 }
 
 impl Palindromes {
+    fn new(half: usize, max_value: Token) -> Result<Self> {
+        if !(1..=1024).contains(&half) || !(1..=4096).contains(&max_value) {
+            let found = format!("{half} and {max_value}");
+            return Err(Error::invalid("half and max_value", "1 to 1024 and 1 to 4096", found));
+        }
+        Ok(Self { half, max_value })
+    }
+
     fn start(self) -> Token {
         self.max_value + 1
     }
@@ -27,19 +35,13 @@ impl TaskKind for Palindromes {
     const NAME: &'static str = "palindromes";
 
     fn from_options(options: &mut Options) -> Result<Self> {
-        let half: usize = options.take("half", 10)?;
-        let max_value: Token = options.take("max_value", 30)?;
-        if !(1..=1024).contains(&half) || !(1..=4096).contains(&max_value) {
-            let found = format!("{half} and {max_value}");
-            return Err(Error::invalid("half and max_value", "1 to 1024 and 1 to 4096", found));
-        }
-        Ok(Self { half, max_value })
+        Self::new(options.take("half", 10)?, options.take("max_value", 30)?)
     }
 
     fn fitting(config: &Config) -> Option<Self> {
         let values = config.n_ctx.checked_sub(2).filter(|values| values % 2 == 0 && *values > 0)?;
         let max_value = u32::try_from(config.d_vocab.checked_sub(3)?).ok()?;
-        Some(Self { half: values / 2, max_value })
+        Self::new(values / 2, max_value).ok()
     }
 }
 

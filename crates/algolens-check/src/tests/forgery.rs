@@ -164,6 +164,7 @@ fn forged_certificates_are_refused_in_one_line() {
     };
     forge("task", &sizes(3, 6), "class");
     forge("long lists", &sizes(13, 60), "list_len: expected at most 12");
+    forge("a task in part", &|c| c.model.task.options.clear(), "certificate's task: expected every option");
     forge("another task", &|c| c.model.task.name = "sum".into(), "task: expected sorted_list, found sum");
     for slack in [0.0, -1.0, 1.5, f64::NAN] {
         forge("slack", &|c| c.slack = slack, "slack");

@@ -100,7 +100,7 @@ fn examples_of_no_task_are_judged_and_named() {
     let evaluation = json_of(&["eval", MODEL, "--data", text(&path)]);
     assert_eq!((&evaluation["size"], &evaluation["task_assumed"]), (&json!(2), &json!(false)));
     let shown = String::from_utf8(run(&["eval", MODEL, "--data", text(&path)]).stdout).unwrap();
-    assert!(shown.contains("on 2 lists"), "{shown}");
+    assert!(shown.contains("on 2 lists") && shown.contains("n51"), "{shown}");
     let resampled = ["ablate", MODEL, "--head", "0.0", "--method", "resample", "--data", text(&path)];
     assert!(json_of(&resampled)["loss_increase"].is_f64());
 }
@@ -122,7 +122,7 @@ fn files_that_are_no_data_are_refused_on_one_line() {
         bytes.into_inner()
     };
     let three = |more: &[(&'static str, Vec<u8>)]| [&[("tokens", numbers(&[2, 3], 1))], more].concat();
-    let cases: [(Arrays, &str); 15] = [
+    let cases: [(Arrays, &str); 18] = [
         (vec![("targets", targets(&data))], "tokens: expected an array [example, pos], found none"),
         (vec![("tokens", floats)], "tokens: expected a .npy file of integers"),
         (vec![("tokens", numbers(&[6], 1))], "tokens: expected two dimensions, found shape [6]"),
@@ -148,6 +148,15 @@ fn files_that_are_no_data_are_refused_on_one_line() {
         (
             three(&[("targets", numbers(&[2, 3], 1)), ("labels", npy_of_words(&["a"]))]),
             "labels: expected one for each of 52",
+        ),
+        (three(&[("positions", positions(&[2]))]), "positions: expected targets beside them"),
+        (
+            three(&[("targets", numbers(&[2, 3], 1)), ("labels", npy_of_words(&["a"; 52])[..200].to_vec())]),
+            "labels: expected 52 words of 1 letters, found 72 bytes",
+        ),
+        (
+            three(&[("targets", numbers(&[2, 3], 1)), ("labels", [npy_of_words(&["a"; 52]), vec![0; 4]].concat())]),
+            "labels: expected 52 words of 1 letters, found 212 bytes",
         ),
         (
             three(&[("target", numbers(&[2, 3], 1))]),

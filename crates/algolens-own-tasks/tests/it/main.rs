@@ -122,7 +122,6 @@ fn they_go_through_the_verbs() {
             &["ablate", &model, "--head", case.head, "--list", case.input, "--size", "200"][..],
             &["scores", &model, case.input],
             &["attribute", &model, case.input],
-            &["circuits", &model],
         ] {
             let found = said(verb);
             assert_eq!(found["task_assumed"], true, "{verb:?}");
@@ -131,7 +130,9 @@ fn they_go_through_the_verbs() {
         let rows = said(&["qk", &model, "--dest", "1", "--effective", "--size", "200"]);
         assert!(!rows.as_array().unwrap().is_empty());
         let out = folder.path().join("circuits.npz");
-        answer(&[&["circuits", &model, "--out", out.to_str().unwrap()], flags(&case)].concat());
+        let circuits = [&["circuits", &model, "--out", out.to_str().unwrap()], flags(&case)].concat();
+        // Of weights alone: no task is asked for, and none is assumed.
+        assert_eq!(answer(&circuits).1, "");
         assert!(Path::new(&out).exists());
     }
 }
@@ -185,6 +186,10 @@ fn a_task_that_does_not_fit_or_is_not_known_is_refused() {
     assert!(said("palindrome").contains("no task is called \"palindrome\"; near it: palindromes"));
     assert!(said("palindromes(half=ten)").contains("half: expected usize, found \"ten\""));
     assert!(said("palindromes(halves=10)").contains("option of palindromes: expected half or max_value, found halves"));
+    if let Some(cumsum) = CASES[2].model() {
+        let ten = [&["predict", &cumsum, "10,1", "--task", "cumsum"], flags(&CASES[2])].concat();
+        assert!(refusal(&ten).contains("list 1: expected values of -5 to 5, found 10"));
+    }
     let certify = refusal(&["certify", &model, "--out", "none.json"]);
     assert!(certify.contains("task: expected sorted_list, found palindromes"), "{certify}");
 }
