@@ -50,6 +50,9 @@ pub fn words(bytes: &[u8], what: &str) -> Result<Vec<String>> {
 /// The header of a `.npy` file that is at least as long as it says, at a byte a number, and what follows it; the error tells
 /// what is wrong.
 fn whole(bytes: &[u8]) -> std::result::Result<(Header, &[u8]), String> {
+    if is_nested(bytes) {
+        return Err("a header with deep brackets, or without an end".into());
+    }
     let mut rest = bytes;
     let header = Header::from_reader(&mut rest).map_err(|error| error.to_string())?;
     let numbers = header.shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
@@ -57,6 +60,26 @@ fn whole(bytes: &[u8]) -> std::result::Result<(Header, &[u8]), String> {
         return Ok((header, rest));
     }
     Err(format!("shape {:?} in {} bytes", header.shape, rest.len()))
+}
+
+/// Whether a header has deeper brackets than NumPy's (a dictionary with a tuple), whose reading takes time that doubles with
+/// each, or is longer than any.
+fn is_nested(bytes: &[u8]) -> bool {
+    const LONGEST: usize = 1 << 16;
+    const DEEPEST: usize = 4;
+    let mut depth = 0_usize;
+    for byte in bytes.iter().take(LONGEST).skip_while(|byte| **byte != b'{') {
+        match byte {
+            b'{' | b'[' | b'(' => depth += 1,
+            b'}' | b']' | b')' => depth = depth.saturating_sub(1),
+            b'\n' => return false,
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return true;
+        }
+    }
+    true
 }
 
 /// The array of a `.npy` file, if its numbers are of this type.

@@ -105,6 +105,13 @@ fn examples_of_no_task_are_judged_and_named() {
     assert!(json_of(&resampled)["loss_increase"].is_f64());
 }
 
+/// A header that would take longer to read than anybody waits.
+fn nested() -> Vec<u8> {
+    let (open, close) = ("[".repeat(60), "]".repeat(60));
+    let header = format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({open}1{close},), }}\n");
+    [b"\x93NUMPY\x01\x00".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes()].concat()
+}
+
 #[test]
 fn files_that_are_no_data_are_refused_on_one_line() {
     let (files, data) = (Files::new(), lists());
@@ -122,9 +129,10 @@ fn files_that_are_no_data_are_refused_on_one_line() {
         bytes.into_inner()
     };
     let three = |more: &[(&'static str, Vec<u8>)]| [&[("tokens", numbers(&[2, 3], 1))], more].concat();
-    let cases: [(Arrays, &str); 18] = [
+    let cases: [(Arrays, &str); 19] = [
         (vec![("targets", targets(&data))], "tokens: expected an array [example, pos], found none"),
         (vec![("tokens", floats)], "tokens: expected a .npy file of integers"),
+        (vec![("tokens", nested())], "tokens: expected a whole .npy file, found a header with deep brackets"),
         (vec![("tokens", numbers(&[6], 1))], "tokens: expected two dimensions, found shape [6]"),
         (vec![("tokens", numbers(&[0, 3], 1))], "tokens: expected examples of 1 to 21 tokens, found shape [0, 3]"),
         (vec![("tokens", numbers(&[2, 22], 1))], "tokens: expected examples of 1 to 21 tokens"),
