@@ -98,7 +98,8 @@ fn text(ablated: &Ablated, task: Option<&dyn Task>) -> String {
     let mut text = format!("loss increase  {loss_increase:.3} nats, to {:.3}\n", evaluation.loss);
     text += &format!("token accuracy {:.4}\n", evaluation.token_accuracy);
     text += &format!("list accuracy  {:.4}\n", evaluation.list_accuracy);
-    for (prediction, task) in chosen.iter().zip(std::iter::repeat(task).flatten()) {
+    let Some(task) = task else { return text };
+    for prediction in chosen {
         let verdict = if prediction.correct { "right" } else { "WRONG" };
         text += &format!("\n{}  {verdict}\n", output::input(task, &prediction.tokens));
         text += &output::prediction(prediction, &task.output_labels());

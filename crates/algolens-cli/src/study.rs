@@ -83,13 +83,13 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
         Some(budget) => Some(certify_into(&args.out, &opened, budget, terminal)?),
         None => proof,
     };
-    let task = opened.task()?;
-    let worst = attack::worst_lists(&opened, &opened.sorted_list()?, args.worst, terminal)?;
+    let task = opened.sorted_list()?;
+    let worst = attack::worst_lists(&opened, &task, args.worst, terminal)?;
     let mut studied = args.study.study(&path, opened, &options, None, &*engine, terminal)?;
     studied.proof = proof;
     studied.worst = worst;
     write(&studied, &args.out)?;
-    Ok(trained + &summary(&studied, &*task, &args.out, terminal))
+    Ok(trained + &summary(&studied, &task, &args.out, terminal))
 }
 
 fn certify_into(out: &Path, opened: &Opened, budget: Duration, terminal: &Terminal) -> Result<Proof> {

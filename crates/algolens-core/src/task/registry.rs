@@ -67,28 +67,26 @@ impl Registry {
             check_task(&*task, config)?;
             return Ok(TaskOfModel { task, assumed: false });
         }
-        let mut fitting = self.fitting(config);
-        match (fitting.pop(), &fitting[..]) {
-            (Some(task), []) => Ok(TaskOfModel { task, assumed: true }),
-            (Some(_), _) => {
-                let fits = |kind: &&Kind| (kind.fitting)(config).is_some_and(|task| check_task(&*task, config).is_ok());
-                let choices = self.kinds.iter().filter(fits).map(|kind| kind.name).collect();
-                Err(Error::NotDetermined { what: "the task", key: "task", choices })
-            }
-            (None, _) => {
+        match &self.fitting(config)[..] {
+            [(_, task)] => Ok(TaskOfModel { task: task.clone(), assumed: true }),
+            [] => {
                 let Config { n_ctx, d_vocab, d_vocab_out, .. } = config;
                 let names: Vec<_> = self.names().collect();
                 let expected = format!("one that has its sizes (known are: {})", names.join(", "));
                 let found = format!("n_ctx {n_ctx}, d_vocab {d_vocab}, d_vocab_out {d_vocab_out}");
                 Err(Error::invalid("the model's task", expected, found))
             }
+            several => {
+                let choices = several.iter().map(|(name, _)| *name).collect();
+                Err(Error::NotDetermined { what: "the task", key: "task", choices })
+            }
         }
     }
 
-    /// The tasks whose sizes a model has.
-    pub fn fitting(&self, config: &Config) -> Vec<Arc<dyn Task>> {
-        let fitting = self.kinds.iter().filter_map(|kind| (kind.fitting)(config));
-        fitting.filter(|task| check_task(&**task, config).is_ok()).collect()
+    /// The tasks whose sizes a model has, each with the name of its kind.
+    fn fitting(&self, config: &Config) -> Vec<(&'static str, Arc<dyn Task>)> {
+        let fitting = self.kinds.iter().filter_map(|kind| Some((kind.name, (kind.fitting)(config)?)));
+        fitting.filter(|(_, task)| check_task(&**task, config).is_ok()).collect()
     }
 }
 
@@ -133,7 +131,7 @@ mod tests {
     fn a_model_fits_the_task_whose_sizes_it_has() {
         let config = Architecture::default().config(&SortedList::POST);
         let fitting = |registry: Registry, config: &Config| -> Vec<TaskSpec> {
-            registry.fitting(config).iter().map(|task| task.spec()).collect()
+            registry.fitting(config).iter().map(|(_, task)| task.spec()).collect()
         };
         assert_eq!(fitting(Registry::default(), &config), [SortedList::POST.spec()]);
         assert_eq!(fitting(Registry::empty(), &config), []);
