@@ -4,7 +4,10 @@ use crate::{data::DataArgs, load::ModelArgs, output};
 use algolens::{
     Result,
     engine::Plain,
-    interpret::{AttentionStatistics, CopyHeads, Subject, attention_statistics, circuits, copy_heads},
+    interpret::{
+        Subject, circuits,
+        tasks::sorted_list::{AttentionStatistics, CopyHeads, attention_statistics, copy_heads},
+    },
     task::{Dataset, Registry},
 };
 use serde::Serialize;

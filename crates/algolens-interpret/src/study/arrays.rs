@@ -1,7 +1,7 @@
 //! The arrays of a study: circuits, close triples, and activations of the shown lists.
 
 use super::lists::Group;
-use crate::{Evidence, KEY_TERMS, QUERY_TERMS, Subject, probabilities, score_terms};
+use crate::{KEY_TERMS, QUERY_TERMS, Subject, probabilities, score_terms, tasks::sorted_list::Evidence};
 use algolens_core::{
     Result,
     engine::hooks::{BlockPoint, Filter, HookPoint},

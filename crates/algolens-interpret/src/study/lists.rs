@@ -1,6 +1,6 @@
 //! The lists that a study shows one by one, with their predictions and activations.
 
-use crate::{POST_TRIPLES, Prediction, Subject, predict};
+use crate::{Prediction, Subject, predict, tasks::sorted_list::POST_TRIPLES};
 use algolens_core::{
     Result,
     engine::{Batch, Outcome},

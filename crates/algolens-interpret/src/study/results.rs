@@ -2,7 +2,10 @@
 
 use super::{ablations::AblationTable, lists::ShownList};
 use crate::{
-    AttentionStatistics, CopyHeads, Finding, GapPoint, Prediction, SmallestPoint, TripleAttribution, TripleStatistics,
+    Finding, Prediction,
+    tasks::sorted_list::{
+        AttentionStatistics, CopyHeads, GapPoint, SmallestPoint, TripleAttribution, TripleStatistics,
+    },
 };
 use algolens_core::{
     evaluation::Evaluation,

@@ -7,8 +7,11 @@ use super::{
     results::{SCHEMA, StudyResults},
 };
 use crate::{
-    CopyHeads, Evidence, EvidenceOptions, POST_TRIPLES, Subject, Triple, TripleAttribution, findings, gap_points,
-    greedy, triple_attribution,
+    Subject, greedy,
+    tasks::sorted_list::{
+        CopyHeads, Evidence, EvidenceOptions, POST_TRIPLES, Triple, TripleAttribution, findings, gap_points,
+        triple_attribution,
+    },
 };
 use algolens_core::{
     Error, Result,

@@ -6,8 +6,11 @@ use algolens_core::{
     task::{SortedList, Task},
 };
 use algolens_interpret::{
-    Arrays, CopyHeadRange, CopyHeads, Group, Head, StudyOptions, StudyResults, Subject, Triple, Verdict, close_triples,
-    gap_sites, prediction_sites, smallest_points, study, triple_attribution,
+    Arrays, Group, Head, StudyOptions, StudyResults, Subject, Verdict, study,
+    tasks::sorted_list::{
+        CopyHeadRange, CopyHeads, Triple, close_triples, gap_sites, prediction_sites, smallest_points,
+        triple_attribution,
+    },
 };
 use algolens_testing::random_model;
 use ndarray::{Axis, Ix4, s};

@@ -1,6 +1,6 @@
 //! Prediction sites of a sorting model: the token at a predicted position, its target, and what each head attends to.
 
-use super::{Subject, circuits::check_layer};
+use crate::{Subject, circuits::check_layer};
 use algolens_core::{
     Error, Result,
     engine::{

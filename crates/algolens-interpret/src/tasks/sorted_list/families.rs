@@ -1,10 +1,7 @@
 //! Families of lists on which a sorting model may fail: those with a given gap, and those with a given smallest value.
 
-use super::{
-    Subject,
-    share::share,
-    sites::{PredictionSite, prediction_sites},
-};
+use super::sites::{PredictionSite, prediction_sites};
+use crate::{Subject, share::share};
 use algolens_core::{
     Result, random,
     task::{Dataset, SortedList, Token},

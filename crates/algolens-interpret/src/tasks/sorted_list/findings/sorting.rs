@@ -1,10 +1,10 @@
 //! Claims about accuracy: over gaps, at close triples, and without the direct path.
 
 use super::{
-    claim::{Claim, Measured, Unit, percent},
+    claim::{Claim, Measured, percent},
     evidence::Evidence,
 };
-use crate::{PredictionSite, share::share};
+use crate::{claims::Unit, share::share, tasks::sorted_list::PredictionSite};
 
 /// The claims about gaps, close triples and the direct path.
 pub const CLAIMS: &[Claim] = &[

@@ -9,7 +9,6 @@ mod heads;
 mod scores;
 mod sorting;
 
-pub use claim::{Unit, Verdict};
 pub use evidence::{Evidence, EvidenceOptions};
 pub use experiments::{ToZero, WithoutDirectPath};
-pub use finding::{Finding, findings};
+pub use finding::findings;

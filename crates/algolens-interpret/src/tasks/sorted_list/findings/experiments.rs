@@ -1,12 +1,11 @@
 //! Experiments that only claims need: removing the direct path, and the score terms of 0 at a large value.
 
 use crate::{
-    Circuits, Method, POST_TRIPLES, Part, Prediction, PredictionSite, Subject,
+    Circuits, Method, Part, Prediction, Subject,
     ablation::{Ablation, ablate_from},
-    families::list_with,
     score_terms,
     share::share,
-    sites::prediction_sites,
+    tasks::sorted_list::{POST_TRIPLES, PredictionSite, families::list_with, prediction_sites},
 };
 use algolens_core::{
     Result, random,

@@ -1,37 +1,7 @@
 //! A claim, and its measurement on a model with unit and verdict.
 
 use super::evidence::Evidence;
-use serde::{Deserialize, Serialize};
-
-/// The unit of a finding's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// A share, from 0 to 1.
-    Share,
-    /// A number of things.
-    Count,
-    /// A token.
-    Value,
-    /// Logits, or scores before the softmax.
-    Logits,
-    /// A ratio of two numbers.
-    Ratio,
-}
-
-/// The verdict on a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The claim holds.
-    Holds,
-    /// The claim holds partly.
-    Partly,
-    /// The claim fails.
-    Fails,
-    /// The model has nothing to measure the claim on (a single head, lists that are too short).
-    NotAsked,
-}
+use crate::claims::{Unit, Verdict};
 
 /// The measurement of one claim on one model, judged.
 pub(super) struct Measured {

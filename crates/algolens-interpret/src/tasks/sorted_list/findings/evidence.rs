@@ -2,11 +2,11 @@
 
 use super::experiments::{ToZero, WithoutDirectPath, to_zero, without_direct_path};
 use crate::{
-    AttentionStatistics, Circuits, CloseTriples, CopyHeads, EffectiveQk, Head, PredictionSite, SmallestPoint, Subject,
-    attention::statistics,
-    circuits, close_triples, copy_heads, direct_path, effective_qk,
-    families::{gap_sites, smallest_points},
-    sites::prediction_sites,
+    Circuits, EffectiveQk, Head, Subject, circuits, direct_path, effective_qk,
+    tasks::sorted_list::{
+        AttentionStatistics, CloseTriples, CopyHeads, PredictionSite, SmallestPoint, attention::statistics,
+        close_triples, copy_heads, gap_sites, prediction_sites, smallest_points,
+    },
 };
 use algolens_core::{
     Result,

@@ -1,10 +1,14 @@
 //! Claims about attention patterns and about the cost of ablating heads.
 
 use super::{
-    claim::{Claim, Measured, Unit, Verdict, percent},
+    claim::{Claim, Measured, percent},
     evidence::Evidence,
 };
-use crate::{PredictionSite, share::share};
+use crate::{
+    claims::{Unit, Verdict},
+    share::share,
+    tasks::sorted_list::PredictionSite,
+};
 
 /// The claims about attention patterns and head ablations.
 pub const CLAIMS: &[Claim] = &[

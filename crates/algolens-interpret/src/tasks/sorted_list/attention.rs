@@ -1,10 +1,7 @@
 //! Attention statistics of a sorting model.
 
-use super::{
-    Head, Subject,
-    share::share,
-    sites::{PredictionSite, prediction_sites},
-};
+use super::sites::{PredictionSite, prediction_sites};
+use crate::{Head, Subject, share::share};
 use algolens_core::{
     Result,
     task::{Dataset, SortedList},

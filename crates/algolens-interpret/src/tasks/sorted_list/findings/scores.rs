@@ -1,11 +1,11 @@
 //! Claims about attention scores: QK circuits of tokens and positions, and the terms that cancel.
 
 use super::{
-    claim::{Claim, Measured, Unit, percent},
+    claim::{Claim, Measured, percent},
     evidence::Evidence,
     experiments::ToZero,
 };
-use crate::{KEY_TERMS, QUERY_TERMS, share::share};
+use crate::{KEY_TERMS, QUERY_TERMS, claims::Unit, share::share};
 use ndarray::s;
 
 /// The claims about attention scores.

@@ -1,10 +1,10 @@
 //! Claims about OV circuits and the direct path: copying, the split of the vocabulary, cells beside the diagonal.
 
 use super::{
-    claim::{Claim, Measured, Unit, percent},
+    claim::{Claim, Measured, percent},
     evidence::Evidence,
 };
-use crate::share::share;
+use crate::{claims::Unit, share::share};
 use algolens_core::task::Token;
 
 /// The claims about OV circuits and the direct path.

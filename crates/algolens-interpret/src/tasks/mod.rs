@@ -1,0 +1,3 @@
+//! What is a task's own in interpretation, a module a task.
+
+pub mod sorted_list;
