@@ -1,20 +1,21 @@
-//! `algolens attention`: how often heads attend to what they should.
+//! `algolens attention`: what heads attend to, and how often to what they should.
 
 use crate::{data::DataArgs, load::ModelArgs, output};
 use algolens::{
     Result,
     engine::Plain,
     interpret::{
-        Subject, circuits,
-        tasks::sorted_list::{AttentionStatistics, CopyHeads, attention_statistics, copy_heads},
+        CopyHeads, HeadAttention, Subject, circuits, copy_heads, head_attention,
+        tasks::sorted_list::{AttentionStatistics, attention_statistics},
     },
     task::{Dataset, Registry},
 };
 use serde::Serialize;
 
-/// Count how often SEP attends to the smallest value and a value to its successor
+/// Show what each head attends to on average; of a sorting model also how often to the right answer
 ///
-/// Also tells which head serves which tokens: the one with the largest OV diagonal.
+/// Of a sorting model: how often SEP attends most to the smallest value and a value to its successor, and which head serves
+/// which tokens (the one with the largest OV diagonal).
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  algolens attention models/sorted_list.safetensors --size 2000 --json")]
 pub struct Args {
@@ -35,29 +36,61 @@ pub struct Args {
 
 #[derive(Serialize)]
 struct Attention {
+    mean_weights: Vec<HeadAttention>,
+    #[serde(flatten)]
+    sorting: Option<Sorting>,
+}
+
+/// What only sorting models are asked.
+#[derive(Serialize)]
+struct Sorting {
     #[serde(flatten)]
     statistics: AttentionStatistics,
     #[serde(rename = "serving")]
     copy_heads: CopyHeads,
 }
 
-/// Counts by head, and shows which head serves which tokens.
+/// Weighs what heads attend to; of a sorting model also counts, and shows which head serves which tokens.
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(!args.raw, registry)?;
-    let task = opened.sorted_list()?;
-    // Of the task, also where the user brings them.
-    let lists = Dataset::from_examples(&task, args.data.read(&opened)?.tokens().to_owned())?;
+    let data = args.data.read(&opened)?;
     let subject = Subject { model: &opened.model, engine: &Plain::new() };
-    let statistics = attention_statistics(subject, &task, args.layer, &lists)?;
-    let copy_heads = copy_heads(&circuits(&opened.model, args.layer)?, task.max_value() as usize + 1)?;
+    let mean_weights = head_attention(subject, args.layer, &data)?;
+    let sorting = match opened.sorted_list() {
+        // A user's data may be no lists.
+        Ok(task) => match Dataset::from_examples(&task, data.tokens().to_owned()) {
+            Ok(lists) => Some(Sorting {
+                statistics: attention_statistics(subject, &task, args.layer, &lists)?,
+                copy_heads: copy_heads(&circuits(&opened.model, args.layer)?, task.max_value() as usize + 1)?,
+            }),
+            Err(_) => None,
+        },
+        Err(_) => None,
+    };
+    let found = Attention { mean_weights, sorting };
     if args.json {
-        return output::json_of(&opened, &Attention { statistics, copy_heads });
+        return output::json_of(&opened, &found);
     }
-    Ok(table(&statistics) + "\n" + &served(&copy_heads))
+    let mut text = weights_table(&found.mean_weights);
+    if let Some(Sorting { statistics, copy_heads }) = &found.sorting {
+        text += &format!("\n{}\n{}", table(statistics), served(copy_heads));
+    }
+    Ok(text)
+}
+
+/// The mean weights in a table, a row a head.
+fn weights_table(heads: &[HeadAttention]) -> String {
+    let row = |head: &HeadAttention| {
+        let HeadAttention { head, to_itself, to_previous, to_first, to_same_token, entropy } = head;
+        let numbers = [to_itself, to_previous, to_first, to_same_token, entropy].map(|number| format!("{number:.3}"));
+        [head.to_string()].into_iter().chain(numbers).collect()
+    };
+    let header = ["mean weight", "on itself", "one before", "the first", "same token", "entropy (nats)"];
+    output::table(&header, heads.iter().map(row))
 }
 
 /// The statistics in a table: a row a head, and one for "some head".
-pub fn table(statistics: &AttentionStatistics) -> String {
+fn table(statistics: &AttentionStatistics) -> String {
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     let row = |name: String, shares: [f64; 3]| [name].into_iter().chain(shares.map(percent)).collect();
     let heads = statistics

@@ -4,7 +4,7 @@ use crate::{data, load::ModelArgs, output};
 use algolens::{
     Error, Result,
     engine::Plain,
-    interpret::{Circuits, Head, Subject, circuits, direct_path, effective_qk, nested, tasks::sorted_list::copy_heads},
+    interpret::{Circuits, Head, Subject, circuits, copy_heads, direct_path, effective_qk, nested},
     task::{Registry, Token, labels_of},
 };
 use ndarray::{Array2, ArrayViewD, Axis, s};

@@ -4,7 +4,7 @@ use crate::{
     ablate, attack, attention, attribute, bench, cache, certify, check, circuits, completions, dataset, eval, inspect,
     output, predict, refusal, report, scores, study, terminal, terminal::Terminal, train,
 };
-use algolens::{Error, Result, task::Registry};
+use algolens::{Error, Result, interpret::Casebooks, task::Registry};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{ffi::OsString, process::ExitCode};
 
@@ -58,15 +58,15 @@ enum Verb {
 /// The exit code of bad input.
 const REFUSED: u8 = 2;
 
-/// Runs the command line of a program that knows these tasks; the first of the arguments is the program's name. Once in a
-/// process: its threads and its handler of interrupts are the process's.
-pub fn run(registry: &Registry, args: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs the command line of a program that knows these tasks, and the casebooks of some of them; the first of the arguments is
+/// the program's name. Once in a process: its threads and its handler of interrupts are the process's.
+pub fn run(registry: &Registry, casebooks: &Casebooks, args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => return explain(&error),
     };
-    let answer = threads(cli.threads).and_then(|()| answer(&cli, registry, &words)).and_then(|text| {
+    let answer = threads(cli.threads).and_then(|()| answer(&cli, registry, casebooks, &words)).and_then(|text| {
         output::print(&text).map_err(|error| Error::invalid("standard output", "a place to write", error))
     });
     match answer {
@@ -98,11 +98,11 @@ fn threads(threads: Option<usize>) -> Result<()> {
 }
 
 /// The answer of the verb. `words` is the whole command line, which bench runs again.
-fn answer(cli: &Cli, registry: &Registry, words: &[OsString]) -> Result<String> {
+fn answer(cli: &Cli, registry: &Registry, casebooks: &Casebooks, words: &[OsString]) -> Result<String> {
     let terminal = || Terminal::new(cli.quiet, cli.no_color);
     match &cli.verb {
-        Verb::Study(args) => study::run(args, registry, &terminal()),
-        Verb::Report(args) => report::run(args, registry, &terminal()),
+        Verb::Study(args) => study::run(args, registry, casebooks, &terminal()),
+        Verb::Report(args) => report::run(args, registry, casebooks, &terminal()),
         Verb::Train(args) => train::run(args, registry, &terminal()),
         Verb::Dataset(args) => dataset::run(args, registry),
         Verb::Inspect(args) => inspect::run(args, registry),

@@ -28,6 +28,7 @@ mod recipe_flags;
 mod refusal;
 mod report;
 mod scores;
+mod sections;
 mod studied;
 mod study;
 mod terminal;

@@ -1,8 +1,8 @@
 //! The program `algolens`.
 
-use algolens::task::Registry;
+use algolens::{interpret::Casebooks, task::Registry};
 use std::{env, process::ExitCode};
 
 fn main() -> ExitCode {
-    algolens_cli::run(&Registry::default(), env::args_os())
+    algolens_cli::run(&Registry::default(), &Casebooks::default(), env::args_os())
 }

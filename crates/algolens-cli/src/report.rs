@@ -6,7 +6,7 @@ use crate::{
     studied::StudyFlags,
     terminal::Terminal,
 };
-use algolens::{Error, Result, files, task::Registry};
+use algolens::{Error, Result, files, interpret::Casebooks, task::Registry};
 use std::path::{Path, PathBuf};
 
 /// Write one interactive page about a model: predictions, attention, circuits, adversarial lists, a verdict on every claim
@@ -40,15 +40,17 @@ pub struct Args {
 }
 
 /// Studies the model, and writes the page.
-pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
+pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &Terminal) -> Result<String> {
     if !args.json {
         check_out(&args.out, [Some(&args.model), args.log.as_ref()].into_iter().flatten().chain(args.study.others()))?;
     }
     let opened = Opened::read(&args.model, &args.hints.said(), registry)?;
     let engine = args.backend.engine(opened.model.config())?;
-    let options = args.study.options(&opened.sorted_list()?, &*engine, registry)?;
+    let source = args.study.source(&opened)?;
+    let options = args.study.options(&args.model, &source, opened.model.config(), &*engine, registry)?;
     let proof = args.study.proof(&opened)?;
-    let mut studied = args.study.study(&args.model, opened, &options, args.log.as_deref(), &*engine, terminal)?;
+    let log = args.log.as_deref();
+    let mut studied = args.study.study(&args.model, opened, &source, casebooks, &options, log, &*engine, terminal)?;
     studied.proof = proof;
     if args.json {
         return studied.data();

@@ -1,7 +1,7 @@
 //! A study as `study` and `report` make it: its flags, its results, its page.
 
 use crate::{
-    data,
+    data, data_file,
     load::{Opened, Said},
     proof,
     terminal::{Terminal, warn},
@@ -11,29 +11,33 @@ use algolens::{
     Error, Result,
     check::certificate::Counterexample,
     engine::Engine,
-    interpret::{Arrays, Stage, StudyOptions, StudyResults, Subject, study},
-    model::Model,
+    interpret::{Arrays, Casebooks, Material, Stage, Study, StudyOptions, Subject, Training, study},
+    model::{Config, Model},
     prove::Classes,
-    task::{Registry, SortedList, Task, TaskKind, check_task},
+    task::{Dataset, Registry, Role, SortedList, Task, TaskKind, TaskSpec, Token},
 };
-use algolens_report::{Proof, Report, Training};
+use algolens_report::{Proof, Report};
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// The flags of a study: on which lists, beside which models.
 #[derive(clap::Args)]
 pub struct StudyFlags {
-    /// Lists of the evaluation
-    #[arg(long, value_name = "N", default_value_t = StudyOptions::default().size)]
-    pub study_size: usize,
+    /// Examples of the evaluation [default: 500, or all of --data]
+    #[arg(long, value_name = "N")]
+    study_size: Option<usize>,
     /// Dataset seed of the evaluation
     #[arg(long, value_name = "N", default_value_t = StudyOptions::default().seed)]
     study_seed: u32,
     /// A list to show too, such as 0,5,10,15,20,25,26,27,40,45 (may be given several times)
-    #[arg(long = "list", value_name = "LIST")]
+    #[arg(long = "list", value_name = "LIST", conflicts_with = "data")]
     lists: Vec<String>,
+    /// Your own data, on which to study the model: NumPy's .npz, as `eval` reads it
+    #[arg(long, value_name = "FILE", requires = "model", conflicts_with_all = ["certify", "proof"])]
+    data: Option<PathBuf>,
     /// Models of the same task from other seeds: how far findings spread
     #[arg(long, value_name = "MODEL", num_args = 1..)]
     others: Vec<PathBuf>,
@@ -45,16 +49,34 @@ pub struct StudyFlags {
     proof: Option<PathBuf>,
 }
 
+/// What a study is made on.
+pub enum Source {
+    /// The model's task.
+    Task(Arc<dyn Task>),
+    /// Data that the user brings.
+    Data(Dataset),
+}
+
+impl Source {
+    fn material(&self) -> Material<'_> {
+        match self {
+            Self::Task(task) => Material::Task(&**task),
+            Self::Data(data) => Material::Data(data),
+        }
+    }
+
+    /// The task, if there is one.
+    pub fn spec(&self) -> Option<TaskSpec> {
+        self.material().spec()
+    }
+}
+
 /// A model that was studied.
 pub struct Studied {
-    /// The file's name.
-    pub title: String,
-    /// The results of the study.
-    pub results: StudyResults,
+    /// The study.
+    pub study: Study,
     /// The arrays of the study, by name.
     pub arrays: Arrays,
-    /// The training that the model comes from, if files beside it tell.
-    training: Option<Training>,
     /// The lists that the model sorts worst.
     pub worst: Vec<Counterexample>,
     /// The certificate of the model, for the page.
@@ -67,16 +89,40 @@ impl StudyFlags {
         self.others.iter()
     }
 
+    /// What the study is made on: the user's data, or the model's task.
+    pub fn source(&self, opened: &Opened) -> Result<Source> {
+        match &self.data {
+            Some(path) => Ok(Source::Data(data_file::read(path, opened)?)),
+            None => Ok(Source::Task(opened.task()?)),
+        }
+    }
+
     /// The options of the study. Reads what the flags name, before the work: all that can be refused of a study of a model
     /// of this shape.
-    pub fn options(&self, task: &SortedList, engine: &dyn Engine, registry: &Registry) -> Result<StudyOptions> {
-        data::check(task, self.study_size)?;
-        Ok(StudyOptions {
-            size: self.study_size,
-            seed: self.study_seed,
-            lists: self.read_lists(task)?,
-            others: self.read_others(task, engine, registry)?,
-        })
+    pub fn options(
+        &self,
+        path: &Path,
+        source: &Source,
+        config: &Config,
+        engine: &dyn Engine,
+        registry: &Registry,
+    ) -> Result<StudyOptions> {
+        source.material().check(config)?;
+        let defaults = StudyOptions::default();
+        let (size, inputs) = match source {
+            Source::Task(task) => {
+                let size = self.study_size.unwrap_or(defaults.size);
+                data::check(&**task, size)?;
+                (size, self.read_lists(&**task)?)
+            }
+            Source::Data(examples) => (self.study_size.unwrap_or(examples.len()), Vec::new()),
+        };
+        if size == 0 {
+            return Err(Error::invalid("number of lists", "at least 1", 0));
+        }
+        let title = path.file_name().map_or(defaults.title, |name| name.to_string_lossy().into_owned());
+        let others = self.read_others(source, engine, registry)?;
+        Ok(StudyOptions { title, size, seed: self.study_seed, inputs, others })
     }
 
     /// The certificate of a model, if one is named.
@@ -85,50 +131,64 @@ impl StudyFlags {
     }
 
     /// Studies a model; `None` of `log` looks for the log of its training beside it.
+    #[expect(clippy::too_many_arguments, reason = "a model, what it is studied on, and where from")]
     pub fn study(
         &self,
         path: &Path,
         opened: Opened,
+        source: &Source,
+        casebooks: &Casebooks,
         options: &StudyOptions,
         log: Option<&Path>,
         engine: &dyn Engine,
         terminal: &Terminal,
     ) -> Result<Studied> {
-        let task = opened.sorted_list()?;
         let training = training(path, &opened, log)?;
         let opened = opened.processed(!self.raw);
         let subject = Subject { model: &opened.model, engine };
+        let casebook = match source {
+            Source::Task(task) => casebooks.of(&**task)?,
+            Source::Data(_) => None,
+        };
         let bar = terminal.spinner();
         let mut watch = |stage: Stage| {
             bar.set_message(format!("{} ({} of {})", stage.what, stage.done + 1, stage.total));
             bar.tick();
             if terminal.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let result = study(subject, &task, options, &opened.processing, &mut watch);
+        let found = study(subject, source.material(), casebook.as_deref(), options, &opened.processing, &mut watch);
         bar.finish_and_clear();
-        if let Err(Error::Cancelled) = result {
+        if let Err(Error::Cancelled) = found {
             warn("algolens: interrupted; nothing of the study was written");
         }
-        let (mut results, arrays) = result?;
-        results.task_assumed = opened.used_task().is_some_and(|found| found.assumed);
-        let title = path.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
-        Ok(Studied { title, results, arrays, training, worst: Vec::new(), proof: None })
+        let (mut study, mut arrays) = found?;
+        if opened.used_task().is_some_and(|found| found.assumed) {
+            study.assume_task();
+        }
+        if let Some(training) = training {
+            training.add_to(&mut study, &mut arrays);
+        }
+        Ok(Studied { study, arrays, worst: Vec::new(), proof: None })
     }
 
-    fn read_lists(&self, task: &SortedList) -> Result<Vec<Vec<u32>>> {
+    fn read_lists(&self, task: &dyn Task) -> Result<Vec<Vec<Token>>> {
         if self.lists.is_empty() {
             return Ok(Vec::new());
         }
-        let data = crate::lists::read(&self.lists, task)?;
-        Ok(data.tokens().outer_iter().map(|tokens| tokens.iter().take(task.list_len()).copied().collect()).collect())
+        let roles = task.roles();
+        let inputs = |example: ndarray::ArrayView1<Token>| {
+            example.iter().zip(&roles).filter(|(_, role)| **role == Role::Input).map(|(token, _)| *token).collect()
+        };
+        Ok(crate::lists::read(&self.lists, task)?.tokens().outer_iter().map(inputs).collect())
     }
 
-    fn read_others(&self, task: &SortedList, engine: &dyn Engine, registry: &Registry) -> Result<Vec<Model>> {
+    fn read_others(&self, source: &Source, engine: &dyn Engine, registry: &Registry) -> Result<Vec<Model>> {
         let open = |path: &PathBuf| {
             let opened = Opened::read(path, &Said::default(), registry)?.processed(!self.raw);
-            let fits = check_task(task, opened.model.config());
+            let config = opened.model.config();
+            let fits = source.material().check(config);
             // The engine is the first model's: it says whether it runs this one too.
-            let no_lists = ndarray::Array2::zeros((0, task.n_ctx()));
+            let no_lists = ndarray::Array2::zeros((0, config.n_ctx));
             let runs = fits.and_then(|()| engine.logits(&opened.model, no_lists.view(), &[]).map(drop));
             runs.map_err(|error| Error::InFile { path: path.clone(), error: Box::new(error) })?;
             Ok(opened.model)
@@ -140,17 +200,11 @@ impl StudyFlags {
 impl Studied {
     /// The prediction classes of the task.
     pub fn classes(&self) -> Option<Classes> {
-        Classes::of(&SortedList::of(&self.results.task).ok()?).ok()
+        Classes::of(&SortedList::of(self.study.task.as_ref()?).ok()?).ok()
     }
 
     fn report(&self) -> Report<'_> {
-        Report {
-            title: &self.title,
-            results: &self.results,
-            arrays: &self.arrays,
-            training: self.training.as_ref(),
-            proof: self.proof.as_ref(),
-        }
+        Report { study: &self.study, arrays: &self.arrays, proof: self.proof.as_ref() }
     }
 
     /// The page, in HTML.

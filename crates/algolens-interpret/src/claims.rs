@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The unit of a finding's number.
+/// The unit of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -16,6 +16,27 @@ pub enum Unit {
     Logits,
     /// A ratio of two numbers.
     Ratio,
+    /// Cross-entropy, in nats.
+    Nats,
+    /// A probability.
+    Probability,
+    /// A share of right answers.
+    Accuracy,
+}
+
+impl Unit {
+    /// A number of this unit, in words.
+    pub fn text(self, value: f64) -> String {
+        match self {
+            Self::Share => format!("{:.1} %", 100.0 * value),
+            Self::Count | Self::Value => format!("{value:.0}"),
+            Self::Logits if value != 0.0 && value.abs() < 0.01 => format!("{value:+.1e}"),
+            Self::Logits => format!("{value:+.2}"),
+            Self::Ratio => format!("{value:.2} times"),
+            Self::Nats | Self::Probability => format!("{value:.3}"),
+            Self::Accuracy => format!("{value:.4}"),
+        }
+    }
 }
 
 /// The verdict on a claim.

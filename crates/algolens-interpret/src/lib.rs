@@ -3,10 +3,13 @@
 //! An analysis takes a [`Subject`] and returns a serde type. Axes and names follow TransformerLens.
 
 mod ablation;
+mod attention;
 mod attention_rows;
 mod attribution;
+mod casebook;
 mod circuits;
 mod claims;
+mod copy_heads;
 mod head;
 mod nested;
 mod prediction;
@@ -17,15 +20,19 @@ mod subject;
 pub mod tasks;
 
 pub use ablation::{Ablated, Ablation, Method, Part, ablate};
+pub use attention::{HeadAttention, head_attention};
 pub use attention_rows::{AttentionRow, attention_rows};
 pub use attribution::{Attribution, attribution, source_attribution};
+pub use casebook::{Case, Casebook, Casebooks};
 pub use circuits::{Circuits, circuits, direct_path};
 pub use claims::{Finding, Unit, Verdict};
+pub use copy_heads::{CopyHeadRange, CopyHeads, copy_heads};
 pub use head::Head;
 pub use nested::nested;
 pub use prediction::{Prediction, greedy, predict, probabilities};
 pub use scores::{EffectiveQk, KEY_TERMS, QUERY_TERMS, ScoreTerms, effective_qk, score_terms};
 pub use study::{
-    AblationTable, Arrays, Costs, Group, POST_ADVERSARIAL, ShownList, Stage, StudyOptions, StudyResults, study,
+    AblationTable, Arrays, Axis, AxisLabels, Cell, CircuitMaps, Costs, Figure, Group, Item, Labels, Material, Note,
+    Plot, RANDOM, Section, ShownAt, ShownExample, Stage, Study, StudyOptions, Table, Training, WORST, YOURS, study,
 };
 pub use subject::Subject;

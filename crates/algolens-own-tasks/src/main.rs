@@ -1,5 +1,5 @@
 //! The command line of a program that knows more tasks than ours.
 
 fn main() -> std::process::ExitCode {
-    algolens_cli::run(&algolens_own_tasks::registry(), std::env::args_os())
+    algolens_cli::run(&algolens_own_tasks::registry(), &algolens::interpret::Casebooks::default(), std::env::args_os())
 }

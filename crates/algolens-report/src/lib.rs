@@ -1,9 +1,9 @@
 //! The report of a study as one interactive HTML page: pure functions from numbers to text, without files or models.
 //!
 //! The page holds the data once, as JSON ([`data`]), and one script (`assets/viewer/`) that draws every figure from it with
-//! plotly (`assets/plotly/`); headings, captions and tables are there without the script.
+//! plotly (`assets/plotly/`); headings, captions and tables are there without the script. It knows no task: it shows what the
+//! study's sections hold.
 
-mod captions;
 mod data;
 mod error;
 mod figure;
@@ -12,7 +12,6 @@ mod proof;
 mod report;
 mod sections;
 mod tables;
-mod titles;
 
 #[cfg(test)]
 mod tests;
@@ -20,4 +19,4 @@ mod tests;
 pub use data::data;
 pub use error::ReportError;
 pub use page::page;
-pub use report::{Proof, Report, Training};
+pub use report::{Proof, Report};

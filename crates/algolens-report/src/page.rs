@@ -1,11 +1,7 @@
 //! The page: one HTML file with its styles, scripts and data.
 
-use crate::{
-    Report, ReportError,
-    captions::{Caption, captions},
-    data::data,
-    sections::body,
-};
+use crate::{Report, ReportError, data::data, sections::section};
+use algolens::interpret::Study;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
@@ -34,11 +30,11 @@ const VIEWER: &[&str] = &[
     include_str!("../assets/viewer/63-pattern.js"),
     include_str!("../assets/viewer/64-tokens.js"),
     include_str!("../assets/viewer/65-terms.js"),
-    include_str!("../assets/viewer/66-ablation.js"),
+    include_str!("../assets/viewer/66-bars.js"),
     include_str!("../assets/viewer/67-matrix.js"),
     include_str!("../assets/viewer/68-qk-bar.js"),
-    include_str!("../assets/viewer/69-families.js"),
-    include_str!("../assets/viewer/70-triples.js"),
+    include_str!("../assets/viewer/69-lines.js"),
+    include_str!("../assets/viewer/70-blocks.js"),
     include_str!("../assets/viewer/71-class-map.js"),
     include_str!("../assets/viewer/72-counterexample.js"),
     include_str!("../assets/viewer/80-lists.js"),
@@ -48,10 +44,10 @@ const VIEWER: &[&str] = &[
 /// The page of a report, as HTML.
 ///
 /// # Errors
-/// Results that JSON cannot hold, or a claim, array or section that the page has no place for.
+/// Results that JSON cannot hold, or a study that is not whole.
 pub fn page(report: &Report) -> Result<String, ReportError> {
     let scripts = [PLOTLY.to_owned(), format!("(() => {{\n\"use strict\";\n{}}})();\n", VIEWER.concat())];
-    let captions = captions(report);
+    let (study, sections) = (report.study, report.sections());
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -59,19 +55,19 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                 meta charset="utf-8";
                 meta http-equiv="Content-Security-Policy" content=(policy(&scripts));
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (report.title) " · algolens" }
+                title { (study.title) " · algolens" }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (bar(report))
+                (bar(study))
                 div #strip {}
                 nav #rail aria-label="Sections" {
-                    @for Caption { id, name, headline, .. } in &captions { a href={ "#" (id) } { (name) " " small { (headline) } } }
+                    @for section in &sections {
+                        a href={ "#" (section.id) } { (section.title) " " small { (section.headline) } }
+                    }
                 }
                 main {
-                    @for Caption { id, name, text, .. } in &captions {
-                        section id=(id) { h2 { (name) } p.caption { (text) } (body(id, report)?) }
-                    }
+                    @for one in &sections { (section(one, study)) }
                     noscript { p.note { "The figures need JavaScript; headings and tables do not." } }
                 }
                 // JSON inside of a script ends at "</script": no "<" may stand in it as it is.
@@ -91,11 +87,11 @@ fn policy(scripts: &[String]) -> String {
 }
 
 /// The bar at the top: title, accuracies and buttons.
-fn bar(report: &Report) -> Markup {
-    let evaluation = &report.results.evaluation;
+fn bar(study: &Study) -> Markup {
+    let evaluation = &study.evaluation;
     html! {
         header #bar {
-            h1 { (report.title) }
+            h1 { (study.title) }
             p {
                 span { "tokens right " b { (format!("{:.2} %", 100.0 * evaluation.token_accuracy)) } }
                 " "

@@ -1,25 +1,58 @@
 //! The section about a certificate, and the data of its figures. A *class* here is a class of predictions.
 
-use crate::{Proof, figure::Figure};
+use crate::Proof;
 use algolens::{
     check::certificate::{Bracket, Certificate, Class, ClassStatus, Counterexample, Status, Tally},
-    interpret::AttentionRow,
+    interpret::{AttentionRow, Cell, Figure, Item, Note, Plot, Section, Table},
     task::{SortedList, TaskKind, TaskSpec, Token},
 };
-use maud::{Markup, html};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 
-/// The headline and the caption of the proof's section.
-pub(crate) fn caption(certificate: &Certificate) -> (String, String) {
+/// The section about a certificate.
+pub(crate) fn section(certificate: &Certificate) -> Section {
     let range = |bracket: Bracket| format!("between {} and {}", at_least(bracket.lower), at_most(bracket.upper));
-    let text = format!(
+    let caption = format!(
         "Of all {} lists {} are sorted right, and of all predictions {} are right: proved, not sampled.",
         all_lists(&certificate.model.task),
         range(certificate.list_accuracy),
         range(certificate.token_accuracy),
     );
-    (format!("≥ {} of lists", at_least(certificate.list_accuracy.lower)), text)
+    let about = format!(
+        "A class is what predictions have in common: the position i in the sorted list, the token d that predicts (SEP at \
+         position 0), and the right answer y. Found in {:.0} s; a longer `algolens certify` narrows the bounds, and `algolens \
+         check` verifies the certificate with code of its own.",
+        certificate.seconds
+    );
+    Section {
+        id: "proof".into(),
+        title: "Proof".into(),
+        headline: format!("≥ {} of lists", at_least(certificate.list_accuracy.lower)),
+        caption,
+        items: vec![
+            Item::Row(vec![
+                Item::Table(classes(certificate.classes, certificate.mass)),
+                Item::Table(accuracy(certificate)),
+            ]),
+            Item::Note(Note { title: None, lines: vec![about] }),
+            Item::Figure(Figure {
+                id: "class-map".into(),
+                title: "Every class of predictions".into(),
+                how: "A cell is all lists in which y comes after d at this position; the darker, the larger the share of them \
+                      that may be wrong. Choose a cell to see a list of it below."
+                    .into(),
+                plot: Plot::ClassMap,
+            }),
+            Item::Figure(Figure {
+                id: "counterexample".into(),
+                title: "A list that is predicted wrong".into(),
+                how: "What each head attends to where the model is wrong: the list, SEP, and what is sorted so far; the last \
+                      token predicts. The ring is the right answer; a cross is what the model says instead."
+                    .into(),
+                plot: Plot::Counterexample,
+            }),
+        ],
+    }
 }
 
 /// The number of lists of a task, as a formula: sets of values times their orders.
@@ -40,68 +73,36 @@ fn at_most(share: f64) -> String {
     format!("{:.3}\u{a0}%", (1e5 * share).ceil() / 1e3)
 }
 
-/// The proof's section: tables, the map of classes, and the counterexample of the chosen class.
-pub(crate) fn body(certificate: &Certificate) -> Markup {
-    html! {
-        div.pair { (classes(certificate.classes, certificate.mass)) (accuracy(certificate)) }
-        p.how {
-            "A class is what predictions have in common: the position i in the sorted list, the token d that predicts (SEP \
-             at position 0), and the right answer y. Found in " (format!("{:.0}", certificate.seconds)) " s; a longer "
-            code { "algolens certify" } " narrows the bounds, and " code { "algolens check" } " verifies the certificate \
-             with code of its own."
-        }
-        (Figure {
-            id: "class-map",
-            kind: "class-map",
-            title: "Every class of predictions".into(),
-            how: "A cell is all lists in which y comes after d at this position; the darker, the larger the share of them that \
-                  may be wrong. Choose a cell to see a list of it below.",
-            ..Figure::default()
-        }.card())
-        (Figure {
-            id: "counterexample",
-            kind: "counterexample",
-            title: "A list that is predicted wrong".into(),
-            how: "What each head attends to where the model is wrong: the list, SEP, and what is sorted so far; the last \
-                  token predicts. The ring is the right answer; a cross is what the model says instead.",
-            ..Figure::default()
-        }.card())
-    }
-}
-
 /// The table of classes by status.
-fn classes(counts: Tally<usize>, mass: Tally<f64>) -> Markup {
+fn classes(counts: Tally<usize>, mass: Tally<f64>) -> Table {
     let rows = [
         ("right on every list", counts.certified, mass.certified),
         ("wrong on some list", counts.refuted, mass.refuted),
         ("undecided", counts.undecided, mass.undecided),
     ];
-    html! {
-        div.wide { table.numbers {
-            caption { "The " (counts.total) " classes of predictions" }
-            thead { tr { th {} th { "classes" } th { "of all predictions" } } }
-            @for (what, count, mass) in rows {
-                tr { th scope="row" { (what) } td { (count) } td { (format!("{:.3}\u{a0}%", 100.0 * mass)) } }
-            }
-        } }
+    let row = |(what, count, mass): (&str, usize, f64)| {
+        vec![Cell::text(what), Cell::Text(count.to_string()), Cell::Text(format!("{:.3}\u{a0}%", 100.0 * mass))]
+    };
+    Table {
+        id: "classes".into(),
+        caption: format!("The {} classes of predictions", counts.total),
+        columns: ["", "classes", "of all predictions"].map(String::from).to_vec(),
+        rows: rows.map(row).to_vec(),
     }
 }
 
 /// The table of proved accuracies.
-fn accuracy(certificate: &Certificate) -> Markup {
+fn accuracy(certificate: &Certificate) -> Table {
     let rows = [("predictions right", certificate.token_accuracy), ("lists right", certificate.list_accuracy)];
-    html! {
-        div.wide { table.numbers {
-            caption { "Over all lists (sampled: " (certificate.sampled_lists) ")" }
-            thead { tr { th {} th { "at least" } th { "at most" } th { "sampled" } } }
-            @for (what, bracket) in rows {
-                tr {
-                    th scope="row" { (what) }
-                    td { (at_least(bracket.lower)) } td { (at_most(bracket.upper)) }
-                    td { (format!("{:.3}\u{a0}%", 100.0 * bracket.sampled)) }
-                }
-            }
-        } }
+    let row = |(what, bracket): (&str, Bracket)| {
+        let sampled = format!("{:.3}\u{a0}%", 100.0 * bracket.sampled);
+        [what.to_owned(), at_least(bracket.lower), at_most(bracket.upper), sampled].map(Cell::Text).to_vec()
+    };
+    Table {
+        id: "proved".into(),
+        caption: format!("Over all lists (sampled: {})", certificate.sampled_lists),
+        columns: ["", "at least", "at most", "sampled"].map(String::from).to_vec(),
+        rows: rows.map(row).to_vec(),
     }
 }
 
@@ -262,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_is_proved_is_rounded_to_the_safe_side() {
-        let (headline, text) = caption(&proof().certificate);
+        let Section { headline, caption: text, .. } = section(&proof().certificate);
         assert_eq!(headline, "≥ 98.765\u{a0}% of lists");
         assert!(text.contains("C(3, 2) · 2! = 6.000e0") && text.contains("98.765\u{a0}% and 98.766\u{a0}%"), "{text}");
     }

@@ -1,45 +1,37 @@
 //! A report: everything that a page is made from.
 
-use crate::ReportError;
+use crate::{ReportError, proof};
 use algolens::{
     check::certificate::Certificate,
-    interpret::{Arrays, AttentionRow, StudyResults},
-    train::{EpochRecord, Recipe},
+    interpret::{Arrays, AttentionRow, Section, Study},
 };
-use ndarray::ArrayD;
+use std::borrow::Cow;
 
-/// A report: a study's results, and what else a page shows of the model.
+/// A report: a study, and a proof about the model.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
-    /// The model's name: the file that its weights come from.
-    pub title: &'a str,
-    /// The study's results.
-    pub results: &'a StudyResults,
+    /// The study.
+    pub study: &'a Study,
     /// The study's arrays.
     pub arrays: &'a Arrays,
-    /// The model's training, if it is known.
-    pub training: Option<&'a Training>,
     /// A proof about the model, if there is one.
     pub proof: Option<&'a Proof>,
 }
 
 impl<'a> Report<'a> {
-    /// The study's array of a name.
+    /// The sections of the page: the study's, and the proof's.
+    pub(crate) fn sections(&self) -> Vec<Cow<'a, Section>> {
+        let sections = self.study.sections.iter().map(Cow::Borrowed);
+        sections.chain(self.proof.map(|proof| Cow::Owned(proof::section(&proof.certificate)))).collect()
+    }
+
+    /// Whether the study is whole.
     ///
     /// # Errors
-    /// An array that the study lacks.
-    pub(crate) fn array(&self, name: &'static str) -> Result<&'a ArrayD<f32>, ReportError> {
-        self.arrays.get(name).ok_or(ReportError::MissingArray(name))
+    /// Names what a figure, a claim or a link lacks.
+    pub(crate) fn check(&self) -> Result<(), ReportError> {
+        Ok(self.study.check(self.arrays)?)
     }
-}
-
-/// A model's training: recipe and history.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Training {
-    /// The recipe, if it is known.
-    pub recipe: Option<Recipe>,
-    /// The records of its epochs, in order.
-    pub history: Vec<EpochRecord>,
 }
 
 /// A certificate of a model, with the attention behind its counterexamples.

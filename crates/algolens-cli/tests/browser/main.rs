@@ -5,6 +5,10 @@ mod figures;
 mod page;
 mod proof;
 
+#[expect(dead_code, reason = "an example is a program too")]
+#[path = "../../../algolens-own-tasks/examples/own_task.rs"]
+mod own_task;
+
 use assert_cmd::Command;
 use figures::Study;
 use page::{Heard, Report};
@@ -164,6 +168,33 @@ fn every_section_and_figure_says_what_it_shows() {
          || e.getAttribute('aria-label'))).length",
     );
     assert_eq!(unnamed, 0);
+}
+
+/// The report of the example of an own task, from its definition on.
+#[test]
+fn a_task_of_ones_own_has_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("majority.html");
+    let accuracy = own_task::make(&path).unwrap();
+    // Most of the bits is the commoner answer in half of the lists.
+    assert!(accuracy > 0.95, "{accuracy}");
+    let Some(report) = open(&path, "") else { return };
+    let sections = report.evaluate("[...document.querySelectorAll('main > section')].map(s => s.id)");
+    assert_eq!(sections, json!(["model", "predictions", "attention", "ablation", "circuits", "attribution", "worst"]));
+    let bar = report.evaluate("document.querySelector('#bar b').textContent");
+    assert_eq!(bar, format!("{:.2} %", 100.0 * accuracy));
+    let empty = report.evaluate(
+        "[...document.querySelectorAll('figure[data-figure] .plot')].filter(p => p.matches('.empty') || \
+         !p.firstElementChild).map(p => p.parentElement.id)",
+    );
+    assert_eq!(empty, json!([]));
+    for (width, height) in [(1280, 900), (390, 844)] {
+        report.resize(width, height);
+        report.draw_all();
+        let overflow = report.evaluate("document.documentElement.scrollWidth - window.innerWidth");
+        assert!(overflow.as_i64().unwrap() <= 0, "{width}: {overflow} px too wide");
+    }
+    assert_eq!(report.heard(), Heard::default());
 }
 
 /// Names from outside are text, never markup; a training log becomes a curve; one head or eight stand alike.

@@ -1,6 +1,7 @@
 //! The command line as another program has it.
 
 use algolens::{
+    interpret::Casebooks,
     model::checkpoint::{Checkpoint, Hints},
     task::Registry,
 };
@@ -19,6 +20,6 @@ fn a_program_takes_models_for_tasks_that_it_knows() {
     let predict = ["predict", path.to_str().unwrap(), LIST];
     assert!(Command::cargo_bin("algolens").unwrap().args(predict).output().unwrap().status.success());
     let words = ["other"].into_iter().chain(predict).map(OsString::from);
-    let code = algolens_cli::run(&Registry::empty(), words);
+    let code = algolens_cli::run(&Registry::empty(), &Casebooks::default(), words);
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(2)));
 }

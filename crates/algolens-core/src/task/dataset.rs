@@ -2,7 +2,7 @@
 
 use super::{Task, Token, labels_of};
 use crate::{Error, Result, random::Twister};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
 /// A set of examples and the right class at each predicted position.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +110,11 @@ impl Dataset {
         &self.positions
     }
 
+    /// What each token of the vocabulary is called.
+    pub fn token_labels(&self) -> &[String] {
+        &self.labels
+    }
+
     /// What the tokens of one example are called (the post's `str_toks`).
     pub fn labels(&self, example: usize) -> Vec<String> {
         labels_of(&self.labels, &self.tokens.row(example).to_vec())
@@ -122,6 +127,25 @@ impl Dataset {
             let examples: Vec<usize> = (from..(from + size).min(self.len())).collect();
             self.select(&examples)
         })
+    }
+
+    /// The examples of several sets, one after another.
+    ///
+    /// # Errors
+    /// No set at all, or sets of other shapes, positions or labels than the first.
+    pub fn joined(sets: &[&Self]) -> Result<Self> {
+        let Some(first) = sets.first() else { return Err(Error::invalid("datasets", "at least one", 0)) };
+        let shape = |set: &Self| (set.tokens.ncols(), set.positions.clone());
+        if let Some(other) = sets.iter().find(|set| shape(set) != shape(first) || set.labels != first.labels) {
+            let [expected, found] =
+                [first, other].map(|set| format!("{} tokens, predicted at {:?}", set.tokens.ncols(), set.positions));
+            return Err(Error::invalid("a dataset to join", expected, found));
+        }
+        let join = |part: fn(&Self) -> ArrayView2<'_, Token>| {
+            let parts: Vec<_> = sets.iter().map(|set| part(set)).collect();
+            concatenate(Axis(0), &parts).expect("the sets have one shape")
+        };
+        Ok(Self { tokens: join(Self::tokens), targets: join(Self::targets), ..(*first).clone() })
     }
 
     /// The examples at these indices, in this order.

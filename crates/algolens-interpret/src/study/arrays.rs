@@ -1,66 +1,95 @@
-//! The arrays of a study: circuits, close triples, and activations of the shown lists.
+//! The arrays of a study: circuits, and activations of the shown examples.
 
-use super::lists::Group;
-use crate::{KEY_TERMS, QUERY_TERMS, Subject, probabilities, score_terms, tasks::sorted_list::Evidence};
+use super::examples::RANDOM;
+use crate::{
+    Circuits, EffectiveQk, KEY_TERMS, QUERY_TERMS, Subject, circuits, direct_path, effective_qk, probabilities,
+    score_terms,
+};
 use algolens_core::{
     Result,
     engine::hooks::{BlockPoint, Filter, HookPoint},
     model::Config,
     task::Dataset,
 };
-use ndarray::{Array4, Array6, ArrayD, Axis, Ix4, Slice, s};
+use ndarray::{Array2, Array3, Array4, Array6, ArrayD, Axis, Ix4, Slice, s};
 use std::collections::BTreeMap;
 
 /// A study's arrays, by name; circuits are those of the first block.
 pub type Arrays = BTreeMap<String, ArrayD<f32>>;
 
-/// The arrays of circuits and close triples.
-pub(super) fn evidence_arrays(evidence: &Evidence) -> Arrays {
-    let Evidence { circuits, direct_path, effective, triples, .. } = evidence;
-    let arrays = [
-        ("W_OV_full", circuits.W_OV_full.clone().into_dyn()),
-        ("W_QK_full", circuits.W_QK_full.clone().into_dyn()),
-        ("W_QK_pos_query", circuits.W_QK_pos_query.clone().into_dyn()),
-        ("W_QK_pos_key", circuits.W_QK_pos_key.clone().into_dyn()),
-        ("QK_effective", effective.scores.clone().into_dyn()),
-        ("direct_path", direct_path.clone().into_dyn()),
-        ("triple_tokens", triples.tokens.mapv(|token| token as f32).into_dyn()),
-        ("triple_dla", triples.dla.mapv(|logit| logit as f32).into_dyn()),
-    ];
-    arrays.map(|(name, array)| (name.to_owned(), array)).into()
+/// The circuits of the first block, the direct path, and the scores that the first block really gives.
+#[derive(Clone, Debug)]
+pub struct CircuitMaps {
+    /// The full OV and QK circuits.
+    pub circuits: Circuits,
+    /// The direct path `W_E W_U [source, prediction]`.
+    pub direct_path: Array2<f32>,
+    /// The effective QK map.
+    pub effective: EffectiveQk,
 }
 
-/// Adds the parts of the lists' arrays that have names of their own: `pattern_first_10 [list, head of the first block, query,
-/// key]`, `probs_first_list [class, predicted position]`, and `probs_custom` of the post's adversarial lists.
-pub(super) fn first_lists(arrays: &mut Arrays, groups: &[Group], config: &Config) {
-    let in_group = |group: Group| -> Vec<usize> { (0..groups.len()).filter(|list| groups[*list] == group).collect() };
-    let random = in_group(Group::Random);
-    let first = arrays["pattern"].select(Axis(0), &random);
-    let first = first.slice_axis(Axis(1), Slice::from(..config.n_heads)).to_owned();
-    let first_probs = arrays["probs"].index_axis(Axis(0), random[0]).to_owned();
-    let custom = arrays["probs"].select(Axis(0), &in_group(Group::PostAdversarial));
-    for (name, array) in [("pattern_first_10", first), ("probs_first_list", first_probs), ("probs_custom", custom)] {
-        arrays.insert(name.into(), array);
+impl CircuitMaps {
+    /// The maps of a model; the effective QK map as a mean over `data`.
+    ///
+    /// # Errors
+    /// Data that does not fit the model.
+    pub fn of(subject: Subject, data: &Dataset) -> Result<Self> {
+        Ok(Self {
+            circuits: circuits(subject.model, 0)?,
+            direct_path: direct_path(subject.model),
+            effective: effective_qk(subject, data)?,
+        })
+    }
+
+    /// The maps as a study's arrays.
+    pub(super) fn arrays(&self) -> Arrays {
+        let Self { circuits, direct_path, effective } = self;
+        let arrays = [
+            ("W_OV_full", circuits.W_OV_full.clone().into_dyn()),
+            ("W_QK_full", circuits.W_QK_full.clone().into_dyn()),
+            ("W_QK_pos_query", circuits.W_QK_pos_query.clone().into_dyn()),
+            ("W_QK_pos_key", circuits.W_QK_pos_key.clone().into_dyn()),
+            ("QK_effective", effective.scores.clone().into_dyn()),
+            ("direct_path", direct_path.clone().into_dyn()),
+        ];
+        arrays.map(|(name, array)| (name.to_owned(), array)).into()
     }
 }
 
-/// The arrays of the lists: `pattern [list, head, query, key]` (heads of every block), `probs [list, class, predicted
-/// position]` and `score_terms [list, head of the first block, query term, key term, predicted position, key]`, each term
+/// A table of numbers as an array, `[row, column]`.
+pub(crate) fn table<const COLUMNS: usize>(rows: &[[f64; COLUMNS]]) -> ArrayD<f32> {
+    Array2::from_shape_fn((rows.len(), COLUMNS), |(row, column)| rows[row][column] as f32).into_dyn()
+}
+
+/// The part of the examples' arrays that has names of its own: `pattern_first_10 [example, head of the first block, query,
+/// key]` and `probs_first_list [class, predicted position]`, of the first of the evaluation data.
+pub(super) fn first_examples(arrays: &mut Arrays, groups: &[&str], config: &Config) {
+    let random: Vec<usize> = (0..groups.len()).filter(|example| groups[*example] == RANDOM).collect();
+    let Some(&first_random) = random.first() else { return };
+    let first = arrays["pattern"].select(Axis(0), &random);
+    let first = first.slice_axis(Axis(1), Slice::from(..config.n_heads)).to_owned();
+    let first_probs = arrays["probs"].index_axis(Axis(0), first_random).to_owned();
+    arrays.insert("pattern_first_10".into(), first);
+    arrays.insert("probs_first_list".into(), first_probs);
+}
+
+/// The arrays of the examples: `pattern [example, head, query, key]` (heads of every block), `probs [example, class, predicted
+/// position]` and `score_terms [example, head of the first block, query term, key term, predicted position, key]`, each term
 /// less its mean over the keys that the query sees (a constant that the softmax ignores).
-pub(super) fn list_arrays(subject: Subject, lists: &Dataset, all: &mut Arrays) -> Result<()> {
+pub(super) fn example_arrays(subject: Subject, examples: &Dataset, all: &mut Arrays) -> Result<()> {
     let config = subject.model.config();
     let reads = |name: &str| name.ends_with("hook_pattern");
-    let (_, cache) = subject.engine.run_with_cache(subject.model, lists.tokens(), Filter::Matching(&reads))?;
-    let (count, seq) = lists.tokens().dim();
+    let (_, cache) = subject.engine.run_with_cache(subject.model, examples.tokens(), Filter::Matching(&reads))?;
+    let (count, seq) = examples.tokens().dim();
     let mut pattern = Array4::<f32>::zeros((count, config.n_layers * config.n_heads, seq, seq));
     for (layer, mut heads) in pattern.axis_chunks_iter_mut(Axis(1), config.n_heads).enumerate() {
         heads.assign(&cache.get::<Ix4>(&HookPoint::Block(layer, BlockPoint::Pattern).to_string())?);
     }
-    let shape = (count, config.n_heads, QUERY_TERMS.len(), KEY_TERMS.len(), lists.positions().len(), seq);
+    let shape = (count, config.n_heads, QUERY_TERMS.len(), KEY_TERMS.len(), examples.positions().len(), seq);
     let mut terms = Array6::<f32>::zeros(shape);
-    for (tokens, mut to) in lists.tokens().outer_iter().zip(terms.outer_iter_mut()) {
+    for (tokens, mut to) in examples.tokens().outer_iter().zip(terms.outer_iter_mut()) {
         let found = score_terms(subject, &tokens.to_vec())?.terms;
-        for (slot, &query) in lists.positions().iter().enumerate() {
+        for (slot, &query) in examples.positions().iter().enumerate() {
             let keys = config.keys_seen(query, seq);
             let query_terms = found.slice(s![.., .., .., query, ..keys]);
             let mean = query_terms.mean_axis(Axis(3)).expect("a query sees itself").insert_axis(Axis(3));
@@ -68,7 +97,26 @@ pub(super) fn list_arrays(subject: Subject, lists: &Dataset, all: &mut Arrays) -
         }
     }
     all.insert("pattern".into(), pattern.into_dyn());
-    all.insert("probs".into(), probabilities(subject, lists)?.into_dyn());
+    all.insert("probs".into(), probabilities(subject, examples)?.into_dyn());
     all.insert("score_terms".into(), terms.into_dyn());
     Ok(())
+}
+
+/// The mean attention pattern of every head over data, `[head, query, key]`.
+pub(super) fn mean_pattern(subject: Subject, data: &Dataset) -> Result<Array3<f32>> {
+    const CHUNK: usize = 256;
+    let config = subject.model.config();
+    let seq = data.tokens().ncols();
+    let mut sums = Array3::<f64>::zeros((config.n_layers * config.n_heads, seq, seq));
+    let reads = |name: &str| name.ends_with("hook_pattern");
+    for chunk in data.chunks(CHUNK) {
+        let (_, cache) = subject.engine.run_with_cache(subject.model, chunk.tokens(), Filter::Matching(&reads))?;
+        for (layer, mut heads) in sums.axis_chunks_iter_mut(Axis(0), config.n_heads).enumerate() {
+            let pattern = cache.get::<Ix4>(&HookPoint::Block(layer, BlockPoint::Pattern).to_string())?;
+            for example in pattern.outer_iter() {
+                heads += &example.mapv(f64::from);
+            }
+        }
+    }
+    Ok(sums.mapv(|sum| (sum / data.len() as f64) as f32))
 }

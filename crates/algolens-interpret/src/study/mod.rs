@@ -1,13 +1,25 @@
-//! Studies: every analysis of the post, for one model.
+//! Studies: every analysis of one model, as data.
 
 mod ablations;
+mod accuracies;
 mod arrays;
-mod lists;
-mod results;
+mod attributions;
+mod data;
+mod examples;
+mod figure;
+mod material;
 mod run;
+mod section;
+pub(crate) mod sections;
 
+pub(crate) use ablations::mean_ablations;
 pub use ablations::{AblationTable, Costs};
-pub use arrays::Arrays;
-pub use lists::{Group, POST_ADVERSARIAL, ShownList};
-pub use results::StudyResults;
+pub(crate) use arrays::table;
+pub use arrays::{Arrays, CircuitMaps};
+pub use data::{Labels, Study};
+pub use examples::{Group, RANDOM, ShownExample, WORST, YOURS};
+pub use figure::{Axis, AxisLabels, Figure, Plot};
+pub use material::Material;
 pub use run::{Stage, StudyOptions, study};
+pub use section::{Cell, Item, Note, Section, ShownAt, Table};
+pub use sections::Training;

@@ -1,39 +1,37 @@
 //! The run of a study, stage by stage.
 
 use super::{
-    ablations::{ablation_table, mean_ablations},
-    arrays::{Arrays, evidence_arrays, first_lists, list_arrays},
-    lists::{self, Group},
-    results::{SCHEMA, StudyResults},
+    ablations::ablation_table,
+    accuracies::Accuracies,
+    arrays::{Arrays, CircuitMaps, example_arrays, first_examples, mean_pattern, table},
+    attributions::mean_attribution,
+    data::{SCHEMA, Study},
+    examples,
+    material::Material,
+    sections::{Names, sections},
 };
-use crate::{
-    Subject, greedy,
-    tasks::sorted_list::{
-        CopyHeads, Evidence, EvidenceOptions, POST_TRIPLES, Triple, TripleAttribution, findings, gap_points,
-        triple_attribution,
-    },
-};
+use crate::{Case, Casebook, Subject, head_attention};
 use algolens_core::{
     Error, Result,
     evaluation::evaluate,
-    model::{
-        AttentionDir, Model,
-        processing::{Processed, Step},
-    },
+    model::{Model, processing::Step},
     observer::Observer,
-    parallel,
-    task::{Dataset, SortedList, Task, Token, check_task},
+    task::{Dataset, Token},
 };
+use ndarray::Array2;
+use serde_json::Map;
 
 /// The data and the models that a study is made on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StudyOptions {
-    /// Number of lists of the evaluation.
+    /// What the model is called: the file that its weights come from.
+    pub title: String,
+    /// Number of examples of the evaluation.
     pub size: usize,
     /// The dataset seed of the evaluation; resampled activations come from the data of the next one.
     pub seed: u32,
-    /// Unsorted lists to show besides those that a study chooses.
-    pub lists: Vec<Vec<Token>>,
+    /// Inputs to show besides the examples that a study chooses.
+    pub inputs: Vec<Vec<Token>>,
     /// Models of the same task from other seeds, processed alike: the spread of findings.
     pub others: Vec<Model>,
 }
@@ -41,7 +39,7 @@ pub struct StudyOptions {
 impl Default for StudyOptions {
     /// The post's evaluation: 500 lists of seed 43.
     fn default() -> Self {
-        Self { size: 500, seed: 43, lists: Vec::new(), others: Vec::new() }
+        Self { title: "model".into(), size: 500, seed: 43, inputs: Vec::new(), others: Vec::new() }
     }
 }
 
@@ -56,116 +54,111 @@ pub struct Stage {
     pub total: usize,
 }
 
-/// The seed of the control's random weights.
-const CONTROL_SEED: u64 = 0;
-/// The names of the stages, in order.
-const STAGES: [&str; 5] =
-    ["evaluation", "ablation", "circuits and attention, beside random weights", "other seeds", "lists"];
+/// The names of the stages that every study has, in order; those of a casebook follow.
+const STAGES: [&str; 4] = ["evaluation", "ablation", "circuits and attention", "examples"];
+/// Number of examples that the effective QK map is averaged over: each pair of the post's tokens then stands in a few hundred
+/// lists, so that rankings hold.
+const EFFECTIVE_SIZE: usize = 5000;
+/// Most tokens of these examples.
+const EFFECTIVE_TOKENS: usize = 1 << 17;
+/// Number of examples that attributions are averaged over.
+const ATTRIBUTED: usize = 100;
 
-/// The study of a sorting model: every analysis of the post. `processing` names the processing that the weights went through
-/// before. The observer hears of each stage as it begins.
+/// The study of a model: every generic analysis, and what the task's casebook adds. `processing` names the processing that the
+/// weights went through before. The observer hears of each stage as it begins.
 ///
 /// # Errors
-/// A model that is not of the task, or [`Error::Cancelled`].
+/// A model that does not fit the material, or [`Error::Cancelled`].
 pub fn study(
     subject: Subject,
-    task: &SortedList,
+    material: Material,
+    casebook: Option<&dyn Casebook>,
     options: &StudyOptions,
     processing: &[Step],
     observer: &mut dyn Observer<Stage>,
-) -> Result<(StudyResults, Arrays)> {
+) -> Result<(Study, Arrays)> {
     let config = subject.model.config();
-    check_task(task, config)?;
-    let mut stages = STAGES.iter().enumerate();
-    let mut next = || -> Result<()> {
+    material.check(config)?;
+    let stages: Vec<&'static str> =
+        STAGES.iter().chain(casebook.map_or(&[][..], |book| book.stages())).copied().collect();
+    let total = stages.len();
+    let mut stages = stages.into_iter().enumerate();
+    let mut next_stage = || -> Result<()> {
         let Some((done, what)) = stages.next() else { return Ok(()) };
-        let heard = observer.on(Stage { what, done, total: STAGES.len() });
-        if heard.is_break() { Err(Error::Cancelled) } else { Ok(()) }
+        if observer.on(Stage { what, done, total }).is_break() { Err(Error::Cancelled) } else { Ok(()) }
     };
-    let StudyOptions { size, seed, lists: yours, others } = options;
-    let data = task.dataset(*size, *seed);
-    next()?;
+    let StudyOptions { title, size, seed, inputs, others } = options;
+    let data = material.sample(*size, *seed);
+    next_stage()?;
     let evaluation = evaluate(subject.engine, subject.model, &data)?;
-    let greedy_list_accuracy = greedy_list_accuracy(subject, task, &data)?;
-    next()?;
-    let other = task.dataset(*size, seed.wrapping_add(1));
-    let ablation = ablation_table(subject, evaluation.loss, &data, &other)?;
-    next()?;
-    let amounts = EvidenceOptions::new(task, *seed);
-    let evidence_of_model = |model: &Model| -> Result<Evidence> {
-        check_task(task, model.config())?;
-        let subject = Subject { model, engine: subject.engine };
-        let costs = mean_ablations(subject, evaluate(subject.engine, subject.model, &data)?.loss, &data)?;
-        Evidence::gather(subject, task, &data, costs, amounts)
+    next_stage()?;
+    let ablation = ablation_table(subject, evaluation.loss, &data, &material.other(&data, *seed))?;
+    next_stage()?;
+    let maps = CircuitMaps::of(subject, &material.sample(EFFECTIVE_SIZE.min(EFFECTIVE_TOKENS / config.n_ctx), *seed))?;
+    let mut arrays = maps.arrays();
+    arrays.insert("pattern_mean".into(), mean_pattern(subject, &data)?.into_dyn());
+    let (labels, names) = (material.labels(config, &data), measured(subject, &data, &mut arrays)?);
+    let heads =
+        (0..config.n_layers).map(|layer| head_attention(subject, layer, &data)).collect::<Result<Vec<_>>>()?.concat();
+    let names = Names {
+        heads,
+        classes: names.1.iter().map(|class| labels.classes[*class as usize].clone()).collect(),
+        components: names.0,
     };
-    let (evidence, control) = parallel::join(
-        || Evidence::gather(subject, task, &data, ablation.mean.clone(), amounts),
-        || evidence_of_model(&control(subject.model, processing)?),
-    );
-    let (evidence, control) = (evidence?, control?);
-    next()?;
-    let others_evidence = others.iter().map(evidence_of_model).collect::<Result<Vec<_>>>()?;
-    next()?;
-    let (groups, lists) = lists::choose(subject, task, &data, yours, *seed)?;
-    let shown = lists::shown(subject, &groups, &lists)?;
-    let mut arrays = evidence_arrays(&evidence);
-    list_arrays(subject, &lists, &mut arrays)?;
-    first_lists(&mut arrays, &groups, config);
-    let adversarial = shown.iter().filter(|list| list.group == Group::PostAdversarial);
-    let results = StudyResults {
+    let costs: Vec<[f64; 3]> =
+        ablation.rows().iter().map(|(_, costs)| [costs.mean, costs.zero, costs.resample]).collect();
+    arrays.insert("ablation".into(), table(&costs));
+    next_stage()?;
+    let book_examples = casebook.map_or_else(Vec::new, |book| book.examples());
+    let chosen = examples::choose(subject, material, &data, inputs, book_examples, *seed)?;
+    let shown = examples::shown(subject, material, &chosen)?;
+    example_arrays(subject, &chosen.data, &mut arrays)?;
+    let group_of: Vec<&str> = shown.iter().map(|example| example.group.as_str()).collect();
+    first_examples(&mut arrays, &group_of, config);
+    let mut study = Study {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").into(),
+        title: title.clone(),
         engine: subject.engine.name().into(),
-        seed: *seed,
-        task: task.spec(),
+        seed: material.spec().map(|_| *seed),
+        task: material.spec(),
         task_assumed: false,
         config: config.clone(),
         parameters: subject.model.params.layout().len(),
         processing: processing.to_vec(),
+        labels,
+        positions: data.positions().to_vec(),
         evaluation,
-        greedy_list_accuracy,
         ablation,
-        ov_offsets: evidence.ov_offsets(),
-        triples: if *task == SortedList::POST { triples(subject, task, &evidence.copy_heads)? } else { Vec::new() },
-        close_triples: evidence.triples.statistics(),
-        adversarial: adversarial.map(|list| list.prediction.clone()).collect(),
-        gaps: gap_points(&evidence.gaps),
-        findings: findings(&evidence, &control, &others_evidence),
-        smallest: evidence.smallest,
-        attention: evidence.attention,
-        copy_heads: evidence.copy_heads,
-        lists: shown,
+        groups: chosen.groups,
+        examples: shown,
+        findings: Vec::new(),
         other_models: others.len(),
+        measures: Map::new(),
+        sections: Vec::new(),
     };
-    Ok((results, arrays))
-}
-
-/// The control: a model of the same shape with random weights, processed alike.
-fn control(model: &Model, processing: &[Step]) -> Result<Model> {
-    let random = Model::init(model.config().clone(), CONTROL_SEED)?;
-    if processing.is_empty() {
-        return Ok(random);
+    study.sections = sections(&study, &arrays, &names);
+    if let Some(book) = casebook {
+        let mut case =
+            Case { subject, data: &data, seed: *seed, processing, others, maps: &maps, next_stage: &mut next_stage };
+        book.write(&mut case, &mut study, &mut arrays)?;
     }
-    let Processed { model, .. } = random.process();
-    Ok(model)
+    study.check(&arrays)?;
+    Ok((study, arrays))
 }
 
-/// The share of lists that greedy decoding sorts; none if attention is not causal.
-fn greedy_list_accuracy(subject: Subject, task: &SortedList, data: &Dataset) -> Result<Option<f64>> {
-    if subject.model.config().attention_dir != AttentionDir::Causal {
-        return Ok(None);
-    }
-    let written = greedy(subject, task, data)?;
-    let sorted = written.outer_iter().zip(data.targets().outer_iter()).filter(|(a, b)| a == b).count();
-    Ok(Some(sorted as f64 / data.len() as f64))
-}
-
-/// The attributions of the post's triples, each through the copying head of its target (in the post's model, those the post
-/// chose).
-fn triples(subject: Subject, task: &SortedList, copy_heads: &CopyHeads) -> Result<Vec<TripleAttribution>> {
-    let attribute = |(list, [x, y, z]): &([Token; 10], [Token; 3])| {
-        let head = copy_heads.copying_head(*y)?;
-        triple_attribution(subject, task, Triple { list, head, x: *x, y: *y, z: *z })
-    };
-    POST_TRIPLES.iter().map(attribute).collect()
+/// Adds the arrays `accuracy_by_position`, `accuracy_by_class` and `attribution`; the components of the last, and the classes of
+/// the one before.
+fn measured(subject: Subject, data: &Dataset, arrays: &mut Arrays) -> Result<(Vec<String>, Vec<Token>)> {
+    let Accuracies { by_position, by_class } = Accuracies::of(subject, data)?;
+    let positions: Vec<[f64; 2]> = by_position.iter().map(|(position, share)| [*position as f64, *share]).collect();
+    arrays.insert("accuracy_by_position".into(), table(&positions));
+    let classes: Vec<[f64; 1]> = by_class.iter().map(|(_, share)| [*share]).collect();
+    arrays.insert("accuracy_by_class".into(), table(&classes));
+    let first: Vec<usize> = (0..data.len().min(ATTRIBUTED)).collect();
+    let attribution = mean_attribution(subject, &data.select(&first))?;
+    let logits = Array2::from_shape_fn((attribution.len(), 1), |(at, _)| attribution[at].1 as f32);
+    arrays.insert("attribution".into(), logits.into_dyn());
+    let components = attribution.into_iter().map(|(name, _)| name).collect();
+    Ok((components, by_class.into_iter().map(|(class, _)| class).collect()))
 }

@@ -7,9 +7,9 @@ use algolens_core::{
     task::{SortedList, Task},
 };
 use algolens_interpret::{
-    Ablation, Head, Method, Part, Subject, ablate, attention_rows, attribution, circuits, direct_path, greedy, predict,
-    score_terms, source_attribution,
-    tasks::sorted_list::{attention_statistics, copy_heads, prediction_sites},
+    Ablation, Head, Method, Part, Subject, ablate, attention_rows, attribution, circuits, copy_heads, direct_path,
+    greedy, predict, score_terms, source_attribution,
+    tasks::sorted_list::{attention_statistics, prediction_sites},
 };
 use algolens_testing::{any_kind, random_model, sizes, with_cases};
 use ndarray::{Array3, Axis, Ix3, Ix4, s};

@@ -6,11 +6,8 @@ use algolens_core::{
     task::{SortedList, Task},
 };
 use algolens_interpret::{
-    Arrays, Group, Head, StudyOptions, StudyResults, Subject, Verdict, study,
-    tasks::sorted_list::{
-        CopyHeadRange, CopyHeads, Triple, close_triples, gap_sites, prediction_sites, smallest_points,
-        triple_attribution,
-    },
+    Arrays, CopyHeadRange, CopyHeads, Head, Material, Study, StudyOptions, Subject, Verdict, YOURS, study,
+    tasks::sorted_list::{Triple, close_triples, gap_sites, prediction_sites, smallest_points, triple_attribution},
 };
 use algolens_testing::random_model;
 use ndarray::{Axis, Ix4, s};
@@ -35,9 +32,9 @@ fn model(task: &SortedList, n_layers: usize, n_heads: usize, normalization_type:
     random_model(config, 5).cast()
 }
 
-fn study_of(task: &SortedList, model: &Model, options: &StudyOptions) -> (StudyResults, Arrays) {
+fn study_of(task: &SortedList, model: &Model, options: &StudyOptions) -> (Study, Arrays) {
     let subject = Subject { model, engine: &Plain::new() };
-    study(subject, task, options, &[], &mut |_| ControlFlow::Continue(())).unwrap()
+    study(subject, Material::Task(task), Some(task), options, &[], &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
 #[test]
@@ -122,10 +119,10 @@ fn score_terms_of_the_shown_lists_give_their_patterns() {
     let causal = [Normalization::LN, Normalization::LNPre, Normalization::None].map(|n| model(&task, 2, 3, n));
     let bidirectional = Config { attention_dir: AttentionDir::Bidirectional, ..causal[0].config().clone() };
     for model in causal.into_iter().chain([random_model(bidirectional, 6).cast()]) {
-        let options = StudyOptions { size: 12, lists: vec![vec![8, 0, 3, 1]], ..StudyOptions::default() };
+        let options = StudyOptions { size: 12, inputs: vec![vec![8, 0, 3, 1]], ..StudyOptions::default() };
         let (results, arrays) = study_of(&task, &model, &options);
-        let lists = results.lists.len();
-        assert_eq!(results.lists[0].group, Group::Yours);
+        let lists = results.examples.len();
+        assert_eq!(results.examples[0].group, YOURS);
         assert_eq!(arrays["pattern"].shape(), [lists, 6, 9, 9]);
         assert_eq!(arrays["probs"].shape(), [lists, 10, 4]);
         assert_eq!(arrays["score_terms"].shape(), [lists, 3, 3, 2, 4, 9]);
@@ -143,7 +140,7 @@ fn score_terms_of_the_shown_lists_give_their_patterns() {
                     }
                 }
             }
-            let prediction = &results.lists[list].prediction;
+            let prediction = &results.examples[list].prediction;
             for slot in 0..4 {
                 let column = arrays["probs"].slice(s![list, .., slot]).mapv(f64::from);
                 assert!((column.sum() - 1.0).abs() < 1e-5);

@@ -122,6 +122,7 @@ fn they_go_through_the_verbs() {
             &["ablate", &model, "--head", case.head, "--list", case.input, "--size", "200"][..],
             &["scores", &model, case.input],
             &["attribute", &model, case.input],
+            &["attention", &model, "--size", "200"],
         ] {
             let found = said(verb);
             assert_eq!(found["task_assumed"], true, "{verb:?}");
@@ -134,6 +135,29 @@ fn they_go_through_the_verbs() {
         // Of weights alone: no task is asked for, and none is assumed.
         assert_eq!(answer(&circuits).1, "");
         assert!(Path::new(&out).exists());
+    }
+}
+
+#[test]
+fn they_are_studied_and_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for case in CASES {
+        let Some(model) = case.model() else { return };
+        let (out, page) = (path("study"), path("report.html"));
+        let (said, _) = answer(&[&["study", &model, "--quiet", "--out", &out], flags(&case)].concat());
+        let study: Value = serde_json::from_slice(&std::fs::read(path("study/results.json")).unwrap()).unwrap();
+        let evaluation = json_of(&[&["eval", &model], flags(&case)].concat());
+        assert_eq!(study["evaluation"]["token_accuracy"], evaluation["token_accuracy"], "{}", case.folder);
+        assert_eq!(study["task_assumed"], true);
+        let sections: Vec<&str> =
+            study["sections"].as_array().unwrap().iter().map(|section| section["id"].as_str().unwrap()).collect();
+        let generic = ["model", "predictions", "attention", "ablation", "circuits", "attribution", "worst"];
+        assert_eq!(sections, generic, "{}", case.folder);
+        assert!(said.contains("Worst inputs"), "{said}");
+        let reported = answer(&[&["report", &model, "--out", &page, "--list", case.input], flags(&case)].concat());
+        assert_eq!(reported.0, format!("{page}\n"));
+        assert!(std::fs::read_to_string(&page).unwrap().contains("Your lists"));
     }
 }
 
@@ -154,14 +178,25 @@ fn they_are_judged_alike_on_data_from_a_file() {
         ];
         write_npz(&path, &arrays, CompressionMethod::Stored);
         let file = path.to_str().unwrap();
-        for verb in [&["eval", &model][..], &["ablate", &model, "--head", case.head]] {
+        for verb in [&["eval", &model][..], &["ablate", &model, "--head", case.head], &["attention", &model]] {
             let arguments = [verb, flags(&case)].concat();
             let (drawn, read) = (json_of(&arguments), json_of(&[&arguments[..], &["--data", file]].concat()));
-            for key in ["loss", "token_accuracy", "loss_increase", "evaluation"] {
+            for key in ["loss", "token_accuracy", "loss_increase", "evaluation", "mean_weights"] {
                 assert_eq!(drawn[key], read[key], "{}: {key} of {verb:?}", case.folder);
             }
             assert_eq!(read["task"], Value::Null);
         }
+        // A study of the data measures the same, but for what it resamples and searches.
+        let study_of = |name: &str, data: &[&str]| -> Value {
+            let out = folder.path().join(name);
+            let study = ["study", &model, "--quiet", "--out", out.to_str().unwrap()];
+            answer(&[&study[..], flags(&case), data].concat());
+            serde_json::from_slice(&std::fs::read(out.join("results.json")).unwrap()).unwrap()
+        };
+        let (drawn, read) = (study_of("drawn", &[]), study_of("read", &["--data", file]));
+        assert_eq!(drawn["evaluation"], read["evaluation"]);
+        assert_eq!(drawn["ablation"]["mean"], read["ablation"]["mean"]);
+        assert_eq!([&read["task"], &read["seed"]], [&Value::Null; 2]);
     }
 }
 

@@ -7,7 +7,6 @@ const HEADS = REPORT.heads ?? [];
 const FIRST_HEADS = REPORT.first_heads ?? [];
 const PREDICTED = REPORT.positions ?? [];
 const LABELS = { tokens: [], classes: [], positions: [], ...REPORT.labels };
-const RESULTS = REPORT.results ?? {};
 
 const decodedArrays = new Map();
 

@@ -6,6 +6,8 @@ const DIVERGING = [
   [0, "#08519c"], [0.25, "#6baed6"], [0.45, "#e3eef8"], [0.5, "#ffffff"],
   [0.55, "#fde9e2"], [0.75, "#f27e63"], [1, "#a50f15"],
 ];
+// The upper half of the scale above.
+const POSITIVE = DIVERGING.filter(([at]) => at >= 0.5).map(([at, colour]) => [2 * at - 1, colour]);
 const CERTIFIED = "#5ab4ac";
 const REFUTED = [[0, "#fdd9b8"], [0.45, "#fdae6b"], [0.75, "#e6550d"], [1, "#7f2704"]];
 const THEME_KEY = "algolens-theme";

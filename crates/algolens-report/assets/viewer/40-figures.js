@@ -1,7 +1,7 @@
 // The figures of the page: found, prepared, drawn when they come near, redrawn when what they read changes.
 
 /**
- * The kinds of figures by name. A kind has
+ * The kinds of figures by name. A figure's `plotted` is what the study says of its plot. A kind has
  * - `reads`: the fields of the selection it depends on;
  * - `missing(figure)`: a sentence when the report lacks its numbers, else null;
  * - `prepare(figure)`: adds controls and reserves room, before anything is drawn (optional);
@@ -35,8 +35,7 @@ function recordOf(node) {
     node,
     kind: KINDS[node.dataset.figure],
     name: node.id.replace(/^fig-/, "") || node.dataset.figure,
-    head: node.dataset.head === undefined ? null : Number.parseInt(node.dataset.head, 10),
-    array: node.dataset.array ?? null,
+    plotted: REPORT.figures[node.id.replace(/^fig-/, "")] ?? {},
     plot: node.querySelector(".plot"),
     caption: node.querySelector("figcaption"),
     drawn: false,

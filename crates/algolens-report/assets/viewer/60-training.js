@@ -1,5 +1,7 @@
 // The kind `training`: loss and accuracy by epoch.
 
+const EPOCH_FIELDS = ["epoch", "train_loss", "validation_loss", "train_accuracy", "validation_accuracy", "best"];
+
 const CURVES = [
   { field: "train_loss", name: "loss, train", axis: "y", dash: "solid", series: 0 },
   { field: "validation_loss", name: "loss, validation", axis: "y", dash: "dash", series: 1 },
@@ -28,13 +30,18 @@ function bestMark(epoch, last) {
   };
 }
 
+/** Returns the records of the epochs. */
+function epochRecords() {
+  return matrix("history").map((row) => Object.fromEntries(EPOCH_FIELDS.map((field, i) => [field, row[i]])));
+}
+
 KINDS.training = {
   reads: [],
-  missing: () => (REPORT.history?.length ? null : "This model came without a training history."),
+  missing: () => lacks("history"),
 
   /** Draws loss above accuracy, the kept epoch as a vertical line. */
   draw(figure) {
-    const history = REPORT.history;
+    const history = epochRecords();
     const { series } = palette();
     const epochs = history.map((row) => row.epoch);
     const traces = CURVES.map((curve) => ({
@@ -59,8 +66,5 @@ KINDS.training = {
     });
   },
 
-  rows: () => {
-    const fields = ["epoch", ...CURVES.map((curve) => curve.field), "best"];
-    return [fields, ...REPORT.history.map((row) => fields.map((field) => row[field]))];
-  },
+  rows: () => [EPOCH_FIELDS, ...matrix("history")],
 };

@@ -1,6 +1,6 @@
 // The kind `probs`: what the model predicts at each position of the selected list.
 
-const PROBS_MARGIN = { l: 54, r: 8, t: 8, b: 104 };
+const PROBS_MARGIN = { r: 8, t: 8, b: 104 };
 
 /** Returns the axis labels of the predicted positions: their token and position. */
 function predictedPlaces() {
@@ -36,6 +36,15 @@ function wrongCrosses(list) {
   };
 }
 
+/** Returns the labels of the classes beside the axis: whole where there is room for them. */
+function classTicks(figure) {
+  const room = probsHeight(figure) / LABELS.classes.length;
+  const longest = Math.max(...LABELS.classes.map((label) => label.length));
+  if (room < 13 || longest > 16) return { ...ticks(LABELS.classes, room), left: 54 };
+  const all = LABELS.classes.map((_, i) => i);
+  return { tickmode: "array", tickvals: all, ticktext: LABELS.classes.map(forPlotly), left: Math.max(54, 30 + 7 * longest) };
+}
+
 /** Returns the height of the plotting area. */
 function probsHeight(figure) {
   return figure.plot.clientHeight - PROBS_MARGIN.t - PROBS_MARGIN.b;
@@ -65,8 +74,9 @@ function probsLayout(figure) {
   const classes = LABELS.classes.length;
   const places = predictedPlaces();
   const bare = { showgrid: false, zeroline: false };
+  const { left, ...classAxis } = classTicks(figure);
   return {
-    margin: PROBS_MARGIN,
+    margin: { ...PROBS_MARGIN, l: left },
     showlegend: false,
     xaxis: axis({
       ...bare,
@@ -75,7 +85,7 @@ function probsLayout(figure) {
       ticktext: places.map(forPlotly),
       range: [-0.5, places.length - 0.5],
     }),
-    yaxis: axis({ ...bare, title: "predicted token", ...ticks(LABELS.classes, probsHeight(figure) / classes), range: [classes - 0.5, -0.5] }),
+    yaxis: axis({ ...bare, title: "prediction", ...classAxis, range: [classes - 0.5, -0.5] }),
   };
 }
 
@@ -83,10 +93,10 @@ KINDS.probs = {
   reads: ["list", "query"],
   missing: () => (LISTS.length === 0 ? "This report has no lists." : lacks("probs")),
 
-  /** Adds the list menu and reserves a row of pixels for each class. */
+  /** Adds the list menu and reserves ten pixels for each class, more where there are few. */
   prepare(figure) {
     controlsOf(figure).append(labelled("List", listMenu("List whose predictions are shown")));
-    figure.plot.style.setProperty("--rows", LABELS.classes.length);
+    figure.plot.style.setProperty("--rows", Math.max(LABELS.classes.length, Math.min(12, 4 * LABELS.classes.length)));
   },
 
   /** Draws the probabilities, the rings, the crosses and a frame around the query's column. */
@@ -109,9 +119,10 @@ KINDS.probs = {
     const list = currentList();
     const wrong = list.expected.filter((answer, place) => answer !== list.predicted[place]).length;
     const sure = list.expected.map((answer, place) => value("probs", state.list, answer, place));
-    const right = wrong === 0 ? `All ${sure.length} answers are right` : `${wrong} of ${sure.length} answers ${wrong === 1 ? "is" : "are"} wrong`;
+    const all = sure.length === 1 ? "The answer is right" : `All ${sure.length} answers are right`;
+    const right = wrong === 0 ? all : `${wrong} of ${sure.length} answers ${wrong === 1 ? "is" : "are"} wrong`;
     return `${right}; the least probable right answer has ${num(Math.min(...sure))}`;
   },
 
-  rows: () => matrixRows("predicted token", LABELS.classes, predictedPlaces(), matrix("probs", state.list)),
+  rows: () => matrixRows("prediction", LABELS.classes, predictedPlaces(), matrix("probs", state.list)),
 };

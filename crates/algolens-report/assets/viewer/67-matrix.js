@@ -1,32 +1,25 @@
-// The kind `matrix`: a signed matrix of one head, or of the direct path.
-
-const MATRIX_AXES = {
-  W_OV_full: { rows: ["tokens", "source token"], columns: ["classes", "prediction"] },
-  W_QK_full: { rows: ["tokens", "attending token"], columns: ["tokens", "attended token"] },
-  QK_effective: { rows: ["tokens", "attending token"], columns: ["tokens", "attended token"] },
-  W_QK_pos_query: { rows: ["positions", "attending position"], columns: ["tokens", "attended token"] },
-  W_QK_pos_key: { rows: ["tokens", "attending token"], columns: ["positions", "attended position"] },
-  direct_path: { rows: ["tokens", "source token"], columns: ["classes", "prediction"] },
-};
-const TOKEN_PAIRS = ["W_QK_full", "QK_effective"];
+// The kind `matrix`: a signed matrix, or weights that are never negative.
 
 /** Returns the words and labels of a matrix's two axes. */
-function matrixAxes(figure) {
-  const { rows, columns } = MATRIX_AXES[figure.array];
+function matrixAxes({ plotted: { rows, columns } }) {
   return {
-    rows: { labels: LABELS[rows[0]], title: rows[1] },
-    columns: { labels: LABELS[columns[0]], title: columns[1] },
+    rows: { labels: LABELS[rows.labels], title: rows.title },
+    columns: { labels: LABELS[columns.labels], title: columns.title },
   };
 }
 
+/** Says whether a matrix is of pairs of tokens that attend and are attended to. */
+function isOfPairs({ plotted: { rows, columns } }) {
+  return rows.labels === "tokens" && columns.labels === "tokens" && columns.title.startsWith("attended");
+}
+
 /** Returns a figure's matrix as rows of numbers. */
-function matrixCells(figure) {
-  return figure.head === null ? matrix(figure.array) : matrix(figure.array, figure.head);
+function matrixCells({ plotted: { array, head } }) {
+  return head === null ? matrix(array) : matrix(array, head);
 }
 
 /** Returns lines beside the diagonal over the tokens that each head serves, thick for the card's own head. */
-function servedRanges(figure) {
-  const { ranges = [] } = RESULTS.serving ?? {};
+function servedRanges({ plotted: { ranges, head: own } }) {
   const beside = 1.3;
   return ranges.map(({ head, from, to }) => ({
     type: "scatter",
@@ -37,7 +30,7 @@ function servedRanges(figure) {
     cliponaxis: true,
     hoverinfo: "name",
     showlegend: false,
-    line: { color: headColour(HEADS.indexOf(head)), width: head === FIRST_HEADS[figure.head] ? 6 : 2 },
+    line: { color: headColour(HEADS.indexOf(head)), width: head === FIRST_HEADS[own] ? 6 : 2 },
   }));
 }
 
@@ -52,11 +45,7 @@ function pairInList(attending, attended) {
 KINDS.matrix = {
   reads: [],
 
-  /** Says why a matrix cannot be drawn. */
-  missing(figure) {
-    if (!MATRIX_AXES[figure.array]) return `The viewer knows no matrix ${figure.array}.`;
-    return lacks(figure.array);
-  },
+  missing: ({ plotted }) => lacks(plotted.array),
 
   /** Reserves square cells. */
   prepare(figure) {
@@ -68,26 +57,25 @@ KINDS.matrix = {
   draw(figure) {
     const { rows, columns } = matrixAxes(figure);
     const cells = matrixCells(figure);
-    const limit = largestOf(figure.array) || 1;
+    const limit = largestOf(figure.plotted.array) || 1;
+    const signed = figure.plotted.unit !== "weight";
     const heat = {
       type: "heatmap",
       z: cells,
-      zmin: -limit,
+      zmin: signed ? -limit : 0,
       zmax: limit,
-      zmid: 0,
-      colorscale: DIVERGING,
+      colorscale: signed ? DIVERGING : POSITIVE,
       hoverinfo: "text",
       text: cellTexts(rows.labels.length, columns.labels.length, (row, column) =>
         `${rows.title} ${rows.labels[row]}\n${columns.title} ${columns.labels[column]}\n${num(cells[row][column])}`),
-      colorbar: scaleBar(gridArea(figure).height, "logits"),
+      colorbar: scaleBar(gridArea(figure).height, figure.plotted.unit),
     };
-    const ranges = figure.array === "W_OV_full" ? servedRanges(figure) : [];
-    return drawPlot(figure, [heat, ...ranges], gridLayout(figure, rows, columns));
+    return drawPlot(figure, [heat, ...servedRanges(figure)], gridLayout(figure, rows, columns));
   },
 
   /** Pairs of tokens light up where the list has them, and a click chooses them. */
   listen(figure) {
-    if (!TOKEN_PAIRS.includes(figure.array)) return;
+    if (!isOfPairs(figure)) return;
     const pairOf = (point) => (point ? pairInList(point.y, point.x) : null);
     onPlot(figure, "hover", (point) => {
       const pair = pairOf(point);

@@ -2,7 +2,7 @@
 
 use algolens::{
     engine::Plain,
-    interpret::{Arrays, StudyOptions, StudyResults, Subject, study},
+    interpret::{Arrays, Material, Study, StudyOptions, Subject, study, tasks::sorted_list::Measures},
     model::{
         checkpoint::{Checkpoint, Hints},
         processing::Processed,
@@ -15,11 +15,12 @@ use std::{ops::ControlFlow, path::Path};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
 
-fn study_of(checkpoint: &Checkpoint) -> (StudyResults, Arrays) {
+fn study_of(checkpoint: &Checkpoint) -> (Study, Arrays) {
     let Processed { model, applied } = checkpoint.model.process();
     let subject = Subject { model: &model, engine: &Plain::new() };
     let task = SortedList::new(10, 50).unwrap();
-    study(subject, &task, &StudyOptions::default(), &applied, &mut |_| ControlFlow::Continue(())).unwrap()
+    let options = StudyOptions::default();
+    study(subject, Material::Task(&task), Some(&task), &options, &applied, &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
 /// Numbers agree to 1e-4 of max(1, |number|), everything else is equal; what `expected` leaves out is not compared.
@@ -73,9 +74,10 @@ fn the_study_of_our_model_gives_the_numbers_beside_it() {
 fn our_model_copies_and_attends_to_the_next_larger_value() {
     let path = Path::new(FOLDER).join("sorted_list.safetensors");
     let (results, arrays) = study_of(&Checkpoint::open(&path, &Hints::default()).unwrap().checkpoint);
-    assert!(results.copy_heads.copied > 0.95);
-    assert!(results.attention.sep_to_smallest > 0.95);
-    assert!(results.attention.next_larger > 0.8);
+    let measures: Measures = results.measures().unwrap();
+    assert!(measures.copy_heads.copied > 0.95);
+    assert!(measures.attention.sep_to_smallest > 0.95);
+    assert!(measures.attention.next_larger > 0.8);
     assert!(results.ablation.mean.values().all(|cost| *cost > 0.5));
     for (name, shape) in [
         ("W_OV_full", vec![2, 52, 52]),
@@ -95,6 +97,7 @@ fn our_model_copies_and_attends_to_the_next_larger_value() {
     let untrained = algolens::model::Model::init(config, 0).unwrap();
     let (control, _) = study_of(&Checkpoint { model: untrained, task: None });
     assert!(control.evaluation.token_accuracy < 0.1);
-    assert!(control.attention.next_larger < 0.5);
-    assert!(control.copy_heads.copied < 0.5);
+    let measures: Measures = control.measures().unwrap();
+    assert!(measures.attention.next_larger < 0.5);
+    assert!(measures.copy_heads.copied < 0.5);
 }

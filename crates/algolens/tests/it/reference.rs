@@ -3,7 +3,7 @@
 
 use algolens::{
     engine::{Batch, Engine, Plain, loss::log_softmax},
-    interpret::{Arrays, Head, StudyOptions, StudyResults, Subject, study},
+    interpret::{Arrays, Head, Material, Study, StudyOptions, Subject, study, tasks::sorted_list::Measures},
     model::{
         AttentionDir, Model, Normalization,
         checkpoint::{Checkpoint, Hints, Source},
@@ -105,23 +105,25 @@ fn accuracy_on_20_000_lists_is_that_of_the_reference() {
     close(score.accuracy(), &expected["token_accuracy"], 1e-5);
 }
 
-type Study = (StudyResults, Arrays, Value);
+type Studied = (Study, Measures, Arrays, Value);
 
 /// The study of the post's model that the tests below look at.
-static STUDY: LazyLock<Option<Study>> = LazyLock::new(|| {
+static STUDY: LazyLock<Option<Studied>> = LazyLock::new(|| {
     let folder = reference("sorted_list")?;
     let (model, expected) = load(&folder, "sorted_list_model.pt");
     let Processed { model, applied } = model.process();
     let subject = Subject { model: &model, engine: &Plain::new() };
     let task = SortedList::new(10, 50).unwrap();
     let mut go_on = |_| std::ops::ControlFlow::Continue(());
-    let (results, arrays) = study(subject, &task, &StudyOptions::default(), &applied, &mut go_on).unwrap();
-    Some((results, arrays, expected))
+    let options = StudyOptions::default();
+    let (results, arrays) = study(subject, Material::Task(&task), Some(&task), &options, &applied, &mut go_on).unwrap();
+    let measures = results.measures().unwrap();
+    Some((results, measures, arrays, expected))
 });
 
 #[test]
 fn evaluation_is_the_one_the_post_prints() {
-    let Some((results, _, expected)) = &*STUDY else { return };
+    let Some((results, measures, _, expected)) = &*STUDY else { return };
     let found = results.evaluation;
     let printed = [found.loss, found.mean_prob, found.median_prob, found.min_prob].map(|x| format!("{x:.3}"));
     assert_eq!(printed, ["0.039", "0.966", "0.981", "0.001"]);
@@ -132,12 +134,12 @@ fn evaluation_is_the_one_the_post_prints() {
     close(found.min_prob, &expected["min_prob"], 1e-5);
     close(found.token_accuracy, &expected["token_accuracy"], 1e-5);
     close(found.list_accuracy, &expected["list_accuracy"], 1e-5);
-    assert_eq!(results.greedy_list_accuracy, Some(found.list_accuracy));
+    assert_eq!(measures.greedy_list_accuracy, Some(found.list_accuracy));
 }
 
 #[test]
 fn mean_ablating_the_heads_costs_0_920_and_4_963_nats() {
-    let Some((results, _, expected)) = &*STUDY else { return };
+    let Some((results, _, _, expected)) = &*STUDY else { return };
     let expected = &expected["ablation_loss_increase_seed_43_size_500"];
     for head in ["0.0", "0.1"] {
         let of = |column: &BTreeMap<Head, f64>| column[&head.parse::<Head>().unwrap()];
@@ -150,7 +152,7 @@ fn mean_ablating_the_heads_costs_0_920_and_4_963_nats() {
 
 #[test]
 fn circuits_are_those_of_the_post() {
-    let Some((_, arrays, expected)) = &*STUDY else { return };
+    let Some((_, _, arrays, expected)) = &*STUDY else { return };
     let expected = &expected["processed_weights"];
     let norm = |array: ArrayViewD<f32>| array.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
     for name in ["W_OV_full", "W_QK_full", "W_QK_pos_query"] {
@@ -167,9 +169,9 @@ fn circuits_are_those_of_the_post() {
 
 #[test]
 fn triples_and_adversarial_lists_are_those_of_the_post() {
-    let Some((results, _, expected)) = &*STUDY else { return };
-    assert_eq!(results.triples.len(), 4);
-    for (at, triple) in results.triples.iter().enumerate() {
+    let Some((_, measures, _, expected)) = &*STUDY else { return };
+    assert_eq!(measures.triples.len(), 4);
+    for (at, triple) in measures.triples.iter().enumerate() {
         let expected = &expected["triple_dla"];
         assert_eq!(
             (triple.head as u64, u64::from(triple.x)),
@@ -181,7 +183,7 @@ fn triples_and_adversarial_lists_are_those_of_the_post() {
             }
         }
     }
-    let predicted: Vec<&[Token]> = results.adversarial.iter().map(|list| list.predicted.as_slice()).collect();
+    let predicted: Vec<&[Token]> = measures.adversarial.iter().map(|list| list.predicted.as_slice()).collect();
     let expected: Vec<Vec<Token>> =
         serde_json::from_value(expected["adversarial_predictions"]["predicted"].clone()).unwrap();
     assert_eq!(predicted, expected);
@@ -195,7 +197,7 @@ fn number(value: &Value) -> u64 {
 /// model gives do not.
 #[test]
 fn the_drawn_and_the_effective_qk_circuit_disagree_on_40() {
-    let Some((_, arrays, _)) = &*STUDY else { return };
+    let Some((_, _, arrays, _)) = &*STUDY else { return };
     let first = |name: &str, head: usize| {
         let row: ndarray::ArrayView1<f32> = arrays[name].slice(ndarray::s![head, 40, ..51]);
         (0..51_usize).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap()
@@ -208,7 +210,7 @@ fn the_drawn_and_the_effective_qk_circuit_disagree_on_40() {
 /// fail, and two of the post's four triples break; the post says that they survive.
 #[test]
 fn without_the_direct_path_a_sixth_of_the_runs_fails() {
-    let Some((results, ..)) = &*STUDY else { return };
+    let Some((results, measures, ..)) = &*STUDY else { return };
     let finding = |id: &str| results.findings.iter().find(|finding| finding.id == id).unwrap();
     let runs = finding("runs_survive_without_direct_path");
     assert!((runs.value.unwrap() - 0.84).abs() < 0.02, "{runs:?}");
@@ -217,7 +219,7 @@ fn without_the_direct_path_a_sixth_of_the_runs_fails() {
     let cancellation = finding("cancellation");
     assert_eq!(cancellation.verdict, algolens::interpret::Verdict::Holds, "{cancellation:?}");
     // The post's ranges: head 0.0 around 28 to 37, head 0.1 everywhere else.
-    let ranges: Vec<_> = results.copy_heads.ranges.iter().map(|range| range.head.head).collect();
+    let ranges: Vec<_> = measures.copy_heads.ranges.iter().map(|range| range.head.head).collect();
     assert_eq!(ranges, [1, 0, 1]);
     assert_eq!(finding("copying").value, Some(1.0));
 }

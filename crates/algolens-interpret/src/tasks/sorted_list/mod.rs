@@ -1,16 +1,19 @@
 //! Sorting: who attends to the next larger value, families of lists, close triples, and the post's claims.
 
 mod attention;
-mod copy_heads;
+mod casebook;
 mod families;
 mod findings;
+mod measures;
+mod sections;
 mod sites;
 mod triples;
 
 pub use attention::{AttentionStatistics, HeadShares, attention_statistics};
-pub use copy_heads::{CopyHeadRange, CopyHeads, copy_heads};
+pub use casebook::POST_ADVERSARIAL;
 pub use families::{GapPoint, SmallestPoint, gap_points, gap_sites, smallest_points};
 pub use findings::{Evidence, EvidenceOptions, ToZero, WithoutDirectPath, findings};
+pub use measures::Measures;
 pub use sites::{PredictionSite, prediction_sites};
 pub use triples::{
     CLOSE, CloseTriples, POST_TRIPLES, Triple, TripleAttribution, TripleStatistics, close_triples, triple_attribution,

@@ -1,8 +1,8 @@
 //! Direct logit attribution in lists with three close values, x < y < z: why a model that attends to z as much as to y still
 //! predicts y after x (the post's last question).
 
-use super::{CopyHeads, families::list_with};
-use crate::{Head, Subject, share::share, source_attribution};
+use super::families::list_with;
+use crate::{CopyHeads, Head, Subject, share::share, source_attribution};
 use algolens_core::{
     Error, Result, random,
     task::{Dataset, SortedList, Token, check_task},

@@ -2,10 +2,10 @@
 
 use super::experiments::{ToZero, WithoutDirectPath, to_zero, without_direct_path};
 use crate::{
-    Circuits, EffectiveQk, Head, Subject, circuits, direct_path, effective_qk,
+    CircuitMaps, Circuits, CopyHeads, EffectiveQk, Head, Subject, copy_heads,
     tasks::sorted_list::{
-        AttentionStatistics, CloseTriples, CopyHeads, PredictionSite, SmallestPoint, attention::statistics,
-        close_triples, copy_heads, gap_sites, prediction_sites, smallest_points,
+        AttentionStatistics, CloseTriples, PredictionSite, SmallestPoint, attention::statistics, close_triples,
+        gap_sites, prediction_sites, smallest_points,
     },
 };
 use algolens_core::{
@@ -76,7 +76,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// The evidence of a model. `data` is its evaluation data, and `ablation` the cost of mean-ablating each head there, in nats.
+    /// The evidence of a model. `data` is its evaluation data, `maps` are its circuits, and `ablation` is the cost of
+    /// mean-ablating each head on the data, in nats.
     ///
     /// # Errors
     /// A model that is not of the task.
@@ -84,16 +85,17 @@ impl Evidence {
         subject: Subject,
         task: &SortedList,
         data: &Dataset,
+        maps: &CircuitMaps,
         ablation: BTreeMap<Head, f64>,
         options: EvidenceOptions,
     ) -> Result<Self> {
-        let EvidenceOptions { family_size, triple_lists, effective_size, seed } = options;
-        let circuits = circuits(subject.model, 0)?;
+        let EvidenceOptions { family_size, triple_lists, seed, .. } = options;
+        let CircuitMaps { circuits, direct_path, effective } = maps.clone();
         let copy_heads = copy_heads(&circuits, task.max_value() as usize + 1)?;
         let sites = prediction_sites(subject, task, 0, data)?;
         Ok(Self {
-            direct_path: direct_path(subject.model),
-            effective: effective_qk(subject, &task.dataset(effective_size, seed))?,
+            direct_path,
+            effective,
             attention: statistics(&sites, task, Head::of_layer(subject.model.config(), 0)),
             ablation,
             gaps: gap_sites(subject, task, family_size, seed)?,

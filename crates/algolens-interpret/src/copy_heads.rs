@@ -1,6 +1,6 @@
 //! Copying heads of a block: for each value, the head with the largest OV diagonal there.
 
-use crate::{Circuits, Head};
+use super::{Circuits, Head};
 use algolens_core::{Error, Result, engine::loss::argmax, task::Token};
 use ndarray::{ArrayView1, s};
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,95 @@
+//! The sections of a study, for the terminal.
+
+use crate::output;
+use algolens::interpret::{Arrays, Cell, Figure, Finding, Item, Plot, Section, ShownAt, Study, Table, Unit, Verdict};
+use ndarray::ArrayD;
+
+/// Most names of bars that a terminal shows.
+const MOST_BARS: usize = 40;
+
+/// The sections of a study: their captions, tables and claims, and the bars and small matrices of their figures.
+pub fn text(study: &Study, arrays: &Arrays) -> String {
+    study.sections.iter().map(|section| self::section(section, study, arrays)).collect::<Vec<_>>().join("\n")
+}
+
+fn section(section: &Section, study: &Study, arrays: &Arrays) -> String {
+    let Section { title, headline, caption, items, .. } = section;
+    let heading = if headline.is_empty() { title.clone() } else { format!("{title}: {headline}") };
+    let mut text = format!("{heading}\n{}\n{caption}\n", "─".repeat(heading.chars().count()));
+    for part in items.iter().map(|item| self::item(item, study, arrays)).filter(|part| !part.is_empty()) {
+        text += &format!("\n{part}");
+    }
+    text
+}
+
+fn item(item: &Item, study: &Study, arrays: &Arrays) -> String {
+    match item {
+        Item::Figure(figure) => self::figure(figure, arrays),
+        Item::Table(table) => self::table(table),
+        Item::Claims(shown) => claims(shown, study),
+        Item::Note(note) => {
+            let title = note.title.iter().map(|title| format!("{title}\n"));
+            title.chain(note.lines.iter().map(|line| format!("{line}\n"))).collect()
+        }
+        Item::Row(items) => {
+            let parts = items.iter().map(|part| self::item(part, study, arrays)).filter(|part| !part.is_empty());
+            parts.collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+/// The numbers of a figure that a terminal can show as a table.
+fn figure(figure: &Figure, arrays: &Arrays) -> String {
+    let numbers = |array: &ArrayD<f32>, row: usize, columns: usize| -> Vec<String> {
+        array.iter().skip(row * columns).take(columns).map(|number| format!("{number:.3}")).collect()
+    };
+    match &figure.plot {
+        Plot::Bars { values, names, series, .. } if names.len() <= MOST_BARS => {
+            let rows = names.iter().enumerate().map(|(at, name)| {
+                [name.clone()].into_iter().chain(numbers(&arrays[values], at, series.len())).collect()
+            });
+            let header: Vec<&str> =
+                [figure.title.as_str()].into_iter().chain(series.iter().map(String::as_str)).collect();
+            output::table(&header, rows)
+        }
+        Plot::Blocks { values, names, rows, columns, .. } => {
+            let cells: Vec<String> =
+                rows.iter().flat_map(|row| columns.iter().map(move |column| format!("{row}, {column}"))).collect();
+            let lines = names.iter().enumerate().map(|(at, name)| {
+                [name.clone()].into_iter().chain(numbers(&arrays[values], at, cells.len())).collect()
+            });
+            let header: Vec<&str> =
+                [figure.title.as_str()].into_iter().chain(cells.iter().map(String::as_str)).collect();
+            output::table(&header, lines)
+        }
+        _ => String::new(),
+    }
+}
+
+fn table(table: &Table) -> String {
+    // An example is a button on a page, and nothing here.
+    let shown = |at: usize| !table.rows.iter().any(|row| matches!(row.get(at), Some(Cell::Example(_))));
+    let header = (0..).zip(&table.columns).filter(|(at, _)| shown(*at)).map(|(_, column)| column.as_str());
+    let header: Vec<&str> = header.collect();
+    let rows = table
+        .rows
+        .iter()
+        .map(|row| (0..).zip(row).filter(|(at, _)| shown(*at)).map(|(_, cell)| cell.words()).collect::<Vec<_>>());
+    format!("{}\n{}", table.caption, output::table(&header, rows))
+}
+
+fn claims(shown: &[ShownAt], study: &Study) -> String {
+    let findings = shown.iter().filter_map(|shown| study.findings.iter().find(|finding| finding.id == shown.claim));
+    let row = |finding: &Finding| {
+        let verdict = match finding.verdict {
+            Verdict::Holds => "✓ holds",
+            Verdict::Partly => "~ partly",
+            Verdict::Fails => "✗ fails",
+            Verdict::NotAsked => "– not asked",
+        };
+        let number = |value: Option<f64>, unit: Unit| value.map_or_else(|| "–".into(), |value| unit.text(value));
+        let numbers = [finding.value, finding.control].map(|value| number(value, finding.unit));
+        [finding.id.replace('_', " ")].into_iter().chain(numbers).chain([verdict.into()]).collect()
+    };
+    output::table(&["claim", "here", "random weights", "verdict"], findings.map(row))
+}

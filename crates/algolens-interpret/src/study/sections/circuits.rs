@@ -1,0 +1,150 @@
+//! The section about circuits of the first block.
+
+use super::figure;
+use crate::{
+    Head,
+    study::{
+        arrays::Arrays,
+        data::Study,
+        figure::{Axis, AxisLabels, Plot},
+        section::{Item, Section},
+    },
+};
+use ndarray::{ArrayView2, Axis as ArrayAxis, Ix3};
+
+/// A circuit that is drawn head by head: its figures' name, its array, how to read it, and its axes.
+struct Circuit {
+    id: &'static str,
+    array: &'static str,
+    how: &'static str,
+    rows: (AxisLabels, &'static str),
+    columns: (AxisLabels, &'static str),
+}
+
+const OV: Circuit = Circuit {
+    id: "ov",
+    array: "W_OV_full",
+    how: "Rows are attended to, columns are predicted. A red diagonal copies.",
+    rows: (AxisLabels::Tokens, "source token"),
+    columns: (AxisLabels::Classes, "prediction"),
+};
+const QK: Circuit = Circuit {
+    id: "qk",
+    array: "W_QK_full",
+    how: "As the post draws it: products of weights alone, without norms, biases and positions.",
+    rows: (AxisLabels::Tokens, "attending token"),
+    columns: (AxisLabels::Tokens, "attended token"),
+};
+const EFFECTIVE_QK: Circuit = Circuit {
+    id: "qk-effective",
+    array: "QK_effective",
+    how: "As the model scores: means over data, with norms, biases and positions, less what is constant for a query. Blank \
+          where no list has the pair.",
+    ..QK
+};
+const QK_POS_QUERY: Circuit = Circuit {
+    id: "pos-query",
+    array: "W_QK_pos_query",
+    how: "Rows are positions that attend, columns are tokens that are attended to.",
+    rows: (AxisLabels::Positions, "attending position"),
+    columns: (AxisLabels::Tokens, "attended token"),
+};
+const QK_POS_KEY: Circuit = Circuit {
+    id: "pos-key",
+    array: "W_QK_pos_key",
+    how: "Rows are tokens that attend, columns are positions that are attended to.",
+    rows: (AxisLabels::Tokens, "attending token"),
+    columns: (AxisLabels::Positions, "attended position"),
+};
+
+impl Circuit {
+    fn plot(&self, head: Option<usize>) -> Plot {
+        let axis = |(labels, title): (AxisLabels, &str)| Axis { title: title.into(), labels };
+        Plot::Matrix {
+            array: self.array.into(),
+            head,
+            rows: axis(self.rows),
+            columns: axis(self.columns),
+            unit: "logits".into(),
+            ranges: Vec::new(),
+        }
+    }
+
+    /// The figure of one head's circuit.
+    fn figure(&self, head: Head, title: String) -> Item {
+        figure(format!("{}-{}", self.id, head.head), title, self.how, self.plot(Some(head.head)))
+    }
+}
+
+pub(super) fn section(study: &Study, arrays: &Arrays) -> Section {
+    let heads = Head::of_layer(&study.config, 0);
+    let rows = study.config.d_vocab;
+    // Where answers are no tokens nothing can be copied.
+    let copies = study.labels.tokens == study.labels.classes;
+    let copied: Vec<(Head, usize)> = heads.iter().map(|head| (*head, on_diagonal(arrays, *head))).collect();
+    let ov = |(head, copied): &(Head, usize)| {
+        let about = if copies { format!("copies {copied} of {rows} tokens") } else { "by what is attended to".into() };
+        OV.figure(*head, format!("OV: head {head} {about}"))
+    };
+    let pair = |head: &Head| {
+        let card = |circuit: &Circuit, what: &str| circuit.figure(*head, format!("{what}, head {head}"));
+        Item::Row(vec![card(&QK, "QK as the post draws it"), card(&EFFECTIVE_QK, "QK as the model scores")])
+    };
+    let positional = |circuit: &Circuit, what: &str| {
+        Item::Row(heads.iter().map(|head| circuit.figure(*head, format!("{what}, head {head}"))).collect())
+    };
+    let mut items = vec![
+        Item::Row(copied.iter().map(ov).collect()),
+        figure(
+            "qk-bar",
+            "Whom a token attends to",
+            "Scores of one destination token for every source token. As drawn by the post and as the model really scores, the \
+             ranking can differ: the weights alone leave out norms, biases and positions.",
+            Plot::QkBar,
+        ),
+    ];
+    items.extend(heads.iter().map(pair));
+    items.push(positional(&QK_POS_QUERY, "QK of the positions that attend"));
+    items.push(positional(&QK_POS_KEY, "QK of the positions that are attended to"));
+    items.push(figure(
+        "direct",
+        "The direct path from a token to the predictions at its own position",
+        "Rows are tokens, columns are predicted: W_E W_U, what a token says at its own position.",
+        Circuit { array: "direct_path", ..OV }.plot(None),
+    ));
+    let most = copied.iter().filter(|_| copies).max_by_key(|(head, copied)| (*copied, std::cmp::Reverse(*head)));
+    let plain = || {
+        let caption = "Products of the first block's weights: what attending to a token adds to the answers (OV), and which tokens \
+                       and positions attend to which (QK).";
+        (
+            format!("{} of block 0", if heads.len() == 1 { "1 head".into() } else { format!("{} heads", heads.len()) }),
+            caption.into(),
+        )
+    };
+    let words = most.map_or_else(plain, |(head, copied)| {
+        (
+            format!("{head} copies {copied} of {rows}"),
+            format!(
+                "By the weights of the first block alone, attending to a token boosts that token most for {copied} of {rows} \
+                 tokens in head {head}, which copies most."
+            ),
+        )
+    });
+    super::section("circuits", "Circuits", words, items)
+}
+
+/// How many rows of a head's OV circuit peak on the diagonal.
+fn on_diagonal(arrays: &Arrays, head: Head) -> usize {
+    let Ok(ov) = arrays["W_OV_full"].view().into_dimensionality::<Ix3>() else { return 0 };
+    let ov: ArrayView2<f32> = ov.index_axis_move(ArrayAxis(0), head.head);
+    peaks(&ov).filter(|(row, peak)| row == peak).count()
+}
+
+/// The place of the largest number in each row, NaN left out.
+fn peaks<'a>(matrix: &'a ArrayView2<'a, f32>) -> impl Iterator<Item = (usize, usize)> + 'a {
+    let largest = |row: ndarray::ArrayView1<f32>| {
+        let numbers = row.into_iter().enumerate().filter(|(_, number)| !number.is_nan());
+        numbers.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(at, _)| at)
+    };
+    matrix.outer_iter().map(largest).enumerate()
+}

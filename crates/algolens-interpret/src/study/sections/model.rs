@@ -1,0 +1,80 @@
+//! The section about the model: what it is, and how well it does.
+
+use crate::{
+    Unit,
+    study::{
+        data::Study,
+        section::{Cell, Item, Section, Table},
+    },
+};
+use serde::Serialize;
+
+pub(super) fn section(study: &Study) -> Section {
+    let evaluation = &study.evaluation;
+    let [token, list] =
+        [evaluation.token_accuracy, evaluation.list_accuracy].map(|share| format!("{:.2} %", 100.0 * share));
+    let of = study.seed.map_or_else(|| "of the data".to_owned(), |seed| format!("of seed {seed}"));
+    let caption = format!(
+        "{} parameters predict {token} of the answers right, and {list} of the examples wholly, out of {} examples {of}.",
+        study.parameters, evaluation.size
+    );
+    let items = vec![Item::Row(vec![Item::Table(model(study)), Item::Table(evaluation_table(study))])];
+    super::section("model", "The model", (format!("{token} right"), caption), items)
+}
+
+/// A table of names and values.
+pub(super) fn facts(id: &str, caption: &str, rows: Vec<(&str, String)>) -> Table {
+    Table {
+        id: id.into(),
+        caption: caption.into(),
+        columns: Vec::new(),
+        rows: rows.into_iter().map(|(what, value)| vec![Cell::text(what), Cell::Text(value)]).collect(),
+    }
+}
+
+fn model(study: &Study) -> Table {
+    let config = &study.config;
+    let task = study.task.as_ref().map_or_else(|| "none: data that a user brings".to_owned(), ToString::to_string);
+    let mlp = config.mlp.map_or("attention only".into(), |mlp| format!("MLP of width {}", mlp.d_mlp));
+    let steps: Vec<&str> = study.processing.iter().map(|step| step.name()).collect();
+    let rows = vec![
+        ("task", task),
+        ("weights from", study.title.clone()),
+        ("layers, heads", format!("{}, {} ({mlp})", config.n_layers, config.n_heads)),
+        ("d_model, d_head", format!("{}, {}", config.d_model, config.d_head)),
+        ("tokens, positions", format!("{}, {}", config.d_vocab, config.n_ctx)),
+        ("norm", named(&config.normalization_type)),
+        (
+            "attention, positions",
+            format!("{}, {}", named(&config.attention_dir), named(&config.positional_embedding_type)),
+        ),
+        ("parameters", study.parameters.to_string()),
+        ("processing", if steps.is_empty() { "none: raw weights".into() } else { steps.join(", ").replace('_', " ") }),
+        ("run by", format!("the {} engine, algolens {}", study.engine, study.version)),
+    ];
+    facts("what_it_is", "What it is", rows)
+}
+
+/// The name of a variant in JSON.
+pub(super) fn named(variant: &impl Serialize) -> String {
+    serde_json::to_value(variant).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn evaluation_table(study: &Study) -> Table {
+    let evaluation = &study.evaluation;
+    let rows = [
+        ("loss", evaluation.loss, Unit::Nats),
+        ("mean probability on the right answer", evaluation.mean_prob, Unit::Probability),
+        ("median probability on the right answer", evaluation.median_prob, Unit::Probability),
+        ("smallest probability on the right answer", evaluation.min_prob, Unit::Probability),
+        ("token accuracy", evaluation.token_accuracy, Unit::Accuracy),
+        ("list accuracy", evaluation.list_accuracy, Unit::Accuracy),
+    ];
+    let of = study.seed.map_or_else(|| "examples of the data".to_owned(), |seed| format!("examples of seed {seed}"));
+    Table {
+        id: "evaluation".into(),
+        caption: format!("Evaluation on {} {of}", evaluation.size),
+        columns: ["", "this model"].map(String::from).to_vec(),
+        rows: rows.map(|(what, value, unit)| vec![Cell::text(what), Cell::Number(value, unit)]).to_vec(),
+    }
+}
