@@ -12,7 +12,7 @@ use algolens::{
 };
 use serde::Serialize;
 
-/// Show what each head attends to on average; of a sorting model also how often to the right answer
+/// Show what heads attend to; of a sorting model, how often to the right answer
 ///
 /// Of a sorting model: how often SEP attends most to the smallest value and a value to its successor, and which head serves
 /// which tokens (the one with the largest OV diagonal).

@@ -36,7 +36,7 @@ pub struct StudyFlags {
     #[arg(long = "list", value_name = "LIST", conflicts_with = "data")]
     lists: Vec<String>,
     /// Your own data, on which to study the model: NumPy's .npz, as `eval` reads it
-    #[arg(long, value_name = "FILE", requires = "model", conflicts_with_all = ["certify", "proof"])]
+    #[arg(long, value_name = "FILE", requires = "model", conflicts_with = "proof")]
     data: Option<PathBuf>,
     /// Models of the same task from other seeds: how far findings spread
     #[arg(long, value_name = "MODEL", num_args = 1..)]

@@ -45,7 +45,7 @@ pub struct Args {
     resume: bool,
     /// Prove what share of all lists is sorted right, for so long [default: 2m]; DIR gets certificate.json
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "2m",
-          value_parser = humantime::parse_duration, conflicts_with = "proof")]
+          value_parser = humantime::parse_duration, conflicts_with_all = ["proof", "data"])]
     certify: Option<Duration>,
     /// Show so many of the worst lists that an attack finds (of models that proofs are about)
     #[arg(long, value_name = "N", default_value_t = 3)]

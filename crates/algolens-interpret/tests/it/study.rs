@@ -186,3 +186,69 @@ fn other_seeds_give_findings_a_spread() {
         assert_eq!(other.spread, None);
     }
 }
+
+/// What every study has, of a task and of data, beside what was recomputed here.
+#[test]
+fn generic_arrays_agree_with_what_they_average() {
+    let task = SortedList::new(3, 6).unwrap();
+    let data = task.dataset(40, 43);
+    let engine = Plain::new();
+    for (layers, normalization) in [(1, Normalization::LN), (2, Normalization::None)] {
+        let model = model(&task, layers, 2, normalization);
+        let options = StudyOptions { size: 40, ..StudyOptions::default() };
+        let subject = Subject { model: &model, engine: &engine };
+        let study_on = |material: Material| {
+            study(subject, material, None, &options, &[], &mut |_| ControlFlow::Continue(())).unwrap()
+        };
+        let (of_task, arrays) = study_on(Material::Task(&task));
+        let (logits, cache) = engine.run_with_cache(&model, data.tokens(), Filter::Everything).unwrap();
+        for layer in 0..layers {
+            let pattern = cache.get::<Ix4>(&format!("blocks.{layer}.attn.hook_pattern")).unwrap();
+            let mean = pattern.mean_axis(Axis(0)).unwrap();
+            let found = arrays["pattern_mean"].slice_axis(Axis(0), (2 * layer..2 * layer + 2).into()).to_owned();
+            found.iter().zip(&mean).for_each(|(a, b)| assert!((a - b).abs() < 1e-6));
+        }
+        // Over components, attributions sum to what the right logit has more than the mean of all.
+        let mut margin = 0.0;
+        let mut right = [0_usize; 3];
+        for (example, targets) in data.targets().outer_iter().enumerate() {
+            for (slot, target) in targets.iter().enumerate() {
+                let row = logits.slice(s![example, 3 + slot, ..]).mapv(f64::from);
+                margin += row[*target as usize] - row.mean().unwrap();
+                right[slot] += usize::from(row.iter().all(|logit| *logit <= row[*target as usize]));
+            }
+        }
+        let sum: f64 = arrays["attribution"].iter().map(|logit| f64::from(*logit)).sum();
+        assert!((sum - margin / 120.0).abs() < 1e-5, "{sum} is not {}", margin / 120.0);
+        let expected: Vec<f32> = (0..3).flat_map(|slot| [3.0 + slot as f32, right[slot] as f32 / 40.0]).collect();
+        assert_eq!(arrays["accuracy_by_position"].iter().copied().collect::<Vec<_>>(), expected);
+        let by_class: f64 = arrays["accuracy_by_class"].iter().map(|share| f64::from(*share)).sum();
+        assert_eq!(by_class > 0.0, right.iter().sum::<usize>() > 0);
+        // The same examples without a task give the same numbers, but for what is resampled and searched.
+        let (of_data, of_data_arrays) = study_on(Material::Data(&data));
+        assert_eq!(of_data.evaluation, of_task.evaluation);
+        assert_eq!(of_data.ablation.mean, of_task.ablation.mean);
+        for name in ["W_OV_full", "pattern_mean", "attribution", "accuracy_by_class"] {
+            assert_eq!(of_data_arrays[name], arrays[name], "{name}");
+        }
+    }
+}
+
+#[test]
+fn data_give_so_many_different_examples_in_their_order() {
+    let task = SortedList::new(3, 6).unwrap();
+    let data = task.dataset(50, 1);
+    let material = Material::Data(&data);
+    assert_eq!(material.sample(50, 3), data);
+    assert_eq!(material.sample(1000, 3), data);
+    let some = material.sample(20, 3);
+    assert_eq!(some.len(), 20);
+    assert_eq!(some, material.sample(20, 3));
+    assert_ne!(some, material.sample(20, 4));
+    let mut rest = data.tokens().outer_iter();
+    assert!(some.tokens().outer_iter().all(|example| rest.any(|other| other == example)));
+    let other = material.other(&data, 0);
+    assert_eq!(other.tokens().row(49), data.tokens().row(0));
+    assert_eq!(other.tokens().row(0), data.tokens().row(1));
+    assert!(material.examples(&[vec![1, 2, 3]]).unwrap_err().to_string().contains("found data without one"));
+}

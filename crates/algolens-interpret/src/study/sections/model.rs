@@ -50,7 +50,7 @@ fn model(study: &Study) -> Table {
         ),
         ("parameters", study.parameters.to_string()),
         ("processing", if steps.is_empty() { "none: raw weights".into() } else { steps.join(", ").replace('_', " ") }),
-        ("run by", format!("the {} engine, algolens {}", study.engine, study.version)),
+        ("run by", format!("the {} backend, algolens {}", study.engine, study.version)),
     ];
     facts("what_it_is", "What it is", rows)
 }
