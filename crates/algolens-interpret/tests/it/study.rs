@@ -201,7 +201,7 @@ fn generic_arrays_agree_with_what_they_average() {
             study(subject, material, None, &options, &[], &mut |_| ControlFlow::Continue(())).unwrap()
         };
         let (of_task, arrays) = study_on(Material::Task(&task));
-        let (logits, cache) = engine.run_with_cache(&model, data.tokens(), Filter::Everything).unwrap();
+        let (logits, cache) = engine.run_with_cache(&model, data.tokens(), Filter::All).unwrap();
         for layer in 0..layers {
             let pattern = cache.get::<Ix4>(&format!("blocks.{layer}.attn.hook_pattern")).unwrap();
             let mean = pattern.mean_axis(Axis(0)).unwrap();
@@ -245,7 +245,8 @@ fn data_give_so_many_different_examples_in_their_order() {
     assert_eq!(some.len(), 20);
     assert_eq!(some, material.sample(20, 3));
     assert_ne!(some, material.sample(20, 4));
-    let mut rest = data.tokens().outer_iter();
+    let all = data.tokens();
+    let mut rest = all.outer_iter();
     assert!(some.tokens().outer_iter().all(|example| rest.any(|other| other == example)));
     let other = material.other(&data, 0);
     assert_eq!(other.tokens().row(49), data.tokens().row(0));

@@ -145,9 +145,10 @@ fn they_are_studied_and_reported() {
     for case in CASES {
         let Some(model) = case.model() else { return };
         let (out, page) = (path("study"), path("report.html"));
-        let (said, _) = answer(&[&["study", &model, "--quiet", "--out", &out], flags(&case)].concat());
+        let study = ["study", &model, "--quiet", "--study-size", "100", "--out", &out];
+        let (said, _) = answer(&[&study[..], flags(&case)].concat());
         let study: Value = serde_json::from_slice(&std::fs::read(path("study/results.json")).unwrap()).unwrap();
-        let evaluation = json_of(&[&["eval", &model], flags(&case)].concat());
+        let evaluation = json_of(&[&["eval", &model, "--size", "100"], flags(&case)].concat());
         assert_eq!(study["evaluation"]["token_accuracy"], evaluation["token_accuracy"], "{}", case.folder);
         assert_eq!(study["task_assumed"], true);
         let sections: Vec<&str> =
@@ -155,7 +156,8 @@ fn they_are_studied_and_reported() {
         let generic = ["model", "predictions", "attention", "ablation", "circuits", "attribution", "worst"];
         assert_eq!(sections, generic, "{}", case.folder);
         assert!(said.contains("Worst inputs"), "{said}");
-        let reported = answer(&[&["report", &model, "--out", &page, "--list", case.input], flags(&case)].concat());
+        let report = ["report", &model, "--study-size", "50", "--out", &page, "--list", case.input];
+        let reported = answer(&[&report[..], flags(&case)].concat());
         assert_eq!(reported.0, format!("{page}\n"));
         assert!(std::fs::read_to_string(&page).unwrap().contains("Your lists"));
     }
@@ -166,10 +168,12 @@ fn they_are_studied_and_reported() {
 fn they_are_judged_alike_on_data_from_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data.npz");
+    const SIZE: usize = 200;
+    let size = SIZE.to_string();
     for case in CASES {
         let Some(model) = case.model() else { return };
         let task = algolens_own_tasks::registry().task(&case.task.parse().unwrap()).unwrap();
-        let data = Dataset::generate(&*task, 500, &mut random::from_dataset_seed(43));
+        let data = Dataset::generate(&*task, SIZE, &mut random::from_dataset_seed(43));
         let positions = data.positions().iter().map(|position| *position as i64).collect();
         let arrays = [
             ("tokens", npy(data.tokens().mapv(i64::from).into_dyn())),
@@ -180,7 +184,8 @@ fn they_are_judged_alike_on_data_from_a_file() {
         let file = path.to_str().unwrap();
         for verb in [&["eval", &model][..], &["ablate", &model, "--head", case.head], &["attention", &model]] {
             let arguments = [verb, flags(&case)].concat();
-            let (drawn, read) = (json_of(&arguments), json_of(&[&arguments[..], &["--data", file]].concat()));
+            let drawn = json_of(&[&arguments[..], &["--size", &size]].concat());
+            let read = json_of(&[&arguments[..], &["--data", file]].concat());
             for key in ["loss", "token_accuracy", "loss_increase", "evaluation", "mean_weights"] {
                 assert_eq!(drawn[key], read[key], "{}: {key} of {verb:?}", case.folder);
             }
@@ -193,7 +198,7 @@ fn they_are_judged_alike_on_data_from_a_file() {
             answer(&[&study[..], flags(&case), data].concat());
             serde_json::from_slice(&std::fs::read(out.join("results.json")).unwrap()).unwrap()
         };
-        let (drawn, read) = (study_of("drawn", &[]), study_of("read", &["--data", file]));
+        let (drawn, read) = (study_of("drawn", &["--study-size", &size]), study_of("read", &["--data", file]));
         assert_eq!(drawn["evaluation"], read["evaluation"]);
         assert_eq!(drawn["ablation"]["mean"], read["ablation"]["mean"]);
         assert_eq!([&read["task"], &read["seed"]], [&Value::Null; 2]);
