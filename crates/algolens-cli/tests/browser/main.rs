@@ -70,7 +70,9 @@ fn figures_show_the_numbers_of_the_study() {
 #[test]
 fn a_changed_figure_is_noticed() {
     let page = std::fs::read_to_string(study_page()).unwrap();
-    for (changed, figure) in [("\"W_OV_full\":{", "ov-"), ("\"pattern\":{", "pattern"), ("\"probs\":{", "probs")] {
+    for (changed, figure) in
+        [("\"W_OV_full\":{\"shape\"", "ov-"), ("\"pattern\":{\"shape\"", "pattern"), ("\"probs\":{\"shape\"", "probs")]
+    {
         let start = page.find(changed).unwrap();
         let data = start + page[start..].find("\"data\":\"").unwrap() + "\"data\":\"".len();
         // The highest byte of the first number: another exponent.

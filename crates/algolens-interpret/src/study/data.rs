@@ -5,6 +5,7 @@ use super::{
     arrays::Arrays,
     examples::{Group, ShownExample},
     figure::Figure,
+    labels::Labels,
     section::{Cell, Section},
 };
 use crate::Finding;
@@ -70,17 +71,6 @@ pub struct Study {
 
 /// The version of [`Study`].
 pub(super) const SCHEMA: u32 = 3;
-
-/// What tokens, classes and positions are called.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Labels {
-    /// Tokens.
-    pub tokens: Vec<String>,
-    /// Output classes.
-    pub classes: Vec<String>,
-    /// Positions.
-    pub positions: Vec<String>,
-}
 
 impl Study {
     /// What a casebook measured, as its type.

@@ -1,6 +1,6 @@
 //! What a study is made on.
 
-use super::data::Labels;
+use super::labels::Labels;
 use algolens_core::{
     Error, Result,
     model::Config,

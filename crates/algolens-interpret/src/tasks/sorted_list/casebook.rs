@@ -1,8 +1,9 @@
 //! The casebook of sorting: its evidence and claims, in a study.
 
 use super::{
-    Evidence, EvidenceOptions, Measures, POST_TRIPLES, Triple, TripleAttribution, findings, gap_points, sections,
-    triple_attribution,
+    Evidence, EvidenceOptions, Measures, POST_TRIPLES, Triple, TripleAttribution,
+    examples::{ADVERSARIAL, examples},
+    findings, gap_points, sections, triple_attribution,
 };
 use crate::{
     Arrays, Case, Casebook, CircuitMaps, CopyHeads, Group, Study, Subject, greedy,
@@ -21,26 +22,12 @@ use algolens_core::{
 use ndarray::Axis;
 use serde_json::Value;
 
-/// The post's two adversarial lists.
-pub const POST_ADVERSARIAL: [[Token; 10]; 2] =
-    [[0, 40, 41, 42, 43, 44, 45, 46, 47, 48], [5, 30, 32, 34, 36, 38, 40, 42, 44, 46]];
-
-/// The id of the group of the post's adversarial lists.
-pub(super) const ADVERSARIAL: &str = "post_adversarial";
 /// The seed of the control's random weights.
 const CONTROL_SEED: u64 = 0;
 
 impl Casebook for SortedList {
     fn examples(&self) -> Vec<(Group, Vec<Vec<Token>>)> {
-        if *self != Self::POST {
-            return Vec::new();
-        }
-        let adversarial = POST_ADVERSARIAL.map(Vec::from).to_vec();
-        let triples = POST_TRIPLES.map(|(list, _)| list.to_vec()).to_vec();
-        vec![
-            (Group::new(ADVERSARIAL, "The post's adversarial lists"), adversarial),
-            (Group::new("post_triples", "The post's triples"), triples),
-        ]
+        examples(self)
     }
 
     fn stages(&self) -> &'static [&'static str] {

@@ -2,6 +2,7 @@
 
 mod attention;
 mod casebook;
+mod examples;
 mod families;
 mod findings;
 mod measures;
@@ -10,7 +11,7 @@ mod sites;
 mod triples;
 
 pub use attention::{AttentionStatistics, HeadShares, attention_statistics};
-pub use casebook::POST_ADVERSARIAL;
+pub use examples::POST_ADVERSARIAL;
 pub use families::{GapPoint, SmallestPoint, gap_points, gap_sites, smallest_points};
 pub use findings::{Evidence, EvidenceOptions, ToZero, WithoutDirectPath, findings};
 pub use measures::Measures;

@@ -1,6 +1,6 @@
 //! What the casebook of sorting adds to the sections of a study.
 
-use super::{Measures, casebook::ADVERSARIAL};
+use super::{Measures, examples::ADVERSARIAL};
 use crate::{
     Arrays, Cell, CopyHeads, Head, Item, Note, Plot, Section, ShownAt, Study, Table, Unit, Verdict, WORST, YOURS,
     study::sections::{examples_table, figure, percent},
