@@ -209,14 +209,12 @@ impl Studied {
 
     /// The page, in HTML.
     pub fn page(&self) -> Result<String> {
-        algolens_report::page(&self.report())
-            .map_err(|error| Error::invalid("report", "results that it can show", error))
+        Ok(algolens_report::page(&self.report())?)
     }
 
     /// The page's data, as JSON.
     pub fn data(&self) -> Result<String> {
-        let data = algolens_report::data(&self.report());
-        data.map(|json| json + "\n").map_err(|error| Error::invalid("report", "results that JSON can hold", error))
+        Ok(algolens_report::data(&self.report())? + "\n")
     }
 }
 

@@ -10,3 +10,12 @@ pub enum ReportError {
     #[error(transparent)]
     Study(#[from] algolens::Error),
 }
+
+impl From<ReportError> for algolens::Error {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Data(error) => Self::invalid("the page's data", "numbers that JSON can hold", error),
+            ReportError::Study(error) => error,
+        }
+    }
+}
