@@ -8,10 +8,13 @@ mod attribution;
 mod circuits;
 mod claims;
 mod head;
+mod intervene;
 mod nested;
 mod prediction;
+mod runner;
 mod scores;
 mod share;
+mod site;
 mod study;
 mod subject;
 pub mod tasks;
@@ -22,9 +25,12 @@ pub use attribution::{Attribution, attribution, source_attribution};
 pub use circuits::{Circuits, circuits, direct_path};
 pub use claims::{Finding, Unit, Verdict};
 pub use head::Head;
+pub use intervene::{Intervention, Replacement};
 pub use nested::nested;
 pub use prediction::{Prediction, greedy, predict, probabilities};
+pub use runner::{Chunk, Runner};
 pub use scores::{EffectiveQk, KEY_TERMS, QUERY_TERMS, ScoreTerms, effective_qk, score_terms};
+pub use site::Site;
 pub use study::{
     AblationTable, Arrays, Costs, Group, POST_ADVERSARIAL, ShownList, Stage, StudyOptions, StudyResults, study,
 };
