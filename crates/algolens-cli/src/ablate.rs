@@ -3,10 +3,12 @@
 use crate::{backend_flags::BackendFlags, data::DataArgs, lists, load::ModelArgs, output};
 use algolens::{
     Error, Result,
-    interpret::{Ablated, Ablation, Head, Method, Part, Subject, ablate},
+    engine::hooks::{BlockPoint, HookPoint},
+    interpret::{Ablated, Ablation, Head, Method, Part, Site, Subject, ablate},
     task::{Registry, Task},
 };
 use clap::ValueEnum;
+use std::{error::Error as StdError, str::FromStr};
 
 /// Replace parts of a model, all at once, and measure what the loss gains
 ///
@@ -16,13 +18,22 @@ use clap::ValueEnum;
 #[command(after_help = "Examples:\n  algolens ablate models/sorted_list.safetensors --head 0.0\n  \
                         algolens ablate models/sorted_list.safetensors --head 0.0 --head 0.1 --method zero\n  \
                         algolens ablate models/sorted_list.safetensors --direct-path \
-                        --list 0,5,10,15,20,25,26,27,40,45")]
+                        --list 0,5,10,15,20,25,26,27,40,45\n  \
+                        algolens ablate models/sorted_list.safetensors --head 0.0@10 --head 0.1@18,19\n  \
+                        algolens ablate models/sorted_list.safetensors --point blocks.0.attn.hook_pattern.1")]
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// A head, as layer.head; may be given several times
-    #[arg(long, value_name = "L.H")]
-    head: Vec<Head>,
+    /// A head, as layer.head, or at some positions only, as layer.head@P,P,…; may be given several times
+    #[arg(long, value_name = "L.H[@P,…]")]
+    head: Vec<At<Head>>,
+    /// The MLP of a block, or at some positions only; may be given several times
+    #[arg(long, value_name = "L[@P,…]")]
+    mlp: Vec<At<usize>>,
+    /// Any activation, by its hook name, or one head's part of it, as NAME.H (blocks.0.attn.hook_z.1), or at some positions only
+    /// (of scores and patterns: queries); may be given several times
+    #[arg(long, value_name = "NAME[.H][@P,…]")]
+    point: Vec<At<Site>>,
     /// The token embedding on its way straight to the unembedding
     #[arg(long)]
     direct_path: bool,
@@ -32,7 +43,7 @@ pub struct Args {
     /// What parts are replaced by
     #[arg(long, value_enum, default_value_t = MethodArg::Mean)]
     method: MethodArg,
-    /// Positions at which they are replaced, parted by commas [default: all]
+    /// Positions at which parts that name none are replaced, parted by commas [default: all]
     #[arg(long, value_name = "P,P,…", value_delimiter = ',')]
     at: Option<Vec<usize>>,
     /// Keep the final norm's scale of the unablated run
@@ -60,13 +71,49 @@ enum MethodArg {
     Resample,
 }
 
+/// A part, and the positions at which it is replaced if they are its own: `0.1@18,19`.
+#[derive(Clone, Debug)]
+struct At<T> {
+    what: T,
+    positions: Option<Vec<usize>>,
+}
+
+impl<T: FromStr<Err: StdError + Send + Sync + 'static>> FromStr for At<T> {
+    type Err = Box<dyn StdError + Send + Sync>;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Some((what, positions)) = text.split_once('@') else {
+            return Ok(Self { what: text.parse()?, positions: None });
+        };
+        let position =
+            |text: &str| text.parse().map_err(|_| Error::invalid("positions", "numbers parted by commas", positions));
+        let positions = positions.split(',').map(position).collect::<Result<_>>()?;
+        Ok(Self { what: what.parse()?, positions: Some(positions) })
+    }
+}
+
+impl<T: Copy> At<T> {
+    /// The part: `whole`, or what is at `site` at positions of its own.
+    fn part(&self, whole: impl Fn(T) -> Part, site: impl Fn(T) -> Site) -> Part {
+        match &self.positions {
+            None => whole(self.what),
+            Some(positions) => Part::Point { at: site(self.what), positions: Some(positions.clone()) },
+        }
+    }
+}
+
 impl Args {
     fn ablation(&self) -> Result<Ablation> {
-        let mut parts: Vec<Part> = self.head.iter().copied().map(Part::Head).collect();
+        let mlp_out = |layer| HookPoint::Block(layer, BlockPoint::MlpOut).into();
+        let mut parts: Vec<Part> = self.head.iter().map(|head| head.part(Part::Head, Site::from)).collect();
+        parts.extend(self.mlp.iter().map(|layer| layer.part(Part::Mlp, mlp_out)));
+        let whole = |at| Part::Point { at, positions: None };
+        parts.extend(self.point.iter().map(|point| point.part(whole, |at| at)));
         parts.extend(self.direct_path.then_some(Part::DirectPath));
         parts.extend(self.pos_embed.then_some(Part::PosEmbed));
         if parts.is_empty() {
-            return Err(Error::invalid("ablation", "a part (--head, --direct-path, --pos-embed)", "none"));
+            let expected = "a part (--head, --mlp, --direct-path, --pos-embed, --point)";
+            return Err(Error::invalid("ablation", expected, "none"));
         }
         let method = match self.method {
             MethodArg::Mean => Method::Mean,

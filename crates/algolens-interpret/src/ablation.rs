@@ -1,42 +1,84 @@
 //! Ablation of a part of the model: its activation replaced by its mean, by zero, or resampled from other data.
 
 use super::{
-    Head, Subject,
+    Head, Site, Subject,
+    intervene::{Intervention, Replacement},
     prediction::{Prediction, predictions},
+    runner::Runner,
 };
 use algolens_core::{
     Error, Result,
     engine::{
         check_batch,
-        hooks::{BlockPoint, Filter, HookPoint, Hooks},
+        hooks::{BlockPoint, Filter, HookPoint},
         loss,
     },
     evaluation::{Evaluation, Tally, evaluate},
-    task::{Dataset, Token},
+    model::{Config, Model},
+    task::Dataset,
 };
-use ndarray::{Array3, ArrayView2, ArrayViewMutD, Axis, Ix3, Ix4, s};
+use ndarray::{Array2, ArrayView3, Axis, s};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, slice};
 
 /// A part of the model that an ablation replaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// A head's output, which it adds to the residual stream (`hook_result`).
     Head(Head),
+    /// The output of this block's MLP, which it adds to the residual stream (`hook_mlp_out`).
+    Mlp(usize),
     /// The token embedding on its way straight to the unembedding; attention and MLPs still read it.
     DirectPath,
     /// The positional embedding, for everything that reads it. Its mean is over positions (over a batch it is
     /// constant); resampled, positions are taken in reverse order.
     PosEmbed,
+    /// Any activation, or one head's part of it.
+    Point {
+        /// The hook point, and the head if it is one's.
+        at: Site,
+        /// The positions at which it is replaced (of scores and patterns: queries); those of the ablation if none are given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        positions: Option<Vec<usize>>,
+    },
+}
+
+impl Part {
+    /// Where its activation is.
+    fn site(&self) -> Site {
+        match self {
+            Self::Head(head) => (*head).into(),
+            Self::Mlp(layer) => HookPoint::Block(*layer, BlockPoint::MlpOut).into(),
+            Self::DirectPath => HookPoint::Embed.into(),
+            Self::PosEmbed => HookPoint::PosEmbed.into(),
+            Self::Point { at, .. } => *at,
+        }
+    }
+
+    /// Checks that a model has the part.
+    fn check(&self, config: &Config) -> Result<()> {
+        match self {
+            Self::Head(head) => head.check(config),
+            Self::Mlp(_) if config.attn_only() => Err(Error::invalid("MLP", "a model that has MLPs", "none")),
+            Self::Mlp(layer) if *layer >= config.n_layers => {
+                Err(Error::invalid("MLP", format!("that of a block below {}", config.n_layers), layer))
+            }
+            Self::Mlp(_) | Self::DirectPath | Self::PosEmbed => Ok(()),
+            Self::Point { at, .. } => at.check(config),
+        }
+    }
 }
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head(head) => write!(f, "head {head}"),
+            Self::Mlp(layer) => write!(f, "MLP {layer}"),
             Self::DirectPath => f.write_str("the direct path"),
             Self::PosEmbed => f.write_str("the positional embedding"),
+            Self::Point { at, positions: None } => at.fmt(f),
+            Self::Point { at, positions: Some(positions) } => write!(f, "{at} at {positions:?}"),
         }
     }
 }
@@ -62,7 +104,7 @@ pub struct Ablation {
     pub parts: Vec<Part>,
     /// What each is replaced by.
     pub method: Method,
-    /// The positions at which they are replaced; all if none is given.
+    /// The positions at which parts without positions of their own are replaced; all if none is given.
     pub positions: Option<Vec<usize>>,
     /// True if the final norm keeps the scale of the unablated run instead of computing it again.
     pub frozen_scale: bool,
@@ -81,8 +123,43 @@ pub struct Ablated {
     pub chosen: Vec<Prediction>,
 }
 
-/// Ablates parts of a model and evaluates it on `data`. Means are taken over `data`; parts are resampled from `other`;
-/// `chosen` lists are run with the same replacements.
+impl Ablation {
+    /// The interventions that make it: means are taken over `data`, and parts are resampled from `other`.
+    fn interventions<'a>(&self, model: &Model, data: &'a Dataset, other: &'a Dataset) -> Vec<Intervention<'a>> {
+        let last = HookPoint::Block(model.config().n_layers - 1, BlockPoint::ResidPost);
+        let intervention = |part: &Part| Intervention {
+            at: part.site(),
+            to: (*part == Part::DirectPath).then_some(last.into()),
+            positions: match part {
+                Part::Point { positions: Some(positions), .. } => Some(positions.clone()),
+                _ => self.positions.clone(),
+            },
+            value: match (self.method, part) {
+                (Method::Zero, _) => Replacement::Zero,
+                (method, Part::PosEmbed) => {
+                    Replacement::Keep(pos_embed(model, method, data.tokens().ncols()).into_dyn())
+                }
+                (Method::Mean, _) => Replacement::Mean(data.tokens()),
+                (Method::Resample, _) => Replacement::Resample(other.tokens()),
+            },
+        };
+        self.parts.iter().map(intervention).collect()
+    }
+}
+
+/// What positions are embedded as, `[pos, d_model]`, instead of W_pos: all as its mean, or in reverse order.
+fn pos_embed(model: &Model, method: Method, seq: usize) -> Array2<f32> {
+    let w_pos = model.params.get(model.params.layout().W_pos);
+    let w_pos = w_pos.slice(s![..seq, ..]);
+    if method == Method::Resample {
+        return w_pos.slice(s![..;-1, ..]).to_owned();
+    }
+    let mean = (w_pos.mapv(f64::from).sum_axis(Axis(0)) / seq as f64).mapv(|mean| mean as f32);
+    Array2::from_shape_fn(w_pos.dim(), |(_, i)| mean[i])
+}
+
+/// Ablates parts of a model and evaluates it on `data`. Means are taken over `data`; parts are resampled from `other`, for
+/// example i from number i, modulo how many there are; `chosen` lists are run with the same replacements.
 ///
 /// # Errors
 /// Parts or positions that the model does not have, a frozen scale in a model without norms, or empty data.
@@ -94,9 +171,6 @@ pub fn ablate(
     chosen: Option<&Dataset>,
 ) -> Result<Ablated> {
     check(subject, ablation, data, other, chosen)?;
-    for lists in [Some(data), Some(other), chosen].into_iter().flatten() {
-        check_batch(subject.model, lists.into())?;
-    }
     let before = evaluate(subject.engine, subject.model, data)?;
     ablate_from(subject, before.loss, ablation, data, other, chosen)
 }
@@ -110,34 +184,49 @@ pub(super) fn ablate_from(
     other: &Dataset,
     chosen: Option<&Dataset>,
 ) -> Result<Ablated> {
-    let means =
-        ablation.parts.iter().map(|part| mean(subject, *part, ablation.method, data)).collect::<Result<Vec<_>>>()?;
-    let replacements = |other: &Dataset| -> Result<Vec<Replacement>> {
-        let parts = ablation.parts.iter().zip(&means);
-        parts.map(|(part, mean)| Replacement::new(subject, *part, ablation, mean.as_ref(), other)).collect()
-    };
-    let mut after = Tally::default();
-    for (at, lists) in data.chunks(CHUNK).enumerate() {
-        let others: Vec<usize> = (0..lists.len()).map(|list| (at * CHUNK + list) % other.len()).collect();
-        let replacements = replacements(&other.select(&others))?;
-        let logits = run(subject, ablation, &replacements, &lists)?;
-        after.add(&loss::outcomes(logits.view(), lists.targets()), lists.positions().len());
-    }
-    let chosen = match chosen {
-        None => Vec::new(),
-        Some(lists) => {
-            let others: Vec<usize> = (0..lists.len()).map(|list| list % other.len()).collect();
-            let replacements = replacements(&other.select(&others))?;
-            predictions(run(subject, ablation, &replacements, lists)?.view(), lists)
-        }
-    };
-    let evaluation = after.evaluation()?;
-    let loss_increase = evaluation.loss - loss_before;
-    Ok(Ablated { ablation: ablation.clone(), evaluation, loss_increase, chosen })
+    let mut ablated = ablate_each(subject, loss_before, slice::from_ref(ablation), data, other, chosen)?;
+    Ok(ablated.swap_remove(0))
 }
 
-/// Lists a run, so that memory does not grow with the data.
-const CHUNK: usize = 512;
+/// [`ablate_from`] for several ablations, which share what they are replaced by.
+pub(super) fn ablate_each<'a>(
+    subject: Subject,
+    loss_before: f64,
+    ablations: &[Ablation],
+    data: &'a Dataset,
+    other: &'a Dataset,
+    chosen: Option<&'a Dataset>,
+) -> Result<Vec<Ablated>> {
+    let runner = Runner::new(subject);
+    let sets: Vec<_> = ablations.iter().map(|ablation| ablation.interventions(subject.model, data, other)).collect();
+    let sets = runner.with_means(&sets)?;
+    let run = |lists: &'a Dataset, each: &mut dyn FnMut(usize, ArrayView3<f32>, &Dataset)| {
+        let scale = || Intervention::new(HookPoint::LnFinalScale, Replacement::Resample(lists.tokens()));
+        let sets = ablations.iter().zip(&sets).map(|(ablation, set)| {
+            let scale = ablation.frozen_scale.then(scale);
+            set.iter().cloned().chain(scale).collect::<Vec<_>>()
+        });
+        let sets: Vec<_> = sets.collect();
+        runner.run_each(lists.tokens(), lists.positions(), &sets, Filter::Nothing, |set, chunk| {
+            each(set, chunk.logits.view(), &chunk.of(lists));
+            Ok(())
+        })
+    };
+    let mut after: Vec<Tally> = ablations.iter().map(|_| Tally::default()).collect();
+    run(data, &mut |set, logits, lists| {
+        after[set].add(&loss::outcomes(logits, lists.targets()), lists.positions().len());
+    })?;
+    let mut followed: Vec<Vec<Prediction>> = ablations.iter().map(|_| Vec::new()).collect();
+    if let Some(chosen) = chosen {
+        run(chosen, &mut |set, logits, lists| followed[set].extend(predictions(logits, lists)))?;
+    }
+    let ablated = |((ablation, after), chosen): ((&Ablation, Tally), Vec<Prediction>)| {
+        let evaluation = after.evaluation()?;
+        let loss_increase = evaluation.loss - loss_before;
+        Ok(Ablated { ablation: ablation.clone(), evaluation, loss_increase, chosen })
+    };
+    ablations.iter().zip(after).zip(followed).map(ablated).collect()
+}
 
 /// Checks that an ablation fits the model and the data.
 fn check(
@@ -152,163 +241,25 @@ fn check(
         return Err(Error::invalid("dataset", "at least one example", 0));
     }
     if ablation.parts.is_empty() {
-        return Err(Error::invalid("ablation", "a part (a head, the direct path, the positional embedding)", "none"));
+        let expected = "a part (a head, an MLP, the direct path, the positional embedding, a hook point)";
+        return Err(Error::invalid("ablation", expected, "none"));
     }
     for (at, part) in ablation.parts.iter().enumerate() {
-        if let Part::Head(head) = part {
-            head.check(config)?;
-        }
+        part.check(config)?;
         if ablation.parts[..at].contains(part) {
             return Err(Error::invalid("ablation", "distinct parts", format!("{part} twice")));
         }
     }
-    if let Some(position) = ablation.positions.iter().flatten().find(|p| **p >= data.tokens().ncols()) {
-        return Err(Error::invalid("position", format!("below {}", data.tokens().ncols()), position));
-    }
-    let mut positions = ablation.positions.clone().unwrap_or_default();
-    positions.sort_unstable();
-    if let Some(pair) = positions.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Error::invalid("positions", "distinct ones", format!("{} twice", pair[0])));
-    }
-    for other in [Some(other), chosen].into_iter().flatten() {
-        if other.tokens().ncols() != data.tokens().ncols() {
+    for lists in [Some(data), Some(other), chosen].into_iter().flatten() {
+        check_batch(subject.model, lists.into())?;
+        if lists.tokens().ncols() != data.tokens().ncols() {
             let expected = format!("sequences of {} tokens", data.tokens().ncols());
-            return Err(Error::invalid("dataset", expected, other.tokens().ncols()));
+            return Err(Error::invalid("dataset", expected, lists.tokens().ncols()));
         }
     }
+    Runner::new(subject).check(data.tokens(), &[ablation.interventions(subject.model, data, other)])?;
     if ablation.frozen_scale && !config.has_norms() {
         return Err(Error::invalid("frozen scale", "a model with a final norm", "none"));
     }
     Ok(())
-}
-
-/// Logits of the ablated model `[list, predicted position, class]`.
-fn run(subject: Subject, ablation: &Ablation, replacements: &[Replacement], data: &Dataset) -> Result<Array3<f32>> {
-    let (model, tokens) = (subject.model, data.tokens());
-    let mut hooks = Hooks::new(model.config());
-    for replacement in replacements {
-        replacement.hook(&mut hooks, tokens);
-    }
-    if ablation.frozen_scale {
-        const NAME: &str = "ln_final.hook_scale";
-        let (_, cache) = subject.engine.run_with_cache(model, tokens, Filter::Names(&[NAME]))?;
-        let scale = cache.activation(NAME)?.to_owned();
-        hooks.add(NAME, move |activation| {
-            activation.assign(&scale);
-            Ok(())
-        })?;
-    }
-    let logits = subject.engine.run_with_hooks(model, tokens, &mut hooks)?;
-    Ok(logits.select(Axis(1), data.positions()))
-}
-
-/// The replacement of one part: `values [list, pos, d_model]`, of which list i of a batch gets list i modulo their number.
-struct Replacement<'a> {
-    subject: Subject<'a>,
-    part: Part,
-    positions: Vec<usize>,
-    values: Array3<f32>,
-}
-
-impl<'a> Replacement<'a> {
-    fn new(
-        subject: Subject<'a>,
-        part: Part,
-        ablation: &Ablation,
-        mean: Option<&Array3<f32>>,
-        other: &Dataset,
-    ) -> Result<Self> {
-        let seq = other.tokens().ncols();
-        let values = match (mean, ablation.method, part) {
-            (Some(mean), ..) => mean.clone(),
-            (None, Method::Zero, _) => Array3::zeros((1, seq, subject.model.config().d_model)),
-            (None, _, Part::PosEmbed) => {
-                let mut values = values_on(subject, part, &other.select(&[0]))?;
-                values.invert_axis(Axis(1));
-                values
-            }
-            (None, ..) => values_on(subject, part, other)?,
-        };
-        let positions = ablation.positions.clone().unwrap_or_else(|| (0..seq).collect());
-        Ok(Self { subject, part, positions, values })
-    }
-
-    /// Adds the hook that replaces the part.
-    fn hook(&'a self, hooks: &mut Hooks<'a, f32>, tokens: ArrayView2<'a, Token>) {
-        match self.part {
-            Part::Head(Head { layer, head }) => {
-                hooks.add_at(HookPoint::Block(layer, BlockPoint::Result), move |result| {
-                    self.each(result, |mut heads, _, _, value| heads.index_axis_mut(Axis(0), head).assign(&value));
-                    Ok(())
-                });
-            }
-            Part::PosEmbed => {
-                hooks.add_at(HookPoint::PosEmbed, move |pos_embed| {
-                    self.each(pos_embed, |mut vector, _, _, value| vector.assign(&value));
-                    Ok(())
-                });
-            }
-            Part::DirectPath => {
-                let last = self.subject.model.config().n_layers - 1;
-                let params = &self.subject.model.params;
-                let w_e = params.get(params.layout().W_E);
-                hooks.add_at(HookPoint::Block(last, BlockPoint::ResidPost), move |resid| {
-                    self.each(resid, |mut vector, list, position, value| {
-                        vector += &value;
-                        vector -= &w_e.row(tokens[[list, position]] as usize);
-                    });
-                    Ok(())
-                });
-            }
-        }
-    }
-
-    /// Calls `replace(activation[list, position], list, position, value)` for every list and replaced position.
-    fn each(
-        &self,
-        activation: &mut ArrayViewMutD<f32>,
-        mut replace: impl FnMut(ArrayViewMutD<f32>, usize, usize, ndarray::ArrayView1<f32>),
-    ) {
-        for (list, mut activation) in activation.outer_iter_mut().enumerate() {
-            for &position in &self.positions {
-                let value = self.values.slice(s![list % self.values.dim().0, position, ..]);
-                replace(activation.index_axis_mut(Axis(0), position), list, position, value);
-            }
-        }
-    }
-}
-
-/// The mean activation of a part over data, `[1, pos, d_model]`, for mean ablation only: over lists, or over positions for the
-/// positional embedding.
-fn mean(subject: Subject, part: Part, method: Method, data: &Dataset) -> Result<Option<Array3<f32>>> {
-    if method != Method::Mean {
-        return Ok(None);
-    }
-    let (seq, d_model) = (data.tokens().ncols(), subject.model.config().d_model);
-    let mut sum = Array3::<f64>::zeros((1, seq, d_model));
-    if part == Part::PosEmbed {
-        let values = values_on(subject, part, &data.select(&[0]))?.mapv(f64::from);
-        sum += &(values.sum_axis(Axis(1)) / seq as f64).insert_axis(Axis(1));
-        return Ok(Some(sum.mapv(|value| value as f32)));
-    }
-    for chunk in data.chunks(CHUNK) {
-        let values = values_on(subject, part, &chunk)?.mapv(f64::from);
-        sum += &values.sum_axis(Axis(0)).insert_axis(Axis(0));
-    }
-    Ok(Some(sum.mapv(|value| (value / data.len() as f64) as f32)))
-}
-
-/// A part's activation on data, as it is added to the residual stream, `[list, pos, d_model]`.
-fn values_on(subject: Subject, part: Part, data: &Dataset) -> Result<Array3<f32>> {
-    let point = match part {
-        Part::Head(Head { layer, .. }) => HookPoint::Block(layer, BlockPoint::Result),
-        Part::DirectPath => HookPoint::Embed,
-        Part::PosEmbed => HookPoint::PosEmbed,
-    };
-    let name = point.to_string();
-    let (_, cache) = subject.engine.run_with_cache(subject.model, data.tokens(), Filter::Names(&[&name]))?;
-    match part {
-        Part::Head(Head { head, .. }) => Ok(cache.get::<Ix4>(&name)?.index_axis(Axis(2), head).to_owned()),
-        Part::DirectPath | Part::PosEmbed => Ok(cache.get::<Ix3>(&name)?.to_owned()),
-    }
 }

@@ -1,6 +1,6 @@
 //! What heads attend to on average, whatever the task.
 
-use super::{Head, Subject, circuits::check_layer};
+use super::{Head, Runner, Subject, circuits::check_layer};
 use algolens_core::{
     Error, Result,
     engine::hooks::{BlockPoint, Filter, HookPoint},
@@ -32,7 +32,6 @@ pub struct HeadAttention {
 /// # Errors
 /// Data that does not fit the model or is empty, or a block that the model does not have.
 pub fn head_attention(subject: Subject, layer: usize, data: &Dataset) -> Result<Vec<HeadAttention>> {
-    const CHUNK: usize = 512;
     check_layer(subject.model.config(), layer)?;
     if data.is_empty() {
         return Err(Error::invalid("dataset", "at least one example", 0));
@@ -40,18 +39,20 @@ pub fn head_attention(subject: Subject, layer: usize, data: &Dataset) -> Result<
     let name = HookPoint::Block(layer, BlockPoint::Pattern).to_string();
     let heads = Head::of_layer(subject.model.config(), layer);
     let mut sums = vec![[0.0; 5]; heads.len()];
-    for chunk in data.chunks(CHUNK) {
-        let (_, cache) = subject.engine.run_with_cache(subject.model, chunk.tokens(), Filter::Names(&[&name]))?;
-        let pattern = cache.get::<Ix4>(&name)?;
-        for (example, tokens) in chunk.tokens().outer_iter().enumerate() {
-            for &query in chunk.positions() {
+    let (tokens, record) = (data.tokens(), [name.as_str()]);
+    Runner::new(subject).run(tokens, &[], &[], Filter::Names(&record), |chunk| {
+        let pattern = chunk.cache.get::<Ix4>(&name)?;
+        for (example, pattern) in chunk.examples.zip(pattern.outer_iter()) {
+            let tokens = tokens.row(example).to_vec();
+            for &query in data.positions() {
                 for (head, sums) in sums.iter_mut().enumerate() {
-                    let found = weights(pattern.slice(s![example, head, query, ..]), &tokens.to_vec(), query);
+                    let found = weights(pattern.slice(s![head, query, ..]), &tokens, query);
                     sums.iter_mut().zip(found).for_each(|(sum, weight)| *sum += weight);
                 }
             }
         }
-    }
+        Ok(())
+    })?;
     let queries = (data.len() * data.positions().len()) as f64;
     let mean = |(head, sums): (Head, [f64; 5])| {
         let [to_itself, to_previous, to_first, to_same_token, entropy] = sums.map(|sum| sum / queries);

@@ -1,6 +1,6 @@
 //! Rows of the attention pattern behind single predictions.
 
-use super::Subject;
+use super::{Subject, runner::Runner};
 use algolens_core::{
     Error, Result,
     engine::hooks::{BlockPoint, Filter, HookPoint},
@@ -28,22 +28,21 @@ pub fn attention_rows(
     task: &SortedList,
     predictions: &[(&[Token], usize)],
 ) -> Result<Vec<AttentionRow>> {
-    const CHUNK: usize = 512;
     let name = HookPoint::Block(0, BlockPoint::Pattern).to_string();
     let mut rows = Vec::with_capacity(predictions.len());
-    for chunk in predictions.chunks(CHUNK) {
-        let lists: Vec<&[Token]> = chunk.iter().map(|(list, _)| *list).collect();
-        let data = Dataset::from_inputs(task, &lists)?;
-        let (_, cache) = subject.engine.run_with_cache(subject.model, data.tokens(), Filter::Names(&[&name]))?;
-        let pattern = cache.get::<Ix4>(&name)?;
-        for (list, (tokens, &(_, prediction))) in data.tokens().outer_iter().zip(chunk).enumerate() {
+    let lists: Vec<&[Token]> = predictions.iter().map(|(list, _)| *list).collect();
+    let data = Dataset::from_inputs(task, &lists)?;
+    Runner::new(subject).run(data.tokens(), &[], &[], Filter::Names(&[&name]), |chunk| {
+        let pattern = chunk.cache.get::<Ix4>(&name)?;
+        for (list, example) in chunk.examples.enumerate() {
+            let (tokens, (_, prediction)) = (data.tokens().row(example).to_vec(), predictions[example]);
             let Some(&query) = data.positions().get(prediction) else {
                 let expected = format!("below {}", task.predicted_positions().len());
                 return Err(Error::invalid("the position of a prediction", expected, prediction));
             };
             let keys = subject.model.config().keys_seen(query, tokens.len());
             rows.push(AttentionRow {
-                keys: tokens.slice(s![..keys]).to_vec(),
+                keys: tokens[..keys].to_vec(),
                 attention: pattern
                     .slice(s![list, .., query, ..keys])
                     .outer_iter()
@@ -51,6 +50,7 @@ pub fn attention_rows(
                     .collect(),
             });
         }
-    }
+        Ok(())
+    })?;
     Ok(rows)
 }

@@ -11,10 +11,13 @@ mod circuits;
 mod claims;
 mod copy_heads;
 mod head;
+mod intervene;
 mod nested;
 mod prediction;
+mod runner;
 mod scores;
 mod share;
+mod site;
 mod study;
 mod subject;
 pub mod tasks;
@@ -28,9 +31,12 @@ pub use circuits::{Circuits, circuits, direct_path};
 pub use claims::{Finding, Unit, Verdict};
 pub use copy_heads::{CopyHeadRange, CopyHeads, copy_heads};
 pub use head::Head;
+pub use intervene::{Intervention, Replacement};
 pub use nested::nested;
 pub use prediction::{Prediction, greedy, predict, probabilities};
+pub use runner::{Chunk, Runner};
 pub use scores::{EffectiveQk, KEY_TERMS, QUERY_TERMS, ScoreTerms, effective_qk, score_terms};
+pub use site::Site;
 pub use study::{
     AblationTable, Arrays, Axis, AxisLabels, Cell, CircuitMaps, Costs, Figure, Group, Item, Labels, Material, Note,
     Plot, RANDOM, Section, ShownAt, ShownExample, Stage, Study, StudyOptions, Table, Training, WORST, YOURS, study,

@@ -1,12 +1,12 @@
 //! Predictions of a model for single examples: most probable classes, probabilities, greedy decoding.
 
-use super::Subject;
+use super::{Subject, runner::Runner};
 use algolens_core::{
     Error, Result,
     engine::{
         check_batch,
+        hooks::Filter,
         loss::{argmax, log_softmax},
-        sequences_at_a_time,
     },
     model::AttentionDir,
     task::{Dataset, Task, Token},
@@ -39,11 +39,10 @@ pub struct Prediction {
 pub fn predict(subject: Subject, data: &Dataset) -> Result<Vec<Prediction>> {
     check_batch(subject.model, data.into())?;
     let mut all = Vec::new();
-    let lists = sequences_at_a_time(data.positions().len(), subject.model.config().d_vocab_out);
-    for chunk in data.chunks(lists) {
-        let logits = subject.engine.logits(subject.model, chunk.tokens(), chunk.positions())?;
-        all.extend(predictions(logits.view(), &chunk));
-    }
+    Runner::new(subject).run(data.tokens(), data.positions(), &[], Filter::Nothing, |chunk| {
+        all.extend(predictions(chunk.logits.view(), &chunk.of(data)));
+        Ok(())
+    })?;
     Ok(all)
 }
 

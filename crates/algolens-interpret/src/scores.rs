@@ -1,6 +1,6 @@
 //! Attention scores of the first block, split into token, position and bias terms.
 
-use super::{Subject, nested};
+use super::{Subject, nested, runner::Runner};
 use algolens_core::{
     Error, Result,
     engine::hooks::Filter,
@@ -38,8 +38,9 @@ impl ScoreTerms {
 pub fn score_terms(subject: Subject, tokens: &[Token]) -> Result<ScoreTerms> {
     let tokens = ArrayView2::from_shape((1, tokens.len()), tokens)
         .map_err(|_| Error::invalid("sequence", "tokens", tokens.len()))?;
-    let scales = ln1_scales(subject, tokens)?;
-    Ok(split(&subject.model.cast(), tokens.row(0), scales.row(0)))
+    let (model, mut terms) = (subject.model.cast(), None);
+    with_ln1_scales(subject, tokens, |tokens, scales| terms = Some(split(&model, tokens, scales)))?;
+    Ok(terms.expect("the one sequence was run"))
 }
 
 /// The score terms of one sequence, from the norm scales `[pos]`.
@@ -66,15 +67,26 @@ fn split(model: &Model<f64>, tokens: ArrayView1<Token>, scales: ArrayView1<f32>)
     ScoreTerms { terms }
 }
 
-/// The norm's scale at every row, `[batch, pos]`; ones in a model without norms.
-fn ln1_scales(subject: Subject, tokens: ArrayView2<Token>) -> Result<Array2<f32>> {
+/// Calls `each(tokens [pos], scales [pos])` for every sequence, with the scales of the first norm; ones in a model without norms.
+fn with_ln1_scales(
+    subject: Subject,
+    tokens: ArrayView2<Token>,
+    mut each: impl FnMut(ArrayView1<Token>, ArrayView1<f32>),
+) -> Result<()> {
     const NAME: &str = "blocks.0.ln1.hook_scale";
-    if !subject.model.config().has_norms() {
-        subject.engine.logits(subject.model, tokens, &[])?;
-        return Ok(Array2::ones(tokens.dim()));
-    }
-    let (_, cache) = subject.engine.run_with_cache(subject.model, tokens, Filter::Names(&[NAME]))?;
-    Ok(cache.get::<Ix3>(NAME)?.index_axis(Axis(2), 0).to_owned())
+    let norm = subject.model.config().has_norms();
+    let record = if norm { Filter::Names(&[NAME]) } else { Filter::Nothing };
+    Runner::new(subject).run(tokens, &[], &[], record, |chunk| {
+        for (at, example) in chunk.examples.enumerate() {
+            let scales = if norm {
+                chunk.cache.get::<Ix3>(NAME)?.slice(s![at, .., 0]).to_owned()
+            } else {
+                Array1::ones(tokens.ncols())
+            };
+            each(tokens.row(example), scales.view());
+        }
+        Ok(())
+    })
 }
 
 /// The input of the first block's queries and keys as a sum: token + position + bias.
@@ -137,25 +149,21 @@ pub struct EffectiveQk {
 /// # Errors
 /// A dataset that does not fit the model.
 pub fn effective_qk(subject: Subject, data: &Dataset) -> Result<EffectiveQk> {
-    const CHUNK: usize = 512;
     let config = subject.model.config();
     let mut sums = Array3::<f64>::zeros((config.n_heads, config.d_vocab, config.d_vocab));
     let mut counts = Array2::<f64>::zeros((config.d_vocab, config.d_vocab));
     let model = subject.model.cast();
-    for tokens in data.tokens().axis_chunks_iter(Axis(0), CHUNK) {
-        let scales = ln1_scales(subject, tokens)?;
-        for (tokens, scales) in tokens.outer_iter().zip(scales.outer_iter()) {
-            let scores = split(&model, tokens, scales).total();
-            for &query in data.positions() {
-                for key in 0..query {
-                    let (destination, source) = (tokens[query] as usize, tokens[key] as usize);
-                    counts[[destination, source]] += 1.0;
-                    for head in 0..config.n_heads {
-                        sums[[head, destination, source]] += scores[[head, query, key]];
-                    }
+    with_ln1_scales(subject, data.tokens(), |tokens, scales| {
+        let scores = split(&model, tokens, scales).total();
+        for &query in data.positions() {
+            for key in 0..query {
+                let (destination, source) = (tokens[query] as usize, tokens[key] as usize);
+                counts[[destination, source]] += 1.0;
+                for head in 0..config.n_heads {
+                    sums[[head, destination, source]] += scores[[head, query, key]];
                 }
             }
         }
-    }
+    })?;
     Ok(EffectiveQk { scores: (sums / &counts).mapv(|mean| mean as f32) })
 }

@@ -110,6 +110,14 @@ fn numbers_that_are_out_of_range() {
         &["ablate", MODEL, "--head", "0.0", "--at", "3,3"],
         "positions: expected distinct ones, found 3 twice",
     );
+    refused(here, &["ablate", MODEL, "--head", "0.1@21"], "position: expected below 21, found 21");
+    refused(here, &["ablate", MODEL, "--head", "0.1@3,x"], "positions: expected numbers parted by commas, found 3,x");
+    refused(here, &["ablate", MODEL, "--mlp", "0"], "MLP: expected a model that has MLPs, found none");
+    let unknown = "no hook point is called \"blocks.0.attn.hook_y\"; near it: blocks.0.attn.hook_";
+    refused(here, &["ablate", MODEL, "--point", "blocks.0.attn.hook_y"], unknown);
+    refused(here, &["ablate", MODEL, "--point", "blocks.3.attn.hook_z"], "no hook point is called");
+    refused(here, &["ablate", MODEL, "--point", "blocks.0.attn.hook_z.2"], "hook_z: expected below 2, found 2");
+    refused(here, &["ablate", MODEL, "--point", "hook_embed.1"], "hook_embed: expected no head");
     refused(here, &["circuits", MODEL, "--layer", "1"], "layer: expected below 1, found 1");
     refused(here, &["qk", MODEL, "--dest", "52"], "--dest: expected a token below 52, or its name, found 52");
     refused(here, &["scores", MODEL, LIST, "--query", "21"], "--query: expected a position below 21");

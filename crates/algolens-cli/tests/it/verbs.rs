@@ -88,6 +88,45 @@ fn eval_and_ablate_agree_with_the_study() {
     assert!(out.join("report.html").exists());
 }
 
+/// Head 1 writes what is predicted at positions 10 to 19 only, and its pattern decides what.
+#[test]
+fn ablate_takes_positions_of_single_heads_and_hook_points() {
+    let cost = |flags: &[&str]| {
+        let ablated = json(&[&["ablate", MODEL, "--size", "50", "--method", "zero", "--json"], flags].concat());
+        ablated["loss_increase"].as_f64().unwrap()
+    };
+    let whole = cost(&["--head", "0.1"]);
+    assert_eq!(cost(&["--head", "0.1@10,11,12,13,14,15,16,17,18,19"]), whole);
+    assert_eq!(cost(&["--head", "0.1", "--at", "10,11,12,13,14,15,16,17,18,19"]), whole);
+    assert_eq!(cost(&["--point", "blocks.0.attn.hook_result.1"]), whole);
+    assert!(cost(&["--head", "0.1@0,20"]).abs() < 1e-6);
+    // A pattern of zeros attends to nothing: what is left of the head is in b_O.
+    assert!((cost(&["--point", "blocks.0.attn.hook_pattern.1"]) - whole).abs() < 1e-5);
+    let [first, rest] = [&["--head", "0.1@10"][..], &["--point", "blocks.0.attn.hook_pattern.1@10"]].map(cost);
+    assert!((first - rest).abs() < 1e-5 && first > 0.0 && first < whole, "{first}, {rest} and {whole}");
+}
+
+#[test]
+fn ablate_takes_mlps() {
+    use algolens::{
+        model::{ActFn, Config, Mlp, Model, checkpoint::Checkpoint},
+        task::{SortedList, Task},
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let task = SortedList::new(10, 50).unwrap();
+    let config = Config { mlp: Some(Mlp { d_mlp: 16, act_fn: ActFn::Relu }), ..Config::default() };
+    let model = Model::init(config, 1).unwrap();
+    Checkpoint { model, task: Some(task.spec()) }.save(&path).unwrap();
+    let path = path.to_str().unwrap();
+    let cost = |flags: &[&str]| json(&[&["ablate", path, "--size", "50", "--json"], flags].concat());
+    let mlp = cost(&["--mlp", "0"]);
+    assert_eq!(mlp["ablation"]["parts"], serde_json::json!([{ "mlp": 0 }]));
+    let point = cost(&["--point", "blocks.0.hook_mlp_out"]);
+    assert_eq!(point["loss_increase"], mlp["loss_increase"]);
+    assert_ne!(cost(&["--mlp", "0@10,11"])["loss_increase"], mlp["loss_increase"]);
+}
+
 #[test]
 fn circuits_and_cache_write_arrays_for_numpy() {
     use ndarray::{Array3, Array4, ArrayD, array};

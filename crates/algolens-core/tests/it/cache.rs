@@ -68,6 +68,42 @@ fn every_point_of_every_kind_of_model_is_recorded_in_its_documented_shape() {
         assert_eq!(run.cache.iter().count(), documented.len());
         for (name, shape) in documented {
             assert_eq!(run.cache.activation(&name).unwrap().shape(), shape, "{name} of {kind:?}");
+            let point: HookPoint = name.parse().unwrap();
+            assert_eq!(point.to_string(), name);
+            assert_eq!(point.shape(model.config(), SEQ), shape[1..], "{name} of {kind:?}");
+            // Two heads, four positions.
+            assert_eq!(point.head_axis(), shape[1..].iter().position(|size| *size == HEADS), "{name}");
+            assert_eq!(Some(point.position_axis()), shape[1..].iter().position(|size| *size == SEQ), "{name}");
+        }
+    }
+}
+
+#[test]
+fn names_of_no_point_are_refused_with_those_near_it() {
+    for (name, said) in [
+        ("blocks.0.attn.hook_y", "near it: blocks.0.attn.hook_k, blocks.0.attn.hook_q, blocks.0.attn.hook_v"),
+        ("blocks.12.hook_mlp_ou", "near it: blocks.12.hook_mlp_out"),
+        ("blocks.00.hook_mlp_out", "near it: blocks.0.hook_mlp_out"),
+        ("blocks.x.hook_mlp_out", "near it: blocks.0.hook_mlp_out"),
+        ("hook_embedding", "near it: hook_embed"),
+        ("", "no hook point is called \"\""),
+    ] {
+        let found = name.parse::<HookPoint>().unwrap_err().to_string();
+        assert!(found.contains(said), "{found}");
+    }
+}
+
+#[test]
+fn recording_changes_no_number() {
+    for kind in kinds() {
+        let (model, tokens) = SIZES.model(kind);
+        let model: Model<f32> = model.cast();
+        let run = |record: Filter| Plain::new().run_with_cache(&model, tokens.view(), record).unwrap();
+        let (logits, all) = run(Filter::All);
+        assert_eq!(logits, run(Filter::Nothing).0, "{kind:?}");
+        for (name, activation) in all.iter() {
+            let names = [name];
+            assert_eq!(run(Filter::Names(&names)).1.activation(name).unwrap(), activation, "{name} of {kind:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Head, Subject,
-    ablation::{Ablation, Method, Part, ablate_from},
+    ablation::{Ablation, Method, Part, ablate_each},
 };
 use algolens_core::{Result, task::Dataset};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub struct AblationTable {
     pub zero: BTreeMap<Head, f64>,
     /// Resample ablation of each head, from other data.
     pub resample: BTreeMap<Head, f64>,
-    /// Other parts: `all_heads`, `direct_path`, `pos_embed`.
+    /// Other parts: `all_heads`, `direct_path`, `pos_embed`, and `mlp_0` … in a model that has MLPs.
     pub parts: BTreeMap<String, Costs>,
 }
 
@@ -52,33 +52,42 @@ pub(super) fn ablation_table(
     data: &Dataset,
     other: &Dataset,
 ) -> Result<AblationTable> {
-    let costs = |parts: &[Part]| -> Result<Costs> {
-        let cost = |method| {
-            let ablation = Ablation { parts: parts.to_vec(), method, ..Ablation::default() };
-            Ok(ablate_from(subject, loss_before, &ablation, data, other, None)?.loss_increase)
-        };
-        Ok(Costs { mean: cost(Method::Mean)?, zero: cost(Method::Zero)?, resample: cost(Method::Resample)? })
-    };
+    const METHODS: [Method; 3] = [Method::Mean, Method::Zero, Method::Resample];
+    let config = subject.model.config();
+    let heads = Head::all(config);
+    let mut parts = vec![
+        ("all_heads".to_owned(), heads.iter().copied().map(Part::Head).collect()),
+        ("direct_path".to_owned(), vec![Part::DirectPath]),
+        ("pos_embed".to_owned(), vec![Part::PosEmbed]),
+    ];
+    if !config.attn_only() {
+        parts.extend((0..config.n_layers).map(|layer| (format!("mlp_{layer}"), vec![Part::Mlp(layer)])));
+    }
+    let single = heads.iter().map(|head| vec![Part::Head(*head)]);
+    let ablations: Vec<Ablation> = single
+        .chain(parts.iter().map(|(_, parts)| parts.clone()))
+        .flat_map(|parts| METHODS.map(|method| Ablation { parts: parts.clone(), method, ..Ablation::default() }))
+        .collect();
+    let ablated = ablate_each(subject, loss_before, &ablations, data, other, None)?;
+    let mut costs = ablated.chunks_exact(METHODS.len()).map(|by_method| {
+        let cost = |method: usize| by_method[method].loss_increase;
+        Costs { mean: cost(0), zero: cost(1), resample: cost(2) }
+    });
     let mut table = AblationTable::default();
-    let heads = Head::all(subject.model.config());
-    for &head in &heads {
-        let Costs { mean, zero, resample } = costs(&[Part::Head(head)])?;
+    for (head, Costs { mean, zero, resample }) in heads.into_iter().zip(&mut costs) {
         table.mean.insert(head, mean);
         table.zero.insert(head, zero);
         table.resample.insert(head, resample);
     }
-    let all: Vec<Part> = heads.into_iter().map(Part::Head).collect();
-    table.parts.insert("all_heads".into(), costs(&all)?);
-    table.parts.insert("direct_path".into(), costs(&[Part::DirectPath])?);
-    table.parts.insert("pos_embed".into(), costs(&[Part::PosEmbed])?);
+    table.parts.extend(parts.into_iter().map(|(name, _)| name).zip(costs));
     Ok(table)
 }
 
 /// The cost of mean-ablating each head, in nats, for a model whose loss on `data` is `loss_before`.
 pub(crate) fn mean_ablations(subject: Subject, loss_before: f64, data: &Dataset) -> Result<BTreeMap<Head, f64>> {
-    let cost = |head: Head| {
-        let ablation = Ablation { parts: vec![Part::Head(head)], ..Ablation::default() };
-        Ok((head, ablate_from(subject, loss_before, &ablation, data, data, None)?.loss_increase))
-    };
-    Head::all(subject.model.config()).into_iter().map(cost).collect()
+    let heads = Head::all(subject.model.config());
+    let ablation = |head: &Head| Ablation { parts: vec![Part::Head(*head)], ..Ablation::default() };
+    let ablations: Vec<Ablation> = heads.iter().map(ablation).collect();
+    let ablated = ablate_each(subject, loss_before, &ablations, data, data, None)?;
+    Ok(heads.into_iter().zip(ablated.iter().map(|ablated| ablated.loss_increase)).collect())
 }

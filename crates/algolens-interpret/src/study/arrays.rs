@@ -2,7 +2,7 @@
 
 use super::examples::RANDOM;
 use crate::{
-    Circuits, EffectiveQk, KEY_TERMS, QUERY_TERMS, Subject, circuits, direct_path, effective_qk, probabilities,
+    Circuits, EffectiveQk, KEY_TERMS, QUERY_TERMS, Runner, Subject, circuits, direct_path, effective_qk, probabilities,
     score_terms,
 };
 use algolens_core::{
@@ -11,7 +11,7 @@ use algolens_core::{
     model::Config,
     task::Dataset,
 };
-use ndarray::{Array2, Array3, Array4, Array6, ArrayD, Axis, Ix4, Slice, s};
+use ndarray::{Array2, Array3, Array4, Array6, ArrayD, Axis, Ix3, Ix4, Slice, s};
 use std::collections::BTreeMap;
 
 /// A study's arrays, by name; circuits are those of the first block.
@@ -104,19 +104,14 @@ pub(super) fn example_arrays(subject: Subject, examples: &Dataset, all: &mut Arr
 
 /// The mean attention pattern of every head over data, `[head, query, key]`.
 pub(super) fn mean_pattern(subject: Subject, data: &Dataset) -> Result<Array3<f32>> {
-    const CHUNK: usize = 256;
     let config = subject.model.config();
     let seq = data.tokens().ncols();
-    let mut sums = Array3::<f64>::zeros((config.n_layers * config.n_heads, seq, seq));
-    let reads = |name: &str| name.ends_with("hook_pattern");
-    for chunk in data.chunks(CHUNK) {
-        let (_, cache) = subject.engine.run_with_cache(subject.model, chunk.tokens(), Filter::Matching(&reads))?;
-        for (layer, mut heads) in sums.axis_chunks_iter_mut(Axis(0), config.n_heads).enumerate() {
-            let pattern = cache.get::<Ix4>(&HookPoint::Block(layer, BlockPoint::Pattern).to_string())?;
-            for example in pattern.outer_iter() {
-                heads += &example.mapv(f64::from);
-            }
-        }
+    let points: Vec<HookPoint> =
+        (0..config.n_layers).map(|layer| HookPoint::Block(layer, BlockPoint::Pattern)).collect();
+    let means = Runner::new(subject).mean(data.tokens(), &points)?;
+    let mut pattern = Array3::zeros((config.n_layers * config.n_heads, seq, seq));
+    for (point, mut heads) in points.iter().zip(pattern.axis_chunks_iter_mut(Axis(0), config.n_heads)) {
+        heads.assign(&means.get::<Ix3>(&point.to_string())?);
     }
-    Ok(sums.mapv(|sum| (sum / data.len() as f64) as f32))
+    Ok(pattern)
 }

@@ -61,8 +61,6 @@ const STAGES: [&str; 4] = ["evaluation", "ablation", "circuits and attention", "
 const EFFECTIVE_SIZE: usize = 5000;
 /// Most tokens of these examples.
 const EFFECTIVE_TOKENS: usize = 1 << 17;
-/// Number of examples that attributions are averaged over.
-const ATTRIBUTED: usize = 100;
 
 /// The study of a model: every generic analysis, and what the task's casebook adds. `processing` names the processing that the
 /// weights went through before. The observer hears of each stage as it begins.
@@ -155,8 +153,7 @@ fn measured(subject: Subject, data: &Dataset, arrays: &mut Arrays) -> Result<(Ve
     arrays.insert("accuracy_by_position".into(), table(&positions));
     let classes: Vec<[f64; 1]> = by_class.iter().map(|(_, share)| [*share]).collect();
     arrays.insert("accuracy_by_class".into(), table(&classes));
-    let first: Vec<usize> = (0..data.len().min(ATTRIBUTED)).collect();
-    let attribution = mean_attribution(subject, &data.select(&first))?;
+    let attribution = mean_attribution(subject, data)?;
     let logits = Array2::from_shape_fn((attribution.len(), 1), |(at, _)| attribution[at].1 as f32);
     arrays.insert("attribution".into(), logits.into_dyn());
     let components = attribution.into_iter().map(|(name, _)| name).collect();

@@ -4,7 +4,7 @@ use crate::{
     Error, Result,
     model::{Config, Normalization},
 };
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// A place in the forward pass, named as in TransformerLens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +116,23 @@ impl BlockPoint {
             _ => true,
         }
     }
+
+    /// Whether its activation has an axis of heads.
+    fn has_heads(self) -> bool {
+        use BlockPoint::{AttnIn, AttnScores, K, KInput, Pattern, Q, QInput, Result, V, VInput, Z};
+        matches!(self, AttnIn | QInput | KInput | VInput | Q | K | V | AttnScores | Pattern | Z | Result)
+    }
+
+    /// The last axis of its activation.
+    fn width(self, config: &Config, seq: usize) -> usize {
+        match self {
+            Self::Q | Self::K | Self::V | Self::Z => config.d_head,
+            Self::AttnScores | Self::Pattern => seq,
+            Self::Ln1Scale | Self::Ln2Scale => 1,
+            Self::MlpPre | Self::MlpPost => config.mlp.map_or(0, |mlp| mlp.d_mlp),
+            _ => config.d_model,
+        }
+    }
 }
 
 impl HookPoint {
@@ -144,6 +161,35 @@ impl HookPoint {
             .ok_or_else(|| Error::unknown("hook point", name, all.iter().map(ToString::to_string)))
     }
 
+    /// The shape of one sequence's activation: `[pos, width]`, `[pos, head, width]`, or `[head, query, key]` of scores and
+    /// patterns. A run's activation has the axis of the batch before it. (Where a hook splits the inputs of heads, `ln1` has
+    /// an axis of heads besides.)
+    pub fn shape(self, config: &Config, seq: usize) -> Vec<usize> {
+        let width = match self {
+            Self::Block(_, point) => point.width(config, seq),
+            Self::LnFinalScale => 1,
+            Self::Embed | Self::PosEmbed | Self::LnFinalNormalized => config.d_model,
+        };
+        let mut shape = vec![seq, width];
+        if let Some(axis) = self.head_axis() {
+            shape.insert(axis, config.n_heads);
+        }
+        shape
+    }
+
+    /// The axis of heads in the [`shape`](Self::shape) of its activation, if that has one.
+    pub fn head_axis(self) -> Option<usize> {
+        match self {
+            Self::Block(_, point) if point.has_heads() => Some(1 - self.position_axis()),
+            _ => None,
+        }
+    }
+
+    /// The axis of positions in the [`shape`](Self::shape) of its activation; of scores and patterns that of the query.
+    pub fn position_axis(self) -> usize {
+        usize::from(matches!(self, Self::Block(_, BlockPoint::AttnScores | BlockPoint::Pattern)))
+    }
+
     /// Whether a hook here gives every head inputs of its own.
     pub(crate) fn splits(self, layer: usize) -> bool {
         use BlockPoint::{AttnIn, KInput, QInput, VInput};
@@ -163,5 +209,20 @@ impl fmt::Display for HookPoint {
                 write!(f, "blocks.{layer}.{name}")
             }
         }
+    }
+}
+
+impl FromStr for HookPoint {
+    type Err = Error;
+
+    /// The place of this name in some model; [`find`](Self::find) knows whether a given one has it.
+    fn from_str(name: &str) -> Result<Self> {
+        let block = name.strip_prefix("blocks.").and_then(|rest| rest.split_once('.'));
+        let layer = block.and_then(|(layer, _)| layer.parse().ok()).unwrap_or(0);
+        let blocks = BlockPoint::ALL.into_iter().map(|(point, _)| Self::Block(layer, point));
+        let ends = [Self::Embed, Self::PosEmbed, Self::LnFinalScale, Self::LnFinalNormalized];
+        let all: Vec<Self> = ends.into_iter().chain(blocks).collect();
+        let found = all.iter().copied().find(|point| point.to_string() == name);
+        found.ok_or_else(|| Error::unknown("hook point", name, all.iter().map(ToString::to_string)))
     }
 }

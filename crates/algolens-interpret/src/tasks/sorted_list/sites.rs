@@ -1,6 +1,6 @@
 //! Prediction sites of a sorting model: the token at a predicted position, its target, and what each head attends to.
 
-use crate::{Subject, circuits::check_layer};
+use crate::{Runner, Subject, circuits::check_layer};
 use algolens_core::{
     Error, Result,
     engine::{
@@ -9,7 +9,7 @@ use algolens_core::{
     },
     task::{Dataset, SortedList, Token},
 };
-use ndarray::{ArrayView1, ArrayView2, Ix4, s};
+use ndarray::{ArrayView1, ArrayView2, Axis, Ix4, s};
 
 /// One predicted position of one list: its tokens, its prediction, and the attention pattern of its query.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,26 +56,26 @@ pub fn prediction_sites(
     layer: usize,
     data: &Dataset,
 ) -> Result<Vec<PredictionSite>> {
-    const CHUNK: usize = 512;
     check_layer(subject.model.config(), layer)?;
     if data.is_empty() {
         return Err(Error::invalid("dataset", "at least one example", 0));
     }
     let name = HookPoint::Block(layer, BlockPoint::Pattern).to_string();
     let mut sites = Vec::with_capacity(data.len() * task.list_len());
-    for (at, chunk) in data.chunks(CHUNK).enumerate() {
-        let (logits, cache) = subject.engine.run_with_cache(subject.model, chunk.tokens(), Filter::Names(&[&name]))?;
-        let pattern = cache.get::<Ix4>(&name)?;
-        for (list, tokens) in chunk.tokens().outer_iter().enumerate() {
-            for query in task.list_len()..2 * task.list_len() {
+    let queries: Vec<usize> = (task.list_len()..2 * task.list_len()).collect();
+    Runner::new(subject).run(data.tokens(), &queries, &[], Filter::Names(&[&name]), |chunk| {
+        let pattern = chunk.cache.get::<Ix4>(&name)?;
+        for (at, list) in chunk.examples.enumerate() {
+            let tokens = data.tokens().index_axis_move(Axis(0), list);
+            for (slot, &query) in queries.iter().enumerate() {
                 let keys = subject.model.config().keys_seen(query, tokens.len());
                 let seen = tokens.slice(s![..keys]);
-                let attention = pattern.slice(s![list, .., query, ..keys]);
-                let logits = logits.slice(s![list, query, ..]);
+                let attention = pattern.slice(s![at, .., query, ..keys]);
+                let logits = chunk.logits.slice(s![at, slot, ..]);
                 let (d, target, second) = (tokens[query], tokens[query + 1], tokens.get(query + 2).copied());
                 let log_probs = log_softmax(logits);
                 sites.push(PredictionSite {
-                    list: at * CHUNK + list,
+                    list,
                     query,
                     d,
                     target,
@@ -87,7 +87,8 @@ pub fn prediction_sites(
                 });
             }
         }
-    }
+        Ok(())
+    })?;
     Ok(sites)
 }
 

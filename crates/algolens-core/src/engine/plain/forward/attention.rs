@@ -179,20 +179,23 @@ fn mix_values<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut Attentio
     cx.show_heads(BlockPoint::Z, &mut acts.z)
 }
 
-/// `out` = Σ over heads of z W_O, plus b_O; head by head where somebody looks at `hook_result`.
+/// `out` = Σ over heads of z W_O, plus b_O; added up head by head where a hook may change `hook_result`.
 fn write<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs<T>) -> Result<()> {
     let params = cx.pass.params;
     let w_o = params.get(cx.layout.W_O); // [head, d_head, d_model]
+    let (heads, d_head, d_model) = w_o.dim();
+    let rows = cx.pass.sizes.rows();
     let point = cx.at(BlockPoint::Result);
+    let mut result = Array2::zeros((0, d_model)); // [row · head, d_model]
     if cx.tracer.reads(|at| at == point) {
-        let (heads, d_head, d_model) = w_o.dim();
-        let rows = cx.pass.sizes.rows();
-        let mut result = Array2::zeros((rows * heads, d_model)); // [row · head, d_model]
+        result = Array2::zeros((rows * heads, d_model));
         for head in 0..heads {
             let z = head_columns_mut(&mut acts.z, head, d_head); // [row, d_head]
             matmul::set(result.slice_mut(s![head..;heads, ..]), z.view(), w_o.index_axis(Axis(0), head));
         }
         cx.show_heads(BlockPoint::Result, &mut result)?;
+    }
+    if cx.tracer.edits(|at| at == point) {
         let result = shaped_mut(&mut result, &[rows, heads, d_model]);
         Zip::from(acts.out.rows_mut())
             .and(result.axis_iter(Axis(0)))
