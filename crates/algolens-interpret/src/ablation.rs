@@ -128,7 +128,7 @@ pub(super) fn ablate_from(
         Some(lists) => {
             let others: Vec<usize> = (0..lists.len()).map(|list| list % other.len()).collect();
             let replacements = replacements(&other.select(&others))?;
-            predictions(run(subject, ablation, &replacements, lists)?.view(), lists)
+            predictions(run(subject, ablation, &replacements, lists)?.view(), lists)?
         }
     };
     let evaluation = after.evaluation()?;

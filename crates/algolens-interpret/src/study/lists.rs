@@ -83,7 +83,8 @@ fn worst(subject: Subject, task: &SortedList, seed: u32) -> Result<Dataset> {
     lists.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     // The same values in another order are another list, but no other example of what goes wrong.
     let mut chosen: Vec<usize> = Vec::new();
-    let sorted = |list: usize| searched.targets().row(list).to_vec();
+    let classes = searched.classes()?;
+    let sorted = |list: usize| classes.row(list).to_vec();
     for (_, list) in lists {
         if chosen.len() == WORST {
             break;
