@@ -33,10 +33,11 @@ pub(super) fn measure(
     engine: &dyn Engine,
     slack: f64,
 ) -> Result<Measured> {
-    let data = Dataset::generate(task, LISTS, &mut random::stream(0, "check"));
+    let data = Dataset::generate(task, LISTS, &mut random::stream(0, "check"))?;
     let mut largest = 0.0_f64;
     for chunk in data.chunks(sequences_at_a_time(data.positions().len(), circuits.outputs).min(128)) {
         let found = engine.logits(model, chunk.tokens(), chunk.positions())?;
+        let classes = chunk.classes()?;
         let mut differences = vec![0.0; chunk.len()];
         let pieces = differences.iter_mut().enumerate().collect();
         parallel::for_each(pieces, |(list, difference): (usize, &mut f64)| {
@@ -44,7 +45,7 @@ pub(super) fn measure(
                 chunk.tokens().row(list).iter().take(task.list_len()).map(|token| *token as usize).collect();
             for position in 0..task.list_len() {
                 let real = logits(circuits, &tokens, position);
-                let target = *chunk.targets().get((list, position)).expect("a target a prediction") as usize;
+                let target = *classes.get((list, position)).expect("a target a prediction") as usize;
                 let offsets = (0..circuits.outputs).map(|output| {
                     let found = |output: usize| f64::from(found[[list, position, output]]);
                     let off = (found(target) - found(output)) - (real[target].value - real[output].value);

@@ -72,7 +72,7 @@ const POSITIONS: [Positions; 2] = [Positions::Standard, Positions::Shortformer];
 #[test]
 fn logits_are_those_of_the_plain_engine() {
     let task = task(4, 9);
-    let data = Dataset::generate(&task, 6, &mut random::from_dataset_seed(3));
+    let data = Dataset::generate(&task, 6, &mut random::from_dataset_seed(3)).unwrap();
     for heads in 1..=3 {
         for norm in NORMS {
             for positions in POSITIONS {

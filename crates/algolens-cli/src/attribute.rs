@@ -80,7 +80,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
         return output::json_of(&opened, &Everything { tokens, positions, attribution, sources: sources.map(Sources) });
     }
     let logits = attribution.contributions.slice(s![.., 0, slot, ..]).sum_axis(ndarray::Axis(0));
-    let classes = shown(&logits.to_vec(), data.targets()[[0, slot]] as usize, args.top);
+    let classes = shown(&logits.to_vec(), data.classes()?[[0, slot]] as usize, args.top);
     let labels = task.output_labels();
     let names = classes.iter().map(|class| format!("→ {}", labels[*class]));
     let cells = |name: String, values: ndarray::ArrayView1<f64>| -> Vec<String> {

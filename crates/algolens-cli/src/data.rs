@@ -28,7 +28,7 @@ const MOST_TOKENS: usize = 1 << 28;
 /// Random lists of a task.
 pub fn lists(task: &dyn Task, size: usize, seed: u32) -> Result<Dataset> {
     check(task, size)?;
-    Ok(Dataset::generate(task, size, &mut random::from_dataset_seed(seed)))
+    Dataset::generate(task, size, &mut random::from_dataset_seed(seed))
 }
 
 /// Whether a verb can take so many lists of a task.

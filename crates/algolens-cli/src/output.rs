@@ -90,9 +90,11 @@ pub fn ranges(numbers: &[usize]) -> String {
     runs.map(run).collect::<Vec<_>>().join(", ")
 }
 
-/// The input of an example by its labels, parted by blanks.
+/// The input of an example by its labels, parted by blanks, without what fills it up.
 pub fn input(task: &dyn Task, example: &[Token]) -> String {
-    let inputs = example.iter().zip(task.roles()).filter(|(_, role)| *role == Role::Input);
+    let padding = task.padding();
+    let is_input = |(token, role): &(&Token, Role)| *role == Role::Input && Some(**token) != padding;
+    let inputs = example.iter().zip(task.roles()).filter(is_input);
     labels_of(&task.token_labels(), &inputs.map(|(token, _)| *token).collect::<Vec<_>>()).join(" ")
 }
 

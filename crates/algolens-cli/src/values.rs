@@ -35,12 +35,6 @@ impl Value for usize {
     }
 }
 
-impl Value for Option<usize> {
-    fn parser() -> ValueParser {
-        ValueParser::new(|text: &str| text.parse::<usize>().map(Some))
-    }
-}
-
 impl Value for TaskSpec {
     fn parser() -> ValueParser {
         value_parser!(TaskSpec).into()

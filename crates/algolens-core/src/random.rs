@@ -34,6 +34,21 @@ pub fn below(rng: &mut Twister, n: u32) -> u32 {
     ((u64::from(rng.next_u32()) * u64::from(n)) >> 32) as u32
 }
 
+/// A whole number uniform in 0..`n`, without bias; 0 for n = 0.
+pub fn below_u128(rng: &mut Twister, n: u128) -> u128 {
+    let Some(largest) = n.checked_sub(1) else { return 0 };
+    let unused = largest.leading_zeros();
+    loop {
+        let words = (0..4).fold(0, |number, _| number << 32 | u128::from(rng.next_u32()));
+        // At least every second time.
+        match words.checked_shr(unused) {
+            None => return 0,
+            Some(number) if number <= largest => return number,
+            Some(_) => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +60,19 @@ mod tests {
         (0..70_000).for_each(|_| counts[below(&mut rng, 7) as usize] += 1);
         // Each is 10 000 within five standard deviations (93 each).
         assert!(counts.iter().all(|count| (count - 10_000).abs() < 465), "{counts:?}");
+    }
+
+    #[test]
+    fn large_numbers_below_a_bound_are_all_drawn_alike() {
+        let mut rng = stream(4, "test");
+        let third = u128::MAX / 3;
+        let mut counts = [0_i32; 3];
+        (0..30_000).for_each(|_| counts[(below_u128(&mut rng, 3 * third) / third) as usize] += 1);
+        // Each is 10 000 within five standard deviations (82 each).
+        assert!(counts.iter().all(|count| (count - 10_000).abs() < 410), "{counts:?}");
+        let small: std::collections::BTreeSet<u128> = (0..200).map(|_| below_u128(&mut rng, 5)).collect();
+        assert!(small.into_iter().eq(0..5));
+        assert_eq!([0, 1].map(|n| below_u128(&mut rng, n)), [0, 0]);
     }
 
     #[test]

@@ -200,7 +200,7 @@ pub(super) fn ablate_each<'a>(
     let runner = Runner::new(subject);
     let sets: Vec<_> = ablations.iter().map(|ablation| ablation.interventions(subject.model, data, other)).collect();
     let sets = runner.with_means(&sets)?;
-    let run = |lists: &'a Dataset, each: &mut dyn FnMut(usize, ArrayView3<f32>, &Dataset)| {
+    let run = |lists: &'a Dataset, each: &mut dyn FnMut(usize, ArrayView3<f32>, &Dataset) -> Result<()>| {
         let scale = || Intervention::new(HookPoint::LnFinalScale, Replacement::Resample(lists.tokens()));
         let sets = ablations.iter().zip(&sets).map(|(ablation, set)| {
             let scale = ablation.frozen_scale.then(scale);
@@ -208,17 +208,20 @@ pub(super) fn ablate_each<'a>(
         });
         let sets: Vec<_> = sets.collect();
         runner.run_each(lists.tokens(), lists.positions(), &sets, Filter::Nothing, |set, chunk| {
-            each(set, chunk.logits.view(), &chunk.of(lists));
-            Ok(())
+            each(set, chunk.logits.view(), &chunk.of(lists))
         })
     };
     let mut after: Vec<Tally> = ablations.iter().map(|_| Tally::default()).collect();
     run(data, &mut |set, logits, lists| {
         after[set].add(&loss::outcomes(logits, lists.targets()), lists.positions().len());
+        Ok(())
     })?;
     let mut followed: Vec<Vec<Prediction>> = ablations.iter().map(|_| Vec::new()).collect();
     if let Some(chosen) = chosen {
-        run(chosen, &mut |set, logits, lists| followed[set].extend(predictions(logits, lists)))?;
+        run(chosen, &mut |set, logits, lists| {
+            followed[set].extend(predictions(logits, lists)?);
+            Ok(())
+        })?;
     }
     let ablated = |((ablation, after), chosen): ((&Ablation, Tally), Vec<Prediction>)| {
         let evaluation = after.evaluation()?;

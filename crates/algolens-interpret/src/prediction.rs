@@ -27,7 +27,7 @@ pub struct Prediction {
     pub prob_expected: Vec<f64>,
     /// Probabilities of the most probable classes.
     pub prob_predicted: Vec<f64>,
-    /// True if every prediction is correct.
+    /// True if every scored prediction is correct.
     #[serde(rename = "right")]
     pub correct: bool,
 }
@@ -35,23 +35,27 @@ pub struct Prediction {
 /// The predictions for every example of a dataset.
 ///
 /// # Errors
-/// A dataset that does not fit the model.
+/// A dataset that does not fit the model, or whose targets are not classes.
 pub fn predict(subject: Subject, data: &Dataset) -> Result<Vec<Prediction>> {
     check_batch(subject.model, data.into())?;
     let mut all = Vec::new();
     Runner::new(subject).run(data.tokens(), data.positions(), &[], Filter::Nothing, |chunk| {
-        all.extend(predictions(chunk.logits.view(), &chunk.of(data)));
+        all.extend(predictions(chunk.logits.view(), &chunk.of(data))?);
         Ok(())
     })?;
     Ok(all)
 }
 
 /// The predictions from logits `[example, predicted position, class]`.
-pub(super) fn predictions(logits: ArrayView3<f32>, data: &Dataset) -> Vec<Prediction> {
-    let (tokens, targets) = (data.tokens(), data.targets());
+///
+/// # Errors
+/// Targets that are not classes.
+pub(super) fn predictions(logits: ArrayView3<f32>, data: &Dataset) -> Result<Vec<Prediction>> {
+    let (tokens, targets) = (data.tokens(), data.classes()?);
     let examples = logits.outer_iter().zip(tokens.outer_iter()).zip(targets.outer_iter());
-    examples
-        .map(|((logits, tokens), targets)| {
+    let predictions = examples
+        .enumerate()
+        .map(|(example, ((logits, tokens), targets))| {
             let probs: Vec<Vec<f64>> =
                 logits.outer_iter().map(|row| log_softmax(row).into_iter().map(f64::exp).collect()).collect();
             let expected = targets.to_vec();
@@ -62,12 +66,14 @@ pub(super) fn predictions(logits: ArrayView3<f32>, data: &Dataset) -> Vec<Predic
                 tokens: tokens.to_vec(),
                 prob_expected: class_probs(&expected),
                 prob_predicted: class_probs(&predicted),
-                correct: predicted == expected,
+                correct: (0..expected.len())
+                    .all(|at| predicted[at] == expected[at] || data.targets().weight(example, at) == 0.0),
                 expected,
                 predicted,
             }
         })
-        .collect()
+        .collect();
+    Ok(predictions)
 }
 
 /// The softmax of the logits, `[example, class, predicted position]`: what the post's `show` draws.
@@ -104,7 +110,7 @@ pub fn greedy(subject: Subject, task: &dyn Task, data: &Dataset) -> Result<Array
         return Err(Error::invalid("attention", "causal, for a model that writes", "bidirectional"));
     }
     let positions = data.positions();
-    let continues = data.tokens().outer_iter().zip(data.targets().outer_iter()).all(|(tokens, targets)| {
+    let continues = data.tokens().outer_iter().zip(data.classes()?.outer_iter()).all(|(tokens, targets)| {
         positions.iter().zip(&targets).all(|(position, target)| tokens.get(position + 1) == Some(target))
     });
     if !continues || task.output_labels() != task.token_labels() {

@@ -4,7 +4,7 @@ use algolens::{
     Error, HookedTransformer, Result, files,
     interpret::{Material, StudyOptions, study},
     random::{Twister, below},
-    task::{Options, Registry, Task, TaskKind, TaskSpec, Token},
+    task::{Options, Registry, Targets, Task, TaskKind, TaskSpec, Token},
     train::{Architecture, Event, Recipe, Run},
 };
 use std::{ops::ControlFlow::Continue, path::Path};
@@ -20,7 +20,7 @@ impl Task for Majority {
     fn token_labels(&self) -> Vec<String> { ["0", "1", "="].map(String::from).to_vec() }
     fn output_labels(&self) -> Vec<String> { ["mostly 0", "mostly 1"].map(String::from).to_vec() }
     fn predicted_positions(&self) -> Vec<usize> { vec![9] }
-    fn targets(&self, example: &[Token]) -> Vec<Token> { vec![u32::from(example[..9].iter().sum::<u32>() > 4)] }
+    fn targets(&self, example: &[Token]) -> Targets { vec![u32::from(example[..9].iter().sum::<u32>() > 4)].into() }
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {
         example.fill_with(|| below(rng, 2));
         example[9] = 2;

@@ -3,7 +3,7 @@ use algolens::{
     Error, Result,
     model::Config,
     random::{Twister, below, uniform24},
-    task::{Options, Task, TaskKind, TaskSpec, Token},
+    task::{Inputs, Options, Targets, Task, TaskKind, TaskSpec, Token},
 };
 
 /// Values of −5 to 5, value v being token v mod 11; at every position, the sign of the sum so far (ARENA, November 2023: 20
@@ -74,12 +74,16 @@ impl Task for Cumsum {
         (0..self.length).collect()
     }
 
-    fn targets(&self, example: &[Token]) -> Vec<Token> {
+    fn targets(&self, example: &[Token]) -> Targets {
         let sums = example.iter().scan(0, |sum, token| {
             *sum += value(*token);
             Some(*sum)
         });
-        sums.map(|sum: i64| (sum.signum() + 1) as Token).collect()
+        sums.map(|sum: i64| (sum.signum() + 1) as Token).collect::<Vec<_>>().into()
+    }
+
+    fn inputs(&self) -> Option<Inputs<'_>> {
+        Inputs::sequences(self.length, VALUES as Token)
     }
 
     /// The first value is any; each later one goes against the sum with probability 0.7, zero counting as negative.

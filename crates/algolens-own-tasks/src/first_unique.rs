@@ -3,7 +3,7 @@ use algolens::{
     Error, Result,
     model::Config,
     random::{Twister, below},
-    task::{Options, Role, Task, TaskKind, TaskSpec, Token},
+    task::{Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token},
 };
 
 /// `?` and letters; at every position, the first letter so far that stands there once so far, or `?` (ARENA, August 2023: 19
@@ -74,12 +74,16 @@ impl Task for FirstUnique {
         (0..self.n_ctx()).collect()
     }
 
-    fn targets(&self, example: &[Token]) -> Vec<Token> {
+    fn targets(&self, example: &[Token]) -> Targets {
         let first_unique = |seen: &[Token]| {
             let once = |letter: &&Token| seen.iter().filter(|other| other == letter).count() == 1;
             seen.iter().find(once).copied().unwrap_or(self.letters)
         };
-        (0..example.len()).map(|position| first_unique(&example[1..=position])).collect()
+        (0..example.len()).map(|position| first_unique(&example[1..=position])).collect::<Vec<_>>().into()
+    }
+
+    fn inputs(&self) -> Option<Inputs<'_>> {
+        Inputs::sequences(self.length, self.letters)
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

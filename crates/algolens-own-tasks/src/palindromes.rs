@@ -3,7 +3,7 @@ use algolens::{
     Error, Result,
     model::Config,
     random::{Twister, below, uniform24},
-    task::{Options, Role, Task, TaskKind, TaskSpec, Token},
+    task::{Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token},
 };
 
 /// START, `2·half` values, END; at END, whether the values read the same backwards (ARENA, July 2023: ten of 0 to 30).
@@ -73,9 +73,13 @@ impl Task for Palindromes {
         vec![2 * self.half + 1]
     }
 
-    fn targets(&self, example: &[Token]) -> Vec<Token> {
+    fn targets(&self, example: &[Token]) -> Targets {
         let values = &example[1..=2 * self.half];
-        vec![Token::from(values.iter().eq(values.iter().rev()))]
+        vec![Token::from(values.iter().eq(values.iter().rev()))].into()
+    }
+
+    fn inputs(&self) -> Option<Inputs<'_>> {
+        Inputs::sequences(2 * self.half, self.start())
     }
 
     /// Half are palindromes; in the others each place of the mirror is drawn anew with probability one half.

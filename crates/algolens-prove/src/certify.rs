@@ -98,7 +98,7 @@ fn confirm(model: &Model, task: &SortedList, found: &[Option<Counterexample>]) -
 
 /// Accuracies on randomly drawn lists, the same at every call.
 fn sample(model: &Model, task: &SortedList, lists: usize) -> Result<Evaluation> {
-    let data = Dataset::generate(task, lists.max(1), &mut random::stream(0, "certify/sample"));
+    let data = Dataset::generate(task, lists.max(1), &mut random::stream(0, "certify/sample"))?;
     let engine = algolens_core::engine::Backend::best(model.config()).engine(algolens_core::engine::Vectors::best());
     evaluate(&*engine, model, &data)
 }

@@ -52,7 +52,7 @@ pub fn failures_by_family(
     observer: &mut dyn Observer<AttackProgress>,
 ) -> Result<Vec<Failures>> {
     let classes = Classes::of(sorter.task)?;
-    let data = Dataset::generate(sorter.task, samples, &mut random::stream(0, "attack/families"));
+    let data = Dataset::generate(sorter.task, samples, &mut random::stream(0, "attack/families"))?;
     let drawn = Outcomes::of(sorter, &data, &classes)?;
     let mut gaps: Vec<Token> = classes.all().iter().filter_map(Class::gap).collect();
     gaps.sort_unstable();

@@ -49,7 +49,7 @@ fn without_casebook() -> [Studied; 2] {
     let task = SortedList::new(3, 6).unwrap();
     let drawn = task.dataset(12, 1);
     let labels = drawn.token_labels().to_vec();
-    let (tokens, targets) = (drawn.tokens().to_owned(), drawn.targets().to_owned());
+    let (tokens, targets) = (drawn.tokens().to_owned(), drawn.classes().unwrap().to_owned());
     let data = Dataset::new(tokens, targets, drawn.positions().to_vec(), labels).unwrap();
     [Material::Task(&task), Material::Data(&data)].map(|material| study_of(&task, material, None))
 }

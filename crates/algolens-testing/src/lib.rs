@@ -3,10 +3,12 @@
 mod npz;
 mod reference;
 mod sorting;
+mod targets;
 
 pub use npz::{npy, npy_of_words, write_npz};
 pub use reference::reference;
 pub use sorting::{SortingKind, every_list, random_sorting_model};
+pub use targets::{TARGET_KINDS, TargetKind, losses, mean_by_weight, random_targets, random_weights};
 
 use algolens_core::{
     engine::{

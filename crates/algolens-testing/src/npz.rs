@@ -1,7 +1,7 @@
 //! Files as NumPy writes them.
 
 use ndarray::ArrayD;
-use ndarray_npy::WriteNpyExt;
+use ndarray_npy::{WritableElement, WriteNpyExt};
 use std::{
     fs::File,
     io::{Cursor, Write},
@@ -23,11 +23,11 @@ pub fn write_npz(path: &Path, arrays: &[(&str, Vec<u8>)], method: CompressionMet
     archive.finish().expect("room for its end");
 }
 
-/// Integers as a `.npy` file.
+/// Numbers or truth values as a `.npy` file.
 ///
 /// # Panics
 /// Never.
-pub fn npy(array: ArrayD<i64>) -> Vec<u8> {
+pub fn npy<A: WritableElement>(array: ArrayD<A>) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     array.write_npy(&mut bytes).expect("memory takes it");
     bytes.into_inner()

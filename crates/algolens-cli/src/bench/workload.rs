@@ -55,7 +55,7 @@ impl Workload {
         let positions = positions(predicted, config, task.as_deref())?;
         let mut rng = random::stream(SEED, "bench");
         let (tokens, targets) = match task {
-            Some(task) => task_lists(&*task, config, lists, &positions, &mut rng),
+            Some(task) => task_lists(&*task, config, lists, &positions, &mut rng)?,
             None => {
                 let tokens = random(lists, config.n_ctx, config.d_vocab, &mut rng);
                 (tokens, random(lists, positions.len(), config.d_vocab_out, &mut rng))
@@ -76,7 +76,7 @@ impl Workload {
     }
 
     fn all(&self) -> Batch<'_> {
-        Batch { tokens: self.tokens.view(), targets: self.targets.view(), positions: &self.positions }
+        Batch { tokens: self.tokens.view(), targets: self.targets.view().into(), positions: &self.positions }
     }
 }
 
@@ -104,15 +104,15 @@ fn task_lists(
     lists: usize,
     positions: &[usize],
     rng: &mut Twister,
-) -> (Array2<Token>, Array2<Token>) {
-    let data = Dataset::generate(task, lists, rng);
+) -> Result<(Array2<Token>, Array2<Token>)> {
+    let data = Dataset::generate(task, lists, rng)?;
     let mut targets = random(lists, positions.len(), config.d_vocab_out, rng);
     for (at, position) in positions.iter().enumerate() {
         if let Some(slot) = data.positions().iter().position(|predicted| predicted == position) {
-            targets.slice_mut(s![.., at]).assign(&data.targets().slice(s![.., slot]));
+            targets.slice_mut(s![.., at]).assign(&data.classes()?.slice(s![.., slot]));
         }
     }
-    (data.tokens().to_owned(), targets)
+    Ok((data.tokens().to_owned(), targets))
 }
 
 /// Random tokens.

@@ -38,7 +38,7 @@ fn run() -> Vec<Flag> {
             &mut recipe.validation_size
         }),
         Flag::new("batch-size", "N", "Lists a step", |recipe| &mut recipe.batch_size),
-        Flag::new("checkpoint-every", "N", "Save the weights every N steps, from before the first", |recipe| {
+        Flag::of_open("checkpoint-every", "N", "Save the weights every N steps, from before the first", |recipe| {
             &mut recipe.checkpoint_every
         })
         .default("never"),
@@ -93,7 +93,8 @@ fn model() -> Vec<Flag> {
             &mut recipe.model.normalization_type
         })
         .hint(|said| &mut said.hints.normalization_type),
-        Flag::new("attention", "ATTENTION", "Who attends to whom", |recipe| &mut recipe.model.attention_dir)
+        Flag::of_open("attention", "ATTENTION", "Who attends to whom", |recipe| &mut recipe.model.attention_dir)
+            .default("as the task's models do")
             .hint(|said| &mut said.hints.attention_dir),
         Flag::new("positions", "POSITIONS", "Where positional embeddings enter", |recipe| {
             &mut recipe.model.positional_embedding_type
@@ -130,6 +131,22 @@ impl Flag {
             Ok(())
         };
         Self { name, value_name, help, default, parser: V::parser(), set: Box::new(set), hint: None }
+    }
+
+    /// A flag that sets a part which a recipe may leave open.
+    fn of_open<V: Value>(
+        name: &'static str,
+        value_name: &'static str,
+        help: &'static str,
+        part: impl Fn(&mut Recipe) -> &mut Option<V> + 'static,
+    ) -> Self {
+        let set = move |matches: &ArgMatches, recipe: &mut Recipe| {
+            if let Some(value) = matches.get_one::<V>(name) {
+                *part(recipe) = Some(value.clone());
+            }
+            Ok(())
+        };
+        Self { name, value_name, help, default: String::new(), parser: V::parser(), set: Box::new(set), hint: None }
     }
 
     /// A flag that sets an option of the task.

@@ -33,7 +33,7 @@ fn tokens(data: &Dataset) -> Vec<u8> {
 }
 
 fn targets(data: &Dataset) -> Vec<u8> {
-    npy(data.targets().mapv(i64::from).into_dyn())
+    npy(data.classes().unwrap().mapv(i64::from).into_dyn())
 }
 
 fn positions(positions: &[i64]) -> Vec<u8> {

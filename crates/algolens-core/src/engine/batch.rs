@@ -1,16 +1,16 @@
 //! What a model is scored on.
 
 use super::groups::sequences_per_group;
-use crate::task::{Dataset, Token};
+use crate::task::{Dataset, TargetsView, Token};
 use ndarray::{ArrayView2, s};
 
-/// Sequences, and the right class at the predicted positions of each.
+/// Sequences, and what is right at the predicted positions of each.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
     /// `[batch, pos]`.
     pub tokens: ArrayView2<'a, Token>,
-    /// `[batch, predicted position]`.
-    pub targets: ArrayView2<'a, Token>,
+    /// What is right at each prediction, and what it counts, `[batch, predicted position]`.
+    pub targets: TargetsView<'a>,
     /// The positions that are predicted.
     pub positions: &'a [usize],
 }
@@ -36,6 +36,6 @@ impl<'a> Batch<'a> {
     /// Examples `from..to` of the batch.
     pub fn slice(&self, from: usize, to: usize) -> Batch<'a> {
         let Self { tokens, targets, positions } = *self;
-        Batch { tokens: tokens.slice_move(s![from..to, ..]), targets: targets.slice_move(s![from..to, ..]), positions }
+        Batch { tokens: tokens.slice_move(s![from..to, ..]), targets: targets.slice(from, to), positions }
     }
 }

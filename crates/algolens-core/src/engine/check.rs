@@ -44,12 +44,8 @@ pub fn check_run<T: Scalar>(model: &Model<T>, tokens: ArrayView2<Token>, hooks: 
 /// Whether a model can be scored on this batch.
 pub fn check_batch<T: Scalar>(model: &Model<T>, batch: Batch) -> Result<()> {
     check_tokens(model, batch.tokens, batch.positions)?;
-    let expected = (batch.tokens.nrows(), batch.positions.len());
-    if batch.targets.dim() != expected {
-        let found = format!("{:?}", batch.targets.shape());
-        return Err(Error::invalid("targets", format!("[{}, {}]", expected.0, expected.1), found));
-    }
-    check_vocabulary(batch.targets.iter(), model.config().d_vocab_out)
+    batch.targets.check(batch.tokens.nrows(), batch.positions.len())?;
+    batch.targets.check_classes(model.config().d_vocab_out)
 }
 
 /// True if every number is finite.

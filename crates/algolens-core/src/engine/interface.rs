@@ -26,8 +26,8 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
     /// Sequences that are too long, tokens or positions out of range.
     fn logits(&self, model: &Model<T>, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Array3<T>>;
 
-    /// The mean cross-entropy of a batch, and its gradient with respect to every weight, which replaces what
-    /// `gradients` holds.
+    /// The mean loss of a batch by weight, and its gradient with respect to every weight of the model, which replaces what
+    /// `gradients` holds. Of a batch in which nothing is scored the gradient is zero.
     ///
     /// # Errors
     /// As [`logits`](Self::logits); also targets out of range.
@@ -99,14 +99,7 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
     /// As [`loss_and_gradients`](Self::loss_and_gradients).
     fn outcomes(&self, model: &Model<T>, batch: Batch) -> Result<Vec<Outcome>> {
         check_batch(model, batch)?;
-        let sequences = sequences_at_a_time(batch.positions.len(), model.config().d_vocab_out);
-        let mut outcomes = Vec::with_capacity(batch.targets.len());
-        for from in (0..batch.tokens.nrows()).step_by(sequences) {
-            let chunk = batch.slice(from, (from + sequences).min(batch.tokens.nrows()));
-            let logits = self.logits(model, chunk.tokens, chunk.positions)?;
-            outcomes.extend(loss::outcomes(logits.view(), chunk.targets));
-        }
-        Ok(outcomes)
+        outcomes_of_logits(model, batch, |tokens| self.logits(model, tokens, batch.positions))
     }
 
     /// How well the model predicts a batch.
@@ -116,4 +109,18 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
     fn score(&self, model: &Model<T>, batch: Batch) -> Result<Score> {
         Ok(self.outcomes(model, batch)?.into_iter().collect())
     }
+}
+
+/// The outcomes of a batch from its logits at the predicted positions, some sequences at a time.
+pub(super) fn outcomes_of_logits<T: Scalar>(
+    model: &Model<T>,
+    batch: Batch,
+    logits: impl Fn(ArrayView2<Token>) -> Result<Array3<T>>,
+) -> Result<Vec<Outcome>> {
+    let sequences = sequences_at_a_time(batch.positions.len(), model.config().d_vocab_out);
+    let mut outcomes = Vec::with_capacity(batch.targets.len());
+    for chunk in batch.chunks(sequences) {
+        outcomes.extend(loss::outcomes(logits(chunk.tokens)?.view(), chunk.targets));
+    }
+    Ok(outcomes)
 }

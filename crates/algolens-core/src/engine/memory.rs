@@ -3,12 +3,13 @@
 use super::{
     Batch, Outcome, Score, Vectors,
     check::{all_finite, check_batch, check_gradients, check_tokens},
+    interface::outcomes_of_logits,
 };
 use crate::{
     Result,
     model::{Config, Model, Params},
     parallel,
-    task::Token,
+    task::{RightView, Token},
 };
 use ndarray::{Array3, ArrayView2};
 use std::{
@@ -71,8 +72,15 @@ pub trait Memory: Send {
     /// Fills in the logits `[batch, position, d_vocab_out]`.
     fn logits(&mut self, vectors: Vectors, model: &Model, tokens: ArrayView2<Token>, all: &mut Array3<f32>);
 
-    /// Fills in the outcomes, sequence by sequence.
-    fn outcomes(&mut self, vectors: Vectors, model: &Model, batch: Batch, all: &mut [Outcome]);
+    /// Fills in the outcomes of `classes [batch, position]`, sequence by sequence, each as if it counted 1.
+    fn outcomes(
+        &mut self,
+        vectors: Vectors,
+        model: &Model,
+        tokens: ArrayView2<Token>,
+        classes: ArrayView2<Token>,
+        all: &mut [Outcome],
+    );
 
     /// Replaces gradients, and scores the batch.
     fn loss_and_gradients(
@@ -108,13 +116,19 @@ impl<M: Memory> Pool<M> {
     /// As [`Engine::outcomes`](super::Engine::outcomes).
     pub fn outcomes(&self, vectors: Vectors, model: &Model, batch: Batch) -> Result<Vec<Outcome>> {
         check_batch(model, batch)?;
-        let mut all = vec![Outcome::default(); batch.targets.len()];
+        let RightView::Classes(classes) = batch.targets.right else {
+            return outcomes_of_logits(model, batch, |tokens| self.logits(vectors, model, tokens, batch.positions));
+        };
+        let mut all = vec![Outcome::default(); classes.len()];
         if !all.is_empty() {
             parallel::enter(|| {
                 let mut memory = self.take(model, BufferKey::new(model, batch.tokens.ncols(), batch.positions));
-                memory.outcomes(vectors, model, batch, &mut all);
+                memory.outcomes(vectors, model, batch.tokens, classes, &mut all);
                 self.give_back(memory);
             });
+        }
+        if let Some(weights) = batch.targets.weights {
+            all.iter_mut().zip(weights).for_each(|(outcome, weight)| outcome.weight = *weight);
         }
         Ok(all)
     }
@@ -129,7 +143,7 @@ impl<M: Memory> Pool<M> {
     ) -> Result<Score> {
         check_batch(model, batch)?;
         check_gradients(model, gradients)?;
-        if batch.targets.is_empty() {
+        if batch.targets.total_weight() == 0.0 {
             gradients.values_mut().fill(0.0);
             return Ok(Score::default());
         }

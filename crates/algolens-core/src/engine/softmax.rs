@@ -54,11 +54,11 @@ impl Prediction {
         self.sum = exp_row(simd, logits, self.most);
     }
 
-    /// How well the target is predicted, once the exponentials are known.
+    /// How well the target, which counts 1, is predicted, once the exponentials are known.
     #[inline(always)]
     pub fn outcome(&self) -> Outcome {
         let log_prob = f64::from(self.target_logit - self.most) - f64::from(self.sum.ln());
-        Outcome { log_prob, right: self.right }
+        Outcome { log_prob, right: self.right, weight: 1.0 }
     }
 
     /// Replaces the exponentials by `weight` times the gradient of the target's cross-entropy (softmax − one-hot).

@@ -1,21 +1,29 @@
 //! Examples of a task, with their right answers.
 
-use super::{Task, Token, labels_of};
+use super::{Targets, TargetsView, Task, Token, labels_of};
 use crate::{Error, Result, random::Twister};
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 
-/// A set of examples and the right class at each predicted position.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A set of examples, and what is right at each predicted position.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     tokens: Array2<Token>,
-    targets: Array2<Token>,
+    targets: Targets,
     positions: Vec<usize>,
     labels: Vec<String>,
+    output_labels: Vec<String>,
+    padding: Option<Token>,
 }
 
 impl Dataset {
+    /// The most numbers that targets of all examples may be made of (a gigabyte of booleans).
+    pub const MOST_TARGETS: usize = 1 << 30;
+
     /// `size` random examples, drawn one after another.
-    pub fn generate(task: &dyn Task, size: usize, rng: &mut Twister) -> Self {
+    ///
+    /// # Errors
+    /// A task whose targets do not fit its predicted positions and classes.
+    pub fn generate(task: &dyn Task, size: usize, rng: &mut Twister) -> Result<Self> {
         let mut tokens = Array2::zeros((size, task.n_ctx()));
         for mut row in tokens.rows_mut() {
             task.generate(rng, row.as_slice_mut().expect("rows of a fresh array are contiguous"));
@@ -32,7 +40,7 @@ impl Dataset {
         for (mut row, input) in tokens.rows_mut().into_iter().zip(inputs) {
             row.assign(&ndarray::aview1(&task.complete(input.as_ref())?));
         }
-        Ok(Self::of(task, tokens))
+        Self::of(task, tokens)
     }
 
     /// Whole examples `[example, n_ctx]` of a task.
@@ -45,20 +53,23 @@ impl Dataset {
                 Error::invalid(format!("example {}", at + 1), format!("one of {}", task.spec()), error)
             })?;
         }
-        Ok(Self::of(task, tokens))
+        Self::of(task, tokens)
     }
 
-    /// Examples `[example, pos]` of no task in particular, with the right class `[example, predicted position]` at each of
-    /// these positions, and what each token is called.
+    /// Examples `[example, pos]` of no task in particular, with what is right at each of these positions and what it counts,
+    /// and what each token is called. Classes are called as tokens are, unless
+    /// [`with_output_labels`](Self::with_output_labels) says otherwise.
     ///
     /// # Errors
-    /// Sequences without tokens; positions that are not ascending, or beyond the sequences; targets of another shape.
+    /// Sequences without tokens; positions that are not ascending, or beyond the sequences; targets of another shape, or that
+    /// are none; weights that leave nothing scored.
     pub fn new(
         tokens: Array2<Token>,
-        targets: Array2<Token>,
+        targets: impl Into<Targets>,
         positions: Vec<usize>,
         labels: Vec<String>,
     ) -> Result<Self> {
+        let targets = targets.into();
         if tokens.ncols() == 0 {
             return Err(Error::invalid("tokens", "at least one a sequence", 0));
         }
@@ -68,21 +79,64 @@ impl Dataset {
         if positions.is_empty() || !positions.is_sorted_by(|a, b| a < b) {
             return Err(Error::invalid("positions", "ascending ones, at least one", format!("{positions:?}")));
         }
-        let expected = (tokens.nrows(), positions.len());
-        if targets.dim() != expected {
-            let found = format!("{:?}", targets.shape());
-            return Err(Error::invalid("targets", format!("shape [{}, {}]", expected.0, expected.1), found));
-        }
-        Ok(Self { tokens, targets, positions, labels })
+        targets.view().check(tokens.nrows(), positions.len())?;
+        let data = Self { tokens, targets, positions, output_labels: labels.clone(), labels, padding: None };
+        data.check_scored()?;
+        Ok(data)
     }
 
-    fn of(task: &dyn Task, tokens: Array2<Token>) -> Self {
+    /// The data with other names of its classes.
+    pub fn with_output_labels(self, output_labels: Vec<String>) -> Self {
+        Self { output_labels, ..self }
+    }
+
+    /// The data with a token that fills shorter examples: predictions at positions that hold it are not scored.
+    ///
+    /// # Errors
+    /// Data in which nothing else is scored.
+    pub fn with_padding(self, padding: Token) -> Result<Self> {
+        let data = Self { padding: Some(padding), ..self }.unscore_padding();
+        data.check_scored()?;
+        Ok(data)
+    }
+
+    fn of(task: &dyn Task, tokens: Array2<Token>) -> Result<Self> {
         let positions = task.predicted_positions();
-        let mut targets = Array2::zeros((tokens.nrows(), positions.len()));
-        for (row, mut right) in tokens.rows().into_iter().zip(targets.rows_mut()) {
-            right.assign(&ndarray::aview1(&task.targets(&row.to_vec())));
+        let (labels, output_labels) = (task.token_labels(), task.output_labels());
+        let mut targets: Option<Targets> = None;
+        for (at, row) in tokens.rows().into_iter().enumerate() {
+            let in_example =
+                |error| Error::invalid(format!("example {} of the task", at + 1), "targets that fit", error);
+            let example = task.targets(&row.to_vec());
+            example.view().check(1, positions.len()).map_err(in_example)?;
+            example.view().check_classes(output_labels.len()).map_err(in_example)?;
+            let all = match &mut targets {
+                Some(all) => all,
+                None => targets.insert(room(example.view(), tokens.nrows())?),
+            };
+            all.set(at, example.view()).map_err(in_example)?;
         }
-        Self { tokens, targets, positions, labels: task.token_labels() }
+        let targets = targets.unwrap_or_else(|| Array2::zeros((0, positions.len())).into());
+        Ok(Self { tokens, targets, positions, labels, output_labels, padding: task.padding() }.unscore_padding())
+    }
+
+    fn unscore_padding(mut self) -> Self {
+        let Some(padding) = self.padding else { return self };
+        for (example, tokens) in self.tokens.outer_iter().enumerate() {
+            for (prediction, position) in self.positions.iter().enumerate() {
+                if tokens[*position] == padding {
+                    self.targets.unscore(example, prediction);
+                }
+            }
+        }
+        self
+    }
+
+    fn check_scored(&self) -> Result<()> {
+        if self.is_empty() || self.targets.view().total_weight() > 0.0 {
+            return Ok(());
+        }
+        Err(Error::invalid("weights", "a prediction that counts more than 0", "none"))
     }
 
     /// Examples.
@@ -100,9 +154,17 @@ impl Dataset {
         self.tokens.view()
     }
 
-    /// The right class, `[example, predicted position]`.
-    pub fn targets(&self) -> ArrayView2<'_, Token> {
+    /// What is right at each predicted position, and what it counts.
+    pub fn targets(&self) -> TargetsView<'_> {
         self.targets.view()
+    }
+
+    /// The right class, `[example, predicted position]`.
+    ///
+    /// # Errors
+    /// Data whose targets are sets or distributions.
+    pub fn classes(&self) -> Result<ArrayView2<'_, Token>> {
+        self.targets.view().classes()
     }
 
     /// The positions that are predicted.
@@ -120,6 +182,16 @@ impl Dataset {
         labels_of(&self.labels, &self.tokens.row(example).to_vec())
     }
 
+    /// What each output class is called.
+    pub fn output_labels(&self) -> &[String] {
+        &self.output_labels
+    }
+
+    /// The token that fills shorter examples, if there is one.
+    pub fn padding(&self) -> Option<Token> {
+        self.padding
+    }
+
     /// The examples in order, `size` at a time.
     pub fn chunks(&self, size: usize) -> impl Iterator<Item = Self> {
         let size = size.max(1);
@@ -132,7 +204,7 @@ impl Dataset {
     /// The examples of several sets, one after another.
     ///
     /// # Errors
-    /// No set at all, or sets of other shapes, positions or labels than the first.
+    /// No set at all, or sets of other shapes, positions, labels or kinds of targets than the first.
     pub fn joined(sets: &[&Self]) -> Result<Self> {
         let Some(first) = sets.first() else { return Err(Error::invalid("datasets", "at least one", 0)) };
         let shape = |set: &Self| (set.tokens.ncols(), set.positions.clone());
@@ -141,22 +213,41 @@ impl Dataset {
                 [first, other].map(|set| format!("{} tokens, predicted at {:?}", set.tokens.ncols(), set.positions));
             return Err(Error::invalid("a dataset to join", expected, found));
         }
-        let join = |part: fn(&Self) -> ArrayView2<'_, Token>| {
-            let parts: Vec<_> = sets.iter().map(|set| part(set)).collect();
-            concatenate(Axis(0), &parts).expect("the sets have one shape")
-        };
-        Ok(Self { tokens: join(Self::tokens), targets: join(Self::targets), ..(*first).clone() })
+        let tokens: Vec<_> = sets.iter().map(|set| set.tokens()).collect();
+        let tokens = concatenate(Axis(0), &tokens).expect("the sets have one shape");
+        let mut targets = Targets::room(first.targets(), tokens.nrows());
+        let each = sets.iter().flat_map(|set| (0..set.len()).map(|example| set.targets().slice(example, example + 1)));
+        for (at, example) in each.enumerate() {
+            targets.set(at, example)?;
+        }
+        Ok(Self { tokens, targets, ..(*first).clone() })
     }
 
     /// The examples at these indices, in this order.
     pub fn select(&self, examples: &[usize]) -> Self {
         Self {
             tokens: self.tokens.select(Axis(0), examples),
-            targets: self.targets.select(Axis(0), examples),
+            targets: self.targets.select(examples),
             positions: self.positions.clone(),
             labels: self.labels.clone(),
+            output_labels: self.output_labels.clone(),
+            padding: self.padding,
         }
     }
+}
+
+/// Room for the targets of so many examples, that of one of which is given.
+fn room(like: TargetsView, examples: usize) -> Result<Targets> {
+    let numbers = like.len() * like.class_count().unwrap_or(1);
+    let most = Dataset::MOST_TARGETS / numbers.max(1);
+    if examples > most {
+        return Err(Error::invalid(
+            "examples",
+            format!("at most {most} with {numbers} numbers of targets each"),
+            examples,
+        ));
+    }
+    Ok(Targets::room(like, examples))
 }
 
 #[cfg(test)]

@@ -28,6 +28,11 @@ pub trait TaskKind: Task + Sized + 'static {
         Ok(task)
     }
 
+    /// The task with all options at their defaults; its name alone where there is no such task.
+    fn default_spec() -> TaskSpec {
+        Self::of(&TaskSpec::new(Self::NAME)).map_or_else(|_| TaskSpec::new(Self::NAME), |task| task.spec())
+    }
+
     /// The task of this kind whose sizes a model has, if there is one: how a checkpoint that names no task is understood.
     fn fitting(_config: &Config) -> Option<Self> {
         None

@@ -1,18 +1,22 @@
 //! What is learnt: tasks and their datasets.
 
 mod dataset;
+mod inputs;
 mod kind;
 mod registry;
 mod sorted_list;
 mod spec;
+mod targets;
 
 pub use dataset::Dataset;
+pub use inputs::Inputs;
 pub use kind::TaskKind;
 pub use registry::{Registry, TaskOfModel, check_task};
 pub use sorted_list::SortedList;
 pub use spec::{Options, TaskSpec};
+pub use targets::{Right, RightView, Target, Targets, TargetsView};
 
-use crate::{Error, Result, random::Twister};
+use crate::{Error, Result, model::AttentionDir, random::Twister};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
@@ -55,8 +59,27 @@ pub trait Task: Debug + Send + Sync {
     /// The positions whose logits are judged, ascending.
     fn predicted_positions(&self) -> Vec<usize>;
 
-    /// The right class at each predicted position of a whole example.
-    fn targets(&self, example: &[Token]) -> Vec<Token>;
+    /// What is right at each predicted position of a whole example, and what each prediction counts: `vec.into()` of the
+    /// right classes, or an array `[1, predicted position, class]` of sets or distributions, weighted or not. The same kind
+    /// for every example.
+    fn targets(&self, example: &[Token]) -> Targets;
+
+    /// The token that fills examples which are shorter than [`n_ctx`](Self::n_ctx), if there is one. A prediction at a
+    /// position that holds it is never scored, whatever the targets' weights say, and it is no part of an input that is
+    /// shown. To attention it is a token like any other: in a causal model nothing before it sees it.
+    fn padding(&self) -> Option<Token> {
+        None
+    }
+
+    /// All inputs by their numbers, where they can be counted: what [`complete`](Self::complete) takes.
+    fn inputs(&self) -> Option<Inputs<'_>> {
+        None
+    }
+
+    /// How the task's models attend, unless a recipe says otherwise.
+    fn attention_dir(&self) -> AttentionDir {
+        AttentionDir::Causal
+    }
 
     /// Writes a random example into `example`, `n_ctx` tokens long.
     fn generate(&self, rng: &mut Twister, example: &mut [Token]);

@@ -13,6 +13,7 @@ pub struct Registry {
 #[derive(Clone, Copy)]
 struct Kind {
     name: &'static str,
+    default: fn() -> TaskSpec,
     of: fn(&TaskSpec) -> Result<Arc<dyn Task>>,
     fitting: fn(&Config) -> Option<Arc<dyn Task>>,
 }
@@ -35,6 +36,7 @@ impl Registry {
         self.kinds.retain(|kind| kind.name != K::NAME);
         self.kinds.push(Kind {
             name: K::NAME,
+            default: K::default_spec,
             of: |spec| Ok(Arc::new(K::of(spec)?)),
             fitting: |config| Some(Arc::new(K::fitting(config)?)),
         });
@@ -44,6 +46,11 @@ impl Registry {
     /// The names of the kinds.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.kinds.iter().map(|kind| kind.name)
+    }
+
+    /// A task of each kind, with all its options at their defaults.
+    pub fn defaults(&self) -> impl Iterator<Item = TaskSpec> {
+        self.kinds.iter().map(|kind| (kind.default)())
     }
 
     /// The task of a spec.
@@ -138,6 +145,12 @@ mod tests {
         let even = Config { n_ctx: config.n_ctx + 1, ..config.clone() };
         let classes = Config { d_vocab_out: 2, ..config };
         assert_eq!([even, classes].map(|config| fitting(Registry::default(), &config)), [[], []]);
+    }
+
+    #[test]
+    fn the_defaults_of_options_are_visible() {
+        let shown: Vec<String> = Registry::default().defaults().map(|spec| spec.to_string()).collect();
+        assert_eq!(shown, ["sorted_list(list_len=10,max_value=50)"]);
     }
 
     #[test]

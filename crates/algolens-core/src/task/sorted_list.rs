@@ -1,6 +1,6 @@
 //! Sorting a list of distinct numbers, as the post has it.
 
-use super::{Dataset, Options, Role, Task, TaskKind, TaskSpec, Token};
+use super::{Dataset, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token};
 use crate::{
     Error, Result,
     model::Config,
@@ -56,7 +56,8 @@ impl SortedList {
 
     /// The post's `SortedListDataset(size, list_len, max_value, seed)`, bit for bit.
     pub fn dataset(&self, size: usize, seed: u32) -> Dataset {
-        Dataset::generate(self, size, &mut random::from_dataset_seed(seed))
+        let data = Dataset::generate(self, size, &mut random::from_dataset_seed(seed));
+        data.expect("every list has one right class at each predicted position")
     }
 
     /// Whether `list` is one of the task's unsorted lists.
@@ -109,8 +110,13 @@ impl Task for SortedList {
         (self.list_len..2 * self.list_len).collect()
     }
 
-    fn targets(&self, example: &[Token]) -> Vec<Token> {
-        example[self.list_len + 1..].to_vec()
+    fn targets(&self, example: &[Token]) -> Targets {
+        example[self.list_len + 1..].to_vec().into()
+    }
+
+    /// Every order of every choice of values.
+    fn inputs(&self) -> Option<Inputs<'_>> {
+        Inputs::arrangements(self.list_len, self.max_value + 1)
     }
 
     /// The first `list_len` indices of the ascending argsort of `max_value + 1` uniforms; equal uniforms keep index
@@ -185,6 +191,32 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_input_is_counted_once(list_len in 1_usize..4, spare in 0_u32..4) {
+            let task = SortedList::new(list_len, list_len as u32 - 1 + spare).unwrap();
+            let values = task.max_value() + 1;
+            let mut expected: Vec<Vec<Token>> = vec![vec![]];
+            for _ in 0..list_len {
+                let longer = |list: &Vec<Token>| (0..values).map(|value| [&list[..], &[value]].concat()).collect::<Vec<_>>();
+                expected = expected.iter().flat_map(longer).collect();
+            }
+            expected.retain(|list| task.check_list(list).is_ok());
+            let inputs = task.inputs().unwrap();
+            prop_assert_eq!(inputs.count(), expected.len() as u128);
+            prop_assert_eq!(inputs.iter().collect::<Vec<_>>(), expected);
+        }
+
+        #[test]
+        fn inputs_far_apart_are_lists_too(share in 0.0..1.0_f64) {
+            let inputs = SortedList::POST.inputs().unwrap();
+            // 51!/41!
+            prop_assert_eq!(inputs.count(), 46_367_760_833_856_000);
+            let at = (share * inputs.count() as f64) as u128;
+            let [one, next] = [at, at + 1].map(|at| inputs.get(at.min(inputs.count() - 1)).unwrap());
+            SortedList::POST.check_list(&one).unwrap();
+            prop_assert!(one < next || at + 1 >= inputs.count());
+        }
+
         #[test]
         fn generated_examples_are_valid(seed in any::<u32>(), list_len in 1_usize..8, spare in 0_u32..8) {
             let task = SortedList::new(list_len, list_len as u32 - 1 + spare).unwrap();

@@ -63,8 +63,8 @@ pub struct Architecture {
     pub mlp: Option<Mlp>,
     /// The norm before attention, before the MLP and before the unembedding.
     pub normalization_type: Normalization,
-    /// Who may attend to whom.
-    pub attention_dir: AttentionDir,
+    /// Who may attend to whom; as the task's models do, if absent.
+    pub attention_dir: Option<AttentionDir>,
     /// Where positions enter.
     pub positional_embedding_type: Positions,
     /// Added to the variance inside every norm.
@@ -113,7 +113,7 @@ impl Default for Architecture {
             d_head: post.d_head,
             mlp: post.mlp,
             normalization_type: post.normalization_type,
-            attention_dir: post.attention_dir,
+            attention_dir: None,
             positional_embedding_type: post.positional_embedding_type,
             eps: post.eps,
         }
@@ -133,7 +133,7 @@ impl Architecture {
             d_vocab: task.token_labels().len(),
             d_vocab_out: task.output_labels().len(),
             normalization_type: self.normalization_type,
-            attention_dir: self.attention_dir,
+            attention_dir: self.attention_dir.unwrap_or(task.attention_dir()),
             positional_embedding_type: self.positional_embedding_type,
             eps: self.eps,
         }
@@ -159,6 +159,12 @@ impl Recipe {
     /// Whether a checkpoint of the weights is due after this many steps.
     pub fn checkpoint_due(&self, steps: u64) -> bool {
         self.checkpoint_every.is_some_and(|every| steps.is_multiple_of(every as u64))
+    }
+
+    /// The recipe with the attention of a task's models, where it leaves that open.
+    pub(super) fn attending_as(mut self, task: &dyn Task) -> Self {
+        self.model.attention_dir.get_or_insert(task.attention_dir());
+        self
     }
 
     /// Whether a training run on its task can be made from this.

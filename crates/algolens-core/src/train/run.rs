@@ -7,9 +7,9 @@ use crate::{
     model::{Model, Params},
     observer::Observer,
     parallel, random,
-    task::{Dataset, Registry, Task, Token},
+    task::{Dataset, Registry, Targets, Task, Token},
 };
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use rand::seq::SliceRandom;
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ impl Run {
     /// A task that the registry does not know, a recipe that [`Recipe::validate`] refuses.
     pub fn new(recipe: Recipe, registry: &Registry) -> Result<Self> {
         let task = registry.task(&recipe.task)?;
-        let recipe = Recipe { task: task.spec(), ..recipe };
+        let recipe = Recipe { task: task.spec(), ..recipe.attending_as(&*task) };
         recipe.validate(&*task)?;
         let model = Model::init(recipe.model.config(&*task), recipe.seed)?;
         let adam = Adam::new(&recipe, model.params.values().len());
@@ -121,7 +121,7 @@ impl Run {
     /// # Errors
     /// Names the first key that differs, with both values.
     pub fn resumable_by(&self, recipe: &Recipe) -> Result<()> {
-        self.recipe.check_same(recipe)
+        self.recipe.check_same(&recipe.clone().attending_as(&*self.task))
     }
 
     /// Trains from where the run stands to its end. When it ends early, the run stands at its last finished epoch.
@@ -133,8 +133,13 @@ impl Run {
             return Ok(());
         }
         let data = |size, purpose| Dataset::generate(&*self.task, size, &mut random::stream(self.recipe.seed, purpose));
-        let train = data(self.recipe.train_size, "train");
-        let validation = data(self.recipe.validation_size, "validation");
+        let train = data(self.recipe.train_size, "train")?;
+        let validation = data(self.recipe.validation_size, "validation")?;
+        for (name, data) in [("training examples", &train), ("validation examples", &validation)] {
+            if data.targets().total_weight() == 0.0 {
+                return Err(Error::invalid(name, "a prediction that is scored", "none"));
+            }
+        }
         if self.history.is_empty() && self.recipe.checkpoint_due(0) {
             tell(observer, Event::Checkpoint { steps: 0, model: &self.model })?;
         }
@@ -168,7 +173,8 @@ impl Run {
             let name = || format!("loss at step {} of epoch {}", at + 1, epoch + 1);
             let step = || -> Result<Score> {
                 let batch_score = engine.loss_and_gradients(&model, rows.batch(train), gradients)?;
-                check_finite(batch_score.loss(), name)?;
+                // The sum is of a batch in which nothing is scored too.
+                check_finite(batch_score.loss_sum, name)?;
                 adam.step(rate, model.params.values_mut(), gradients.values());
                 Ok(batch_score)
             };
@@ -239,25 +245,24 @@ impl Scratch {
 /// The rows of one batch.
 struct Rows {
     tokens: Array2<Token>,
-    targets: Array2<Token>,
+    targets: Targets,
     /// How many there are: fewer than there is room for in an epoch's last batch.
     examples: usize,
 }
 
 impl Rows {
     fn new(most: usize, data: &Dataset) -> Self {
-        let rows = |like: ArrayView2<Token>| Array2::zeros((most, like.ncols()));
-        Self { tokens: rows(data.tokens()), targets: rows(data.targets()), examples: 0 }
+        let tokens = Array2::zeros((most, data.tokens().ncols()));
+        Self { tokens, targets: Targets::room(data.targets(), most), examples: 0 }
     }
 
     /// Copies these examples together.
     fn gather(&mut self, data: &Dataset, examples: &[usize]) {
-        let (from_tokens, from_targets) = (data.tokens(), data.targets());
-        let rows = self.tokens.rows_mut().into_iter().zip(self.targets.rows_mut());
-        for ((mut tokens, mut targets), &example) in rows.zip(examples) {
-            tokens.assign(&from_tokens.row(example));
-            targets.assign(&from_targets.row(example));
+        let from = data.tokens();
+        for (mut tokens, &example) in self.tokens.rows_mut().into_iter().zip(examples) {
+            tokens.assign(&from.row(example));
         }
+        self.targets.gather(data.targets(), examples);
         self.examples = examples.len();
     }
 

@@ -161,7 +161,7 @@ fn progress_counts_every_example_of_the_partial_last_batch() {
     };
     run.train(&Plain::new(), &mut observer).unwrap();
     let Progress { step, steps_per_epoch, examples, score, .. } = last.unwrap();
-    assert_eq!((step, steps_per_epoch, examples, score.predictions), (3, 3, 70, 280));
+    assert_eq!((step, steps_per_epoch, examples, score.weight), (3, 3, 70, 280.0));
     assert_eq!(run.history()[0].steps, 3);
 }
 

@@ -4,10 +4,11 @@ use algolens_core::{
     engine::{Backend, Batch, Engine, Plain, Score, Vectors},
     model::{AttentionDir, Config, Model, Normalization, Params, Positions},
     random,
-    task::Token,
+    task::{Targets, Token},
 };
 use algolens_testing::{
-    Kind, Sizes, any_kind, index, kinds, larger, random_model, random_tokens, signed_unit, sizes, with_cases,
+    Kind, Sizes, TARGET_KINDS, TargetKind, any_kind, index, kinds, larger, random_model, random_targets, random_tokens,
+    random_weights, signed_unit, sizes, with_cases,
 };
 use ndarray::Array2;
 use proptest::prelude::*;
@@ -19,16 +20,14 @@ const TOLERANCE: f64 = 1e-5;
 struct Subject {
     model: Model<f64>,
     tokens: Array2<Token>,
-    targets: Array2<Token>,
+    targets: Targets,
     positions: Vec<usize>,
 }
 
 impl Subject {
     fn new(config: Config, lists: usize, seq: usize, positions: Vec<usize>, seed: u64) -> Self {
-        let mut rng = random::stream(seed, "test/targets");
-        let classes = config.d_vocab_out;
         let tokens = random_tokens(lists, seq, config.d_vocab, seed);
-        let targets = Array2::from_shape_simple_fn((lists, positions.len()), || index(&mut rng, classes) as Token);
+        let targets = random_targets(TargetKind::Classes, (lists, positions.len()), config.d_vocab_out, seed);
         let mut model = random_model(config, seed);
         // So that attention is not all on one key, where f32 and f64 may not agree which.
         model.params.values_mut().iter_mut().for_each(|w| *w *= 0.4);
@@ -46,6 +45,13 @@ impl Subject {
 
     fn batch(&self) -> Batch<'_> {
         Batch { tokens: self.tokens.view(), targets: self.targets.view(), positions: &self.positions }
+    }
+
+    /// The subject with other targets, weighted.
+    fn with_targets(self, kind: TargetKind) -> Self {
+        let shape = (self.tokens.nrows(), self.positions.len());
+        let targets = random_targets(kind, shape, self.model.config().d_vocab_out, 1);
+        Self { targets: targets.weighted(random_weights(shape, 1)), ..self }
     }
 
     /// The engines of every other backend that the model has, at every vector level.
@@ -71,7 +77,7 @@ impl Subject {
         differences.push(("loss".to_owned(), (score.loss() - expected.loss()).abs() / expected.loss()));
         let alone = engine.score(&model, self.batch()).unwrap();
         differences.push(("score".to_owned(), (alone.loss() - expected.loss()).abs() / expected.loss()));
-        if (alone.right, alone.predictions) != (score.right, expected.predictions) {
+        if (alone.right, alone.weight, score.weight) != (score.right, expected.weight, expected.weight) {
             return Err(format!("{alone:?} and {score:?} instead of {expected:?}"));
         }
 
@@ -120,7 +126,8 @@ fn post() -> Config {
     }
 }
 
-/// Every kind of model at sizes that are no multiples of a vector, and the post's.
+/// Every kind of model at sizes that are no multiples of a vector, and the post's, this one also with weighted targets of every
+/// kind.
 fn corpus() -> Vec<(String, Subject)> {
     let mut corpus: Vec<(String, Subject)> = Vec::new();
     for kind in kinds() {
@@ -143,8 +150,11 @@ fn corpus() -> Vec<(String, Subject)> {
             corpus.push((name, Subject::new(sizes.config(kind), 40, sizes.seq, vec![3, 4, 7, 10], 6)));
         }
     }
+    let posts = || Subject::new(post(), 64, 21, (10..20).collect(), 1);
+    let weighted = |kind| (format!("the post's, weighted {kind:?}"), posts().with_targets(kind));
+    corpus.extend(TARGET_KINDS.map(weighted));
+    corpus.push(("the post's".to_owned(), posts()));
     let large = Config { d_vocab: 70, n_ctx: 40, d_vocab_out: 2, n_heads: 1, d_head: 64, ..post() };
-    corpus.push(("the post's".to_owned(), Subject::new(post(), 64, 21, (10..20).collect(), 1)));
     corpus.push(("a larger vocabulary, one class of two".to_owned(), Subject::new(large, 64, 39, vec![38], 2)));
     corpus
 }
@@ -198,8 +208,10 @@ proptest! {
     #![proptest_config(with_cases(80))]
 
     #[test]
-    fn random_models_agree(sizes in sizes(), kind in any_kind(), lists in 1..40_usize) {
-        let subject = Subject::random(sizes, kind, lists);
+    fn random_models_agree(
+        sizes in sizes(), kind in any_kind(), lists in 1..40_usize, targets in prop::sample::select(TARGET_KINDS.to_vec()),
+    ) {
+        let subject = Subject::random(sizes, kind, lists).with_targets(targets);
         for (name, engine) in subject.engines() {
             for (tensor, off) in subject.differences(&*engine).map_err(TestCaseError::fail)? {
                 // Small sums of small tensors: rounding is a larger share.
@@ -222,7 +234,7 @@ proptest! {
                 let alone = pool.install(|| engine.score(&model, subject.batch())).unwrap();
                 let of = |numbers: &[f32]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
                 let scores = [score.loss_sum.to_bits(), alone.loss_sum.to_bits()];
-                (scores, score.right, of(gradients.values()), of(logits.as_slice().unwrap()))
+                (scores, score.right.to_bits(), of(gradients.values()), of(logits.as_slice().unwrap()))
             };
             let one = bits(1);
             for threads in [2, 16, 1] {
@@ -236,7 +248,7 @@ proptest! {
 fn nothing_to_predict_is_no_loss() {
     let mut subject = Subject::new(post(), 3, 21, vec![12], 1);
     subject.positions.clear();
-    subject.targets = Array2::zeros((3, 0));
+    subject.targets = Array2::zeros((3, 0)).into();
     for (name, engine) in subject.engines() {
         let (score, gradients) = loss_and_gradients(&*engine, &subject.model.cast(), subject.batch());
         assert_eq!(score, Score::default(), "{name}");

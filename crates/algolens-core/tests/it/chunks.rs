@@ -39,7 +39,7 @@ impl Subject {
     }
 
     fn batch(&self) -> Batch<'_> {
-        Batch { tokens: self.tokens.view(), targets: self.targets.view(), positions: &self.positions }
+        Batch { tokens: self.tokens.view(), targets: self.targets.view().into(), positions: &self.positions }
     }
 
     /// The logits at every position, from a run with hooks.
@@ -103,7 +103,7 @@ proptest! {
         prop_assert!(off < F64, "{off}");
         let expected = loss::score(subject.run_logits().view(), subject.targets.view());
         prop_assert!((score.loss() - expected.loss()).abs() < F64);
-        prop_assert_eq!((score.right, score.predictions), (expected.right, expected.predictions));
+        prop_assert_eq!((score.right, score.weight), (expected.right, expected.weight));
         let alone = Plain::new().score(&subject.model, subject.batch()).expect("nothing fails");
         prop_assert!((alone.loss() - expected.loss()).abs() < F64);
     }
@@ -139,7 +139,7 @@ proptest! {
             let (score, gradients) = pool.install(|| loss_and_gradients(&engine, &model, subject.batch()));
             let logits = pool.install(|| engine.logits(&model, subject.tokens.view(), &subject.positions)).unwrap();
             let of = |numbers: &[f32]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-            (score.loss_sum.to_bits(), score.right, of(gradients.values()), of(logits.as_slice().unwrap()))
+            (score.loss_sum.to_bits(), score.right.to_bits(), of(gradients.values()), of(logits.as_slice().unwrap()))
         };
         let one = bits(1);
         for threads in [2, 3, 1] {

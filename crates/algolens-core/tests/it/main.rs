@@ -7,4 +7,6 @@ mod chunks;
 mod gradients;
 mod hooks;
 mod processing;
+mod targets;
 mod torch_parity;
+mod train;

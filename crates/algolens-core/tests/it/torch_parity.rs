@@ -127,7 +127,7 @@ fn logits_losses_and_gradients_are_those_of_transformer_lens() {
         let off = largest_difference(&last, &case.logits);
         assert!(off < SAME, "{name}: logits are off by {off}");
 
-        let batch = Batch { tokens: tokens.view(), targets: targets.view(), positions: &positions };
+        let batch = Batch { tokens: tokens.view(), targets: targets.view().into(), positions: &positions };
         let mut gradients = Params::zeros(model.config());
         let score = Plain::new().loss_and_gradients(&model, batch, &mut gradients).expect("the batch is valid");
         let norm = gradients.values().iter().map(|g| g * g).sum::<f64>().sqrt();

@@ -3,12 +3,12 @@
 use crate::Subject;
 use algolens_core::{
     Result,
-    engine::Batch,
+    engine::{Batch, Outcome, Score},
     task::{Dataset, Token},
 };
 use std::collections::BTreeMap;
 
-/// Shares of right predictions over data.
+/// Shares of right predictions over data, by weight.
 pub(super) struct Accuracies {
     /// At each predicted position.
     pub by_position: Vec<(usize, f64)>,
@@ -19,22 +19,23 @@ pub(super) struct Accuracies {
 impl Accuracies {
     pub fn of(subject: Subject, data: &Dataset) -> Result<Self> {
         let outcomes = subject.engine.outcomes(subject.model, Batch::from(data))?;
-        let mut by_position = BTreeMap::new();
-        let mut by_class = BTreeMap::new();
+        let mut by_position: BTreeMap<usize, Score> = BTreeMap::new();
+        let mut by_class: BTreeMap<Token, Score> = BTreeMap::new();
         let positions = data.positions().iter().cycle();
-        for ((outcome, target), position) in outcomes.iter().zip(data.targets()).zip(positions) {
-            count(by_position.entry(*position).or_default(), outcome.right);
-            count(by_class.entry(*target).or_default(), outcome.right);
+        for ((outcome, target), position) in outcomes.iter().zip(data.classes()?).zip(positions) {
+            count(by_position.entry(*position).or_default(), outcome);
+            count(by_class.entry(*target).or_default(), outcome);
         }
         Ok(Self { by_position: shares(by_position), by_class: shares(by_class) })
     }
 }
 
-fn count([right, all]: &mut [usize; 2], is_right: bool) {
-    *right += usize::from(is_right);
-    *all += 1;
+fn count(score: &mut Score, outcome: &Outcome) {
+    score.add((*outcome).into());
 }
 
-fn shares<K>(counts: BTreeMap<K, [usize; 2]>) -> Vec<(K, f64)> {
-    counts.into_iter().map(|(key, [right, all])| (key, right as f64 / all as f64)).collect()
+/// The shares of those that are scored at all.
+fn shares<K>(scores: BTreeMap<K, Score>) -> Vec<(K, f64)> {
+    let scored = scores.into_iter().filter(|(_, score)| score.weight > 0.0);
+    scored.map(|(key, score)| (key, score.accuracy())).collect()
 }

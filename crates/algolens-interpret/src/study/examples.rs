@@ -88,10 +88,12 @@ pub(super) fn choose(
 /// Of many examples, those with the smallest probability on a target, the smallest first.
 fn worst(subject: Subject, material: Material, seed: u32) -> Result<Dataset> {
     let size = SEARCHED.min(SEARCHED_TOKENS / subject.model.config().n_ctx);
-    let searched = material.sample(size, seed.wrapping_add(2));
+    let searched = material.sample(size, seed.wrapping_add(2))?;
     let outcomes = subject.engine.outcomes(subject.model, Batch::from(&searched))?;
-    let least_log_prob =
-        |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.log_prob).fold(f64::INFINITY, f64::min);
+    let least_log_prob = |outcomes: &[Outcome]| {
+        let scored = outcomes.iter().filter(|outcome| outcome.weight > 0.0);
+        scored.map(|outcome| outcome.log_prob).fold(f64::INFINITY, f64::min)
+    };
     let mut examples: Vec<(f64, usize)> = outcomes
         .chunks(searched.positions().len())
         .enumerate()
@@ -99,10 +101,11 @@ fn worst(subject: Subject, material: Material, seed: u32) -> Result<Dataset> {
         .collect();
     examples.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     // The same answers to the same tokens in another order are another example, but no other case of what goes wrong.
+    let classes = searched.classes()?;
     let kind = |example: usize| {
         let mut tokens = searched.tokens().row(example).to_vec();
         tokens.sort_unstable();
-        (tokens, searched.targets().row(example).to_vec())
+        (tokens, classes.row(example).to_vec())
     };
     let mut chosen: Vec<usize> = Vec::new();
     for (_, example) in examples {

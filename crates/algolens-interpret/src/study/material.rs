@@ -40,25 +40,31 @@ impl Material<'_> {
     }
 
     /// Random examples of the task; of data so many different ones, in their order, or all if there are not so many.
-    pub fn sample(&self, size: usize, seed: u32) -> Dataset {
+    ///
+    /// # Errors
+    /// A task whose targets do not fit its own sizes.
+    pub fn sample(&self, size: usize, seed: u32) -> Result<Dataset> {
         match self {
             Self::Task(task) => Dataset::generate(*task, size, &mut random::from_dataset_seed(seed)),
-            Self::Data(data) if size >= data.len() => (*data).clone(),
+            Self::Data(data) if size >= data.len() => Ok((*data).clone()),
             Self::Data(data) => {
                 let mut rng = random::stream(seed.into(), "examples of the data");
                 let mut chosen = index::sample(&mut rng, data.len(), size).into_vec();
                 chosen.sort_unstable();
-                data.select(&chosen)
+                Ok(data.select(&chosen))
             }
         }
     }
 
     /// Examples other than those of `data`, to resample from: random ones of the next seed; of a user's examples, for each the
     /// next.
-    pub fn other(&self, data: &Dataset, seed: u32) -> Dataset {
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    pub fn other(&self, data: &Dataset, seed: u32) -> Result<Dataset> {
         match self {
             Self::Task(_) => self.sample(data.len(), seed.wrapping_add(1)),
-            Self::Data(_) => data.select(&(1..data.len()).chain([0]).collect::<Vec<_>>()),
+            Self::Data(_) => Ok(data.select(&(1..data.len()).chain([0]).collect::<Vec<_>>())),
         }
     }
 
@@ -79,11 +85,7 @@ impl Material<'_> {
             }
             Self::Data(data) => Labels {
                 tokens: data.token_labels().to_vec(),
-                classes: if config.d_vocab == config.d_vocab_out {
-                    data.token_labels().to_vec()
-                } else {
-                    numbers(config.d_vocab_out)
-                },
+                classes: data.output_labels().to_vec(),
                 positions: numbers(config.n_ctx),
             },
         }
@@ -94,9 +96,9 @@ impl Material<'_> {
         match self {
             Self::Task(task) => {
                 let inputs = example.iter().zip(task.roles()).filter(|(_, role)| *role == Role::Input);
-                inputs.map(|(token, _)| *token).collect()
+                inputs.map(|(token, _)| *token).filter(|token| Some(*token) != task.padding()).collect()
             }
-            Self::Data(_) => example.to_vec(),
+            Self::Data(data) => example.iter().copied().filter(|token| Some(*token) != data.padding()).collect(),
         }
     }
 

@@ -86,13 +86,14 @@ pub fn study(
         if observer.on(Stage { what, done, total }).is_break() { Err(Error::Cancelled) } else { Ok(()) }
     };
     let StudyOptions { title, size, seed, inputs, others } = options;
-    let data = material.sample(*size, *seed);
+    let data = material.sample(*size, *seed)?;
     next_stage()?;
     let evaluation = evaluate(subject.engine, subject.model, &data)?;
     next_stage()?;
-    let ablation = ablation_table(subject, evaluation.loss, &data, &material.other(&data, *seed))?;
+    let ablation = ablation_table(subject, evaluation.loss, &data, &material.other(&data, *seed)?)?;
     next_stage()?;
-    let maps = CircuitMaps::of(subject, &material.sample(EFFECTIVE_SIZE.min(EFFECTIVE_TOKENS / config.n_ctx), *seed))?;
+    let mapped = material.sample(EFFECTIVE_SIZE.min(EFFECTIVE_TOKENS / config.n_ctx), *seed)?;
+    let maps = CircuitMaps::of(subject, &mapped)?;
     let mut arrays = maps.arrays();
     arrays.insert("pattern_mean".into(), mean_pattern(subject, &data)?.into_dyn());
     let (labels, names) = (material.labels(config, &data), measured(subject, &data, &mut arrays)?);

@@ -176,7 +176,7 @@ fn zeroing_positions_is_zeroing_w_pos_and_zeroing_the_direct_path_leaves_attenti
     let path = direct_path(&model);
     let mut log_probs = 0.0;
     for ((logits, tokens), targets) in
-        before.outer_iter().zip(data.tokens().outer_iter()).zip(data.targets().outer_iter())
+        before.outer_iter().zip(data.tokens().outer_iter()).zip(data.classes().unwrap().outer_iter())
     {
         for ((row, position), target) in logits.outer_iter().zip(data.positions()).zip(targets) {
             let left = &row - &path.row(tokens[*position] as usize);

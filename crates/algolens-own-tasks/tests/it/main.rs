@@ -173,11 +173,11 @@ fn they_are_judged_alike_on_data_from_a_file() {
     for case in CASES {
         let Some(model) = case.model() else { return };
         let task = algolens_own_tasks::registry().task(&case.task.parse().unwrap()).unwrap();
-        let data = Dataset::generate(&*task, SIZE, &mut random::from_dataset_seed(43));
+        let data = Dataset::generate(&*task, SIZE, &mut random::from_dataset_seed(43)).unwrap();
         let positions = data.positions().iter().map(|position| *position as i64).collect();
         let arrays = [
             ("tokens", npy(data.tokens().mapv(i64::from).into_dyn())),
-            ("targets", npy(data.targets().mapv(i64::from).into_dyn())),
+            ("targets", npy(data.classes().unwrap().mapv(i64::from).into_dyn())),
             ("positions", npy(Array1::from_vec(positions).into_dyn())),
         ];
         write_npz(&path, &arrays, CompressionMethod::Stored);

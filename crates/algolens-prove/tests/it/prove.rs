@@ -91,7 +91,7 @@ fn counterexamples_of_a_certificate_are_predicted_wrong() {
         let logits = Plain::new().logits(&model, data.tokens(), data.positions()).unwrap();
         let row = logits.index_axis(ndarray::Axis(0), 0).row(found.position).to_vec();
         let best = (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap();
-        assert_eq!((best as Token, data.targets()[[0, found.position]]), (found.predicted, found.expected));
+        assert_eq!((best as Token, data.classes().unwrap()[[0, found.position]]), (found.predicted, found.expected));
         let margin = row[found.expected as usize] - row[best];
         assert!((f64::from(margin) - found.margin).abs() < 1e-3, "{margin} {found:?}");
     }
@@ -164,7 +164,7 @@ fn the_bracket_of_the_posts_task_meets_ten_million_sampled_lists() {
     let mut rng = random::stream(7, "ten million lists");
     let mut right = 0;
     for _ in 0..LISTS / AT_A_TIME {
-        let lists = Dataset::generate(&task, AT_A_TIME, &mut rng);
+        let lists = Dataset::generate(&task, AT_A_TIME, &mut rng).unwrap();
         let outcomes = engine.outcomes(&model, (&lists).into()).unwrap();
         right += outcomes.chunks(task.list_len()).filter(|list| list.iter().all(|outcome| outcome.right)).count();
     }

@@ -9,15 +9,16 @@ use super::{
 use crate::{
     engine::{
         Score,
+        loss::row_gradient,
         products::{Rows, RowsMut, Weights, dot_products, weighted_sums},
         queries::Query,
         vector::{Numbers, add_to, dot, get, lanes, lanes_mut, numbers, padded, scale_row},
     },
-    task::Token,
+    task::{RightView, TargetsView},
 };
 use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{ArrayViewMut1, Axis};
 use std::{iter::once, ops::Range};
 
 /// The memory of the backward half of a pass.
@@ -53,20 +54,22 @@ impl Backward {
         Self { sequence_gradients: sequences.iter().map(zeros_like).collect(), at_tokens }
     }
 
-    /// Adds to `gradients` those of `weight` times the cross-entropy of sequences that went forward, and scores them.
+    /// Adds to `gradients` those of `scale` times the weighted sum of the losses of sequences that went forward, and scores
+    /// them.
     #[simd]
     pub fn run<S: Simd>(
         &mut self,
         simd: S,
         tables: &Tables,
         sequences: &mut [SequenceState],
-        targets: ArrayView2<Token>,
-        weight: f32,
+        targets: TargetsView,
+        scale: f32,
         gradients: &mut Tables,
     ) -> Score {
         let mut score = Score::default();
-        for (sequence, targets) in sequences.iter_mut().zip(targets.outer_iter()) {
-            score.add(rows_backward(simd, tables, sequence, targets, weight, gradients));
+        for (sequence, targets) in sequences.iter_mut().zip(targets.examples()) {
+            score.add(logits_backward(simd, tables, sequence, targets, scale));
+            rows_backward(simd, tables, sequence, gradients);
         }
         let runs = || tables.shape.column_runs();
         for (columns, sequence) in
@@ -229,27 +232,45 @@ fn writes_backward<S: Simd>(
     }
 }
 
-/// Turns the queries' rows into their gradients: through the cross-entropy, the bias and the final norm.
-///
-/// With logits s·u + b, s = 1/√(|x|²/d_model + eps): d u = s·g, d x = −s³/d_model · (g·u) · x.
+/// Turns the queries' logits into the gradients of `scale` times the weighted sum of the losses of one example's targets, and
+/// scores them.
 #[simd]
-fn rows_backward<S: Simd>(
+fn logits_backward<S: Simd>(
     simd: S,
     tables: &Tables,
     sequence: &mut SequenceState,
-    targets: ArrayView1<Token>,
-    weight: f32,
-    gradients: &mut Tables,
+    targets: TargetsView,
+    scale: f32,
 ) -> Score {
-    let shape = tables.shape;
-    sequence.predict(simd, targets);
-    let Unembedded { logits, scale, predictions } = &mut sequence.unembedded;
+    let classes = tables.shape.classes;
     let mut score = Score::default();
-    let query_logits = logits.chunks_exact_mut(padded(shape.classes)).zip(targets);
-    for (prediction, (powers, target)) in predictions.iter().zip(query_logits) {
-        prediction.gradient(simd, powers, *target as usize, weight);
-        score.add(prediction.outcome().into());
+    let RightView::Classes(right) = targets.right else {
+        let rows = sequence.unembedded.logits.chunks_exact_mut(padded(classes));
+        for (row, (target, weight)) in rows.zip(targets.iter()) {
+            let (logits, padding) = row.split_at_mut(classes);
+            score.add(row_gradient(ArrayViewMut1::from(logits), target, weight, scale));
+            padding.fill(0.0);
+        }
+        return score;
+    };
+    let right = right.index_axis_move(Axis(0), 0);
+    sequence.predict(simd, right);
+    let Unembedded { logits, predictions, .. } = &mut sequence.unembedded;
+    let query_logits = logits.chunks_exact_mut(padded(classes)).zip(right).zip(targets.each_weight());
+    for (prediction, ((powers, class), weight)) in predictions.iter().zip(query_logits) {
+        prediction.gradient(simd, powers, *class as usize, scale * weight);
+        score.add(prediction.outcome().weighted(weight).into());
     }
+    score
+}
+
+/// Turns the queries' rows into their gradients, from those of the logits: through the bias and the final norm.
+///
+/// With logits s·u + b, s = 1/√(|x|²/d_model + eps): d u = s·g, d x = −s³/d_model · (g·u) · x.
+#[simd]
+fn rows_backward<S: Simd>(simd: S, tables: &Tables, sequence: &mut SequenceState, gradients: &mut Tables) {
+    let shape = tables.shape;
+    let Unembedded { logits, scale, .. } = &mut sequence.unembedded;
     let rows = sequence.rows.chunks_exact_mut(shape.row_width()).map(|row| row.split_at_mut(shape.resid_width()));
     for ((g, (resid, u)), scale) in logits.chunks_exact(padded(shape.classes)).zip(rows).zip(scale.iter()) {
         let mut g_u = S::f32s::splat(simd, 0.0);
@@ -267,7 +288,6 @@ fn rows_backward<S: Simd>(
         }
         sum.store_slice(bias);
     }
-    score
 }
 
 /// d direct\[t\] and d direct\[p\] get d row\[q\].

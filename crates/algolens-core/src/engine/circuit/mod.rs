@@ -103,14 +103,22 @@ impl Memory for CircuitBuffers {
         });
     }
 
-    fn outcomes(&mut self, vectors: Vectors, model: &Model, batch: Batch, all: &mut [Outcome]) {
+    fn outcomes(
+        &mut self,
+        vectors: Vectors,
+        model: &Model,
+        tokens: ArrayView2<Token>,
+        classes: ArrayView2<Token>,
+        all: &mut [Outcome],
+    ) {
         self.fill(vectors, model);
         let Self { chunks, circuits, .. } = self;
-        let predictions = sequences_per_group(batch.tokens.nrows(), GROUPS) * batch.positions.len();
-        let shares = batch.shares(GROUPS).zip(all.chunks_mut(predictions));
-        parallel::for_each(shares.collect(), |(batch, share)| {
+        let sequences = sequences_per_group(tokens.nrows(), GROUPS);
+        let shares = tokens.axis_chunks_iter(Axis(0), sequences).zip(classes.axis_chunks_iter(Axis(0), sequences));
+        let shares = shares.zip(all.chunks_mut(sequences * classes.ncols()));
+        parallel::for_each(shares.collect(), |((tokens, classes), share)| {
             chunks.with(|chunk| {
-                dispatch!(vectors, simd => chunk.outcomes(simd, &circuits.tables, batch, share));
+                dispatch!(vectors, simd => chunk.outcomes(simd, &circuits.tables, tokens, classes, share));
             });
         });
     }
@@ -125,7 +133,7 @@ impl Memory for CircuitBuffers {
         self.fill(vectors, model);
         let Self { chunks, circuits, groups, sum, .. } = self;
         let (tables, shape) = (&circuits.tables, circuits.tables.shape);
-        let weight = 1.0 / batch.targets.len() as f32;
+        let scale = 1.0 / batch.targets.total_weight() as f32;
         let shares: Vec<_> = batch.shares(LEARNING_GROUPS).collect();
         groups.resize_with(shares.len().max(groups.len()), || Group {
             gradients: Tables::new(shape),
@@ -134,7 +142,7 @@ impl Memory for CircuitBuffers {
         let groups = &mut groups[..shares.len()];
         parallel::for_each(groups.iter_mut().zip(shares).collect(), |(group, share)| {
             chunks.with(|chunk| {
-                dispatch!(vectors, simd => group.score = chunk.learn(simd, tables, share, weight, &mut group.gradients));
+                dispatch!(vectors, simd => group.score = chunk.learn(simd, tables, share, scale, &mut group.gradients));
             });
         });
         let (sum, weight_gradients) = sum.get_or_insert_with(|| (Tables::new(shape), WeightGradients::new(shape)));
@@ -181,9 +189,9 @@ impl Chunk {
         Self { sequences: (0..sequences).map(|_| SequenceState::new(tables, queries)).collect(), backward: None }
     }
 
-    /// Replaces `gradients` by those of `weight` times the cross-entropy of a share, and scores it.
+    /// Replaces `gradients` by those of `scale` times the weighted sum of a share's losses, and scores it.
     #[inline(always)]
-    fn learn<S: Simd>(&mut self, simd: S, tables: &Tables, share: Batch, weight: f32, gradients: &mut Tables) -> Score {
+    fn learn<S: Simd>(&mut self, simd: S, tables: &Tables, share: Batch, scale: f32, gradients: &mut Tables) -> Score {
         let Self { sequences, backward } = self;
         let backward = backward.get_or_insert_with(|| Backward::new(tables, sequences));
         gradients.arrays_mut().for_each(|numbers| numbers.fill(0.0));
@@ -191,7 +199,7 @@ impl Chunk {
         for batch in share.chunks(sequences.len()) {
             let sequences = &mut sequences[..batch.tokens.nrows()];
             forward(simd, tables, sequences, batch.tokens);
-            score.add(backward.run(simd, tables, sequences, batch.targets, weight, gradients));
+            score.add(backward.run(simd, tables, sequences, batch.targets, scale, gradients));
         }
         score
     }
@@ -213,14 +221,22 @@ impl Chunk {
     }
 
     #[inline(always)]
-    fn outcomes<S: Simd>(&mut self, simd: S, tables: &Tables, batch: Batch, outcomes: &mut [Outcome]) {
-        let (sequences, predictions) = (self.sequences.len(), batch.positions.len());
-        for (batch, outcomes) in batch.chunks(sequences).zip(outcomes.chunks_mut(sequences * predictions)) {
-            let sequences = &mut self.sequences[..batch.tokens.nrows()];
-            forward(simd, tables, sequences, batch.tokens);
-            let predictions_by_sequence = batch.targets.outer_iter().zip(outcomes.chunks_mut(predictions));
-            for (sequence, (targets, outcomes)) in sequences.iter_mut().zip(predictions_by_sequence) {
-                sequence.predict(simd, targets);
+    fn outcomes<S: Simd>(
+        &mut self,
+        simd: S,
+        tables: &Tables,
+        tokens: ArrayView2<Token>,
+        classes: ArrayView2<Token>,
+        outcomes: &mut [Outcome],
+    ) {
+        let (sequences, predictions) = (self.sequences.len(), classes.ncols());
+        let chunks = tokens.axis_chunks_iter(Axis(0), sequences).zip(classes.axis_chunks_iter(Axis(0), sequences));
+        for ((tokens, classes), outcomes) in chunks.zip(outcomes.chunks_mut(sequences * predictions)) {
+            let sequences = &mut self.sequences[..tokens.nrows()];
+            forward(simd, tables, sequences, tokens);
+            let predictions_by_sequence = classes.outer_iter().zip(outcomes.chunks_mut(predictions));
+            for (sequence, (classes, outcomes)) in sequences.iter_mut().zip(predictions_by_sequence) {
+                sequence.predict(simd, classes);
                 for (prediction, outcome) in sequence.unembedded.predictions.iter().zip(outcomes) {
                     *outcome = prediction.outcome();
                 }

@@ -189,13 +189,13 @@ impl SequenceState {
         }
     }
 
-    /// Predicts the targets, and leaves exponentials in the logits' place.
+    /// Predicts the right classes, and leaves exponentials in the logits' place.
     #[inline(always)]
-    pub fn predict<S: Simd>(&mut self, simd: S, targets: ArrayView1<Token>) {
+    pub fn predict<S: Simd>(&mut self, simd: S, classes: ArrayView1<Token>) {
         let Unembedded { logits, predictions, .. } = &mut self.unembedded;
         let width = logits.len() / predictions.len();
-        for ((logits, prediction), target) in logits.chunks_exact(width).zip(&mut *predictions).zip(targets) {
-            *prediction = Prediction::of(simd, logits, *target as usize);
+        for ((logits, prediction), class) in logits.chunks_exact(width).zip(&mut *predictions).zip(classes) {
+            *prediction = Prediction::of(simd, logits, *class as usize);
         }
         for (logits, prediction) in logits.chunks_exact_mut(width).zip(predictions) {
             prediction.exponentials(simd, logits);

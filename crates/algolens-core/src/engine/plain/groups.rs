@@ -12,7 +12,7 @@ use crate::{
     engine::{
         Batch, Score,
         groups::{GROUPS, sequences_per_chunk, sequences_per_group},
-        loss::cross_entropy_gradient,
+        loss::loss_gradient,
     },
     model::{Config, Model, Params},
     parallel,
@@ -52,10 +52,11 @@ impl<T: Scalar> Groups<T> {
     }
 
     pub fn loss_and_gradients(&mut self, model: &Model<T>, batch: Batch, gradients: &mut Params<T>) -> Score {
-        let weight = T::of(1.0 / batch.targets.len().max(1) as f64);
+        let weight = batch.targets.total_weight();
+        let scale = if weight == 0.0 { T::zero() } else { T::of(1.0 / weight) };
         let pieces: Vec<_> = self.groups.iter_mut().zip(batch.shares(GROUPS)).collect();
         let used = pieces.len();
-        parallel::for_each(pieces, |(group, share)| group.loss_and_gradients(model, share, weight));
+        parallel::for_each(pieces, |(group, share)| group.loss_and_gradients(model, share, scale));
         let mut score = Score::default();
         gradients.values_mut().fill(T::zero());
         for group in &self.groups[..used] {
@@ -91,14 +92,14 @@ impl<T: Scalar> Group<T> {
         }
     }
 
-    fn loss_and_gradients(&mut self, model: &Model<T>, batch: Batch, weight: T) {
+    fn loss_and_gradients(&mut self, model: &Model<T>, batch: Batch, scale: T) {
         let mut gradients = self.gradients.take().unwrap_or_else(|| Params::like(model.params.layout().clone()));
         gradients.values_mut().fill(T::zero());
         let mut score = Score::default();
         for chunk in batch.chunks(sequences_per_chunk(model.config(), batch.tokens.ncols())) {
             let pass = Pass::new(model, chunk.tokens, chunk.positions);
             let Workspace { acts, scratch } = self.forward(pass);
-            score.add(cross_entropy_gradient(acts.logits.view_mut(), chunk.targets, weight));
+            score.add(loss_gradient(acts.logits.view_mut(), chunk.targets, scale));
             let scratch = scratch.get_or_insert_with(|| Scratch::new(pass.config, pass.sizes));
             backward(pass, acts, scratch, &mut gradients, &mut NoTrace);
         }

@@ -11,15 +11,17 @@ use super::{
 };
 use crate::{
     engine::{
-        Batch, K, Q, Score, V, matmul,
+        Batch, K, Q, Score, V,
+        loss::row_gradient,
+        matmul,
         softmax::predict,
         vector::{Numbers, numbers, padded},
     },
-    task::Token,
+    task::{RightView, TargetsView, Token},
 };
 use fearless_simd::Simd;
 use fearless_simd_macros::simd;
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, ArrayViewMut1};
 
 /// The memory of the way back through a chunk.
 pub struct Backward {
@@ -41,8 +43,8 @@ pub struct Backward {
 
 /// Where gradients go.
 pub struct Sums<'a> {
-    /// What each prediction's cross-entropy counts.
-    pub weight: f32,
+    /// What the weighted sum of the losses is multiplied by.
+    pub scale: f32,
     /// By the weights.
     pub gradients: &'a mut Gradients,
     /// The table that the first block was looked up in, and the gradients by its rows.
@@ -77,7 +79,7 @@ impl Backward {
         Batch { tokens, targets, .. }: Batch,
         sums: &mut Sums,
     ) -> Score {
-        let score = cross_entropy(simd, &mut chunk.logits, targets, sums.weight);
+        let score = logits_backward(simd, &mut chunk.logits, targets, sums.scale);
         let sequences = tokens.nrows();
         self.unembed(simd, pass, chunk, sequences, sums.gradients);
         for layer in (0..chunk.blocks.len()).rev() {
@@ -172,14 +174,23 @@ impl Backward {
     }
 }
 
-/// Replaces logits by `weight` times the gradient of the summed cross-entropy, and scores them.
+/// Replaces logits by the gradient of `scale` times the weighted sum of the losses, and scores them.
 #[simd]
-fn cross_entropy<S: Simd>(simd: S, logits: &mut Matrix, targets: ArrayView2<Token>, weight: f32) -> Score {
+fn logits_backward<S: Simd>(simd: S, logits: &mut Matrix, targets: TargetsView, scale: f32) -> Score {
     let mut score = Score::default();
-    for (row, target) in logits.rows_mut().zip(targets) {
-        let prediction = predict(simd, row, *target as usize);
-        prediction.gradient(simd, row, *target as usize, weight);
-        score.add(prediction.outcome().into());
+    let classes = logits.width;
+    let RightView::Classes(right) = targets.right else {
+        for (row, (target, weight)) in logits.rows_mut().zip(targets.iter()) {
+            let (row, padding) = row.split_at_mut(classes);
+            score.add(row_gradient(ArrayViewMut1::from(row), target, weight, scale));
+            padding.fill(0.0);
+        }
+        return score;
+    };
+    for (row, (class, weight)) in logits.rows_mut().zip(right.iter().zip(targets.each_weight())) {
+        let prediction = predict(simd, row, *class as usize);
+        prediction.gradient(simd, row, *class as usize, scale * weight);
+        score.add(prediction.outcome().weighted(weight).into());
     }
     score
 }

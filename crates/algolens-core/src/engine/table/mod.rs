@@ -108,15 +108,23 @@ impl Memory for Workspace {
         });
     }
 
-    fn outcomes(&mut self, vectors: Vectors, model: &Model, batch: Batch, outcomes: &mut [Outcome]) {
-        let table = self.prepare(vectors, model, batch.tokens);
+    fn outcomes(
+        &mut self,
+        vectors: Vectors,
+        model: &Model,
+        tokens: ArrayView2<Token>,
+        classes: ArrayView2<Token>,
+        outcomes: &mut [Outcome],
+    ) {
+        let table = self.prepare(vectors, model, tokens);
         let pass = Pass { model, packed: &self.packed, plan: &self.plan };
         let table = table.then_some(&self.table);
-        let predictions = sequences_per_group(batch.tokens.nrows(), GROUPS) * batch.positions.len();
-        let shares = batch.shares(GROUPS).zip(outcomes.chunks_mut(predictions));
+        let sequences = sequences_per_group(tokens.nrows(), GROUPS);
+        let shares = tokens.axis_chunks_iter(Axis(0), sequences).zip(classes.axis_chunks_iter(Axis(0), sequences));
+        let shares = shares.zip(outcomes.chunks_mut(sequences * classes.ncols()));
         let pieces = self.chunks.iter_mut().zip(shares).collect();
-        parallel::for_each(pieces, |(chunk, (batch, outcomes)): (&mut Chunk, (Batch, &mut [Outcome]))| {
-            dispatch!(vectors, simd => chunk_outcomes(simd, pass, chunk, table, batch, outcomes));
+        parallel::for_each(pieces, |(chunk, ((tokens, classes), outcomes)): (&mut Chunk, ((_, _), _))| {
+            dispatch!(vectors, simd => chunk_outcomes(simd, pass, chunk, table, tokens, classes, outcomes));
         });
     }
 
@@ -134,12 +142,12 @@ impl Memory for Workspace {
         if with_table {
             learning.make_room(model, &self.table);
         }
-        let weight = 1.0 / batch.targets.len() as f32;
+        let scale = 1.0 / batch.targets.total_weight() as f32;
         let memory = self.chunks.iter_mut().zip(&mut learning.groups).zip(&mut learning.rows);
         let pieces: Vec<_> = memory.zip(batch.shares(LEARNING_GROUPS)).collect();
         let used = pieces.len();
         parallel::for_each(pieces, |(((chunk, learner), rows), share)| {
-            dispatch!(vectors, simd => learner.learn(simd, pass, chunk, table.zip(Some(rows)), share, weight));
+            dispatch!(vectors, simd => learner.learn(simd, pass, chunk, table.zip(Some(rows)), share, scale));
         });
         // The table's rows, part by part; each group works on parts of its own, and adds to gradients of its own.
         let rows = &learning.rows[..used];
@@ -204,14 +212,14 @@ impl Learner {
         chunk: &mut Chunk,
         mut table: Option<(&RowTable, &mut RowGradients)>,
         batch: Batch,
-        weight: f32,
+        scale: f32,
     ) {
         self.gradients.clear();
         self.score = Score::default();
         if let Some((table, rows)) = &mut table {
             rows.clear_table(table);
         }
-        let mut sums = Sums { weight, gradients: &mut self.gradients, table };
+        let mut sums = Sums { scale, gradients: &mut self.gradients, table };
         for from in (0..batch.tokens.nrows()).step_by(chunk.sequences) {
             let sequences = batch.slice(from, (from + chunk.sequences).min(batch.tokens.nrows()));
             chunk.forward(simd, pass, sums.table.as_ref().map(|(table, _)| *table), sequences.tokens);
@@ -245,15 +253,17 @@ fn chunk_outcomes<S: Simd>(
     pass: Pass,
     chunk: &mut Chunk,
     table: Option<&RowTable>,
-    batch: Batch,
+    tokens: ArrayView2<Token>,
+    classes: ArrayView2<Token>,
     outcomes: &mut [Outcome],
 ) {
     let mut outcomes = outcomes.iter_mut();
-    for from in (0..batch.tokens.nrows()).step_by(chunk.sequences) {
-        let Batch { tokens, targets, .. } = batch.slice(from, (from + chunk.sequences).min(batch.tokens.nrows()));
+    let chunks =
+        tokens.axis_chunks_iter(Axis(0), chunk.sequences).zip(classes.axis_chunks_iter(Axis(0), chunk.sequences));
+    for (tokens, classes) in chunks {
         chunk.forward(simd, pass, table, tokens);
-        for ((row, target), outcome) in chunk.logits.rows_mut().zip(targets).zip(&mut outcomes) {
-            *outcome = predict(simd, row, *target as usize).outcome();
+        for ((row, class), outcome) in chunk.logits.rows_mut().zip(classes).zip(&mut outcomes) {
+            *outcome = predict(simd, row, *class as usize).outcome();
         }
     }
 }

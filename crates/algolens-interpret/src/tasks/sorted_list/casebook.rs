@@ -124,7 +124,7 @@ fn greedy_list_accuracy(subject: Subject, task: &SortedList, data: &Dataset) -> 
         return Ok(None);
     }
     let written = greedy(subject, task, data)?;
-    let sorted = written.outer_iter().zip(data.targets().outer_iter()).filter(|(a, b)| a == b).count();
+    let sorted = written.outer_iter().zip(data.classes()?.outer_iter()).filter(|(a, b)| a == b).count();
     Ok(Some(sorted as f64 / data.len() as f64))
 }
 
