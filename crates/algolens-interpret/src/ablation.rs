@@ -188,6 +188,9 @@ pub(super) fn ablate_from(
     Ok(ablated.swap_remove(0))
 }
 
+/// What is done with the logits of one of several ablations on some lists.
+type EachChunk<'e> = dyn FnMut(usize, ArrayView3<f32>, &Dataset) -> Result<()> + 'e;
+
 /// [`ablate_from`] for several ablations, which share what they are replaced by.
 pub(super) fn ablate_each<'a>(
     subject: Subject,
@@ -200,7 +203,7 @@ pub(super) fn ablate_each<'a>(
     let runner = Runner::new(subject);
     let sets: Vec<_> = ablations.iter().map(|ablation| ablation.interventions(subject.model, data, other)).collect();
     let sets = runner.with_means(&sets)?;
-    let run = |lists: &'a Dataset, each: &mut dyn FnMut(usize, ArrayView3<f32>, &Dataset) -> Result<()>| {
+    let run = |lists: &'a Dataset, each: &mut EachChunk| {
         let scale = || Intervention::new(HookPoint::LnFinalScale, Replacement::Resample(lists.tokens()));
         let sets = ablations.iter().zip(&sets).map(|(ablation, set)| {
             let scale = ablation.frozen_scale.then(scale);
