@@ -47,6 +47,7 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     let opened = Opened::read(&args.model, &args.hints.said(), registry)?;
     let engine = args.backend.engine(opened.model.config())?;
     let options = args.study.options(&opened.sorted_list()?, &*engine, registry)?;
+    args.study.check_others(&opened, &options)?;
     let proof = args.study.proof(&opened)?;
     let mut studied = args.study.study(&args.model, opened, &options, args.log.as_deref(), &*engine, terminal)?;
     studied.proof = proof;

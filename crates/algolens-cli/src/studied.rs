@@ -11,7 +11,7 @@ use algolens::{
     Error, Result,
     check::certificate::Counterexample,
     engine::Engine,
-    interpret::{Arrays, Stage, StudyOptions, StudyResults, Subject, study},
+    interpret::{Arrays, Stage, StudyOptions, StudyResults, Subject, check_other, study},
     model::Model,
     prove::Classes,
     task::{Registry, SortedList, Task, TaskKind, check_task},
@@ -77,6 +77,15 @@ impl StudyFlags {
             lists: self.read_lists(task)?,
             others: self.read_others(task, engine, registry)?,
         })
+    }
+
+    /// Checks that no model of another seed is the studied one.
+    pub fn check_others(&self, opened: &Opened, options: &StudyOptions) -> Result<()> {
+        let studied = if self.raw { opened.model.clone() } else { opened.model.process().model };
+        let check = |(path, other): (&PathBuf, &Model)| {
+            check_other(&studied, other).map_err(|error| Error::InFile { path: path.clone(), error: Box::new(error) })
+        };
+        self.others.iter().zip(&options.others).try_for_each(check)
     }
 
     /// The certificate of a model, if one is named.

@@ -14,7 +14,7 @@ use crate::{
 use algolens::{
     Error, Result,
     files::write_all_whole,
-    interpret::{StudyResults, Unit, Verdict},
+    interpret::{Control, StudyResults, Verdict},
     task::{Registry, SortedList, Task, TaskKind, labels_of},
 };
 use algolens_report::Proof;
@@ -65,6 +65,7 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
             let opened = Opened::read(model, &args.recipe.said(), registry)?;
             let engine = args.backend.engine(opened.model.config())?;
             let options = args.study.options(&opened.sorted_list()?, &*engine, registry)?;
+            args.study.check_others(&opened, &options)?;
             let proof = args.study.proof(&opened)?;
             make_folder(&args.out)?;
             (model.clone(), opened, engine, options, proof, String::new())
@@ -160,21 +161,32 @@ fn summary(studied: &Studied, task: &dyn Task, out: &Path, terminal: &Terminal) 
 /// The post's claims with their verdicts, in a table.
 fn findings(results: &StudyResults) -> String {
     let rows = results.findings.iter().map(|finding| {
-        let verdict = match finding.verdict {
-            Verdict::Holds => "✓ holds",
-            Verdict::Partly => "~ partly",
-            Verdict::Fails => "✗ fails",
-            Verdict::NotAsked => "– not asked",
+        let mark = match finding.verdict {
+            Verdict::Holds => "✓",
+            Verdict::HoldsAsControl => "≈",
+            Verdict::Partly => "~",
+            Verdict::Fails => "✗",
+            Verdict::NotAsked => "–",
         };
-        let number = |value: Option<f64>| match (value, finding.unit) {
-            (None, _) => "–".into(),
-            (Some(value), Unit::Share) => format!("{:.1} %", 100.0 * value),
-            (Some(value), Unit::Logits) => format!("{value:+.3}"),
-            (Some(value), _) => format!("{value:.2}"),
+        let number = |value: f64| finding.unit.number(value);
+        let interval = finding.interval.map(|[low, high]| format!("{} to {}", number(low), number(high)));
+        let of = |control| {
+            let found = finding.controls.iter().find(|found| found.control == control);
+            found.and_then(|found| found.mean).map_or("–".into(), number)
         };
-        vec![finding.id.replace('_', " "), number(finding.value), number(finding.control), verdict.into()]
+        vec![
+            finding.id.replace('_', " "),
+            finding.value.map_or("–".into(), number),
+            interval.unwrap_or_default(),
+            of(Control::RandomWeights),
+            of(Control::Relabelled),
+            of(Control::ExchangedHeads),
+            format!("{mark} {}", finding.verdict.words()),
+        ]
     });
-    output::table(&["claim of the post", "here", "random weights", "verdict"], rows)
+    let controls = [Control::RandomWeights, Control::Relabelled, Control::ExchangedHeads].map(Control::name);
+    let [random, relabelled, exchanged] = controls;
+    output::table(&["claim of the post", "here", "95 %", random, relabelled, exchanged, "verdict"], rows)
 }
 
 /// The labels of the first list, and the patterns of the first block's heads on it, `[head, query, key]`.

@@ -142,8 +142,9 @@ fn findings(results: &StudyResults) -> (String, String) {
     (
         format!("{holds} of {asked} hold"),
         format!(
-            "Of {asked} claims {holds} hold on this model, {} hold partly and {} fail; the control is a model of the same shape \
-             with random weights.",
+            "Of {asked} claims {holds} hold on this model and in no control that they must beat, {} hold as a control does, {} hold \
+             partly and {} fail.",
+            count(Verdict::HoldsAsControl),
             count(Verdict::Partly),
             count(Verdict::Fails)
         ),

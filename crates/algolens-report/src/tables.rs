@@ -152,23 +152,22 @@ pub(crate) fn close_triples(results: &StudyResults) -> Markup {
 
 /// A finding's number with its unit, in words.
 fn number(value: Option<f64>, unit: Unit) -> String {
-    match (value, unit) {
-        (None, _) => "—".into(),
-        (Some(value), Unit::Share) => percent(value),
-        (Some(value), Unit::Count | Unit::Value) => format!("{value:.0}"),
-        (Some(value), Unit::Logits) if value != 0.0 && value.abs() < 0.01 => format!("{value:+.1e}"),
-        (Some(value), Unit::Logits) => format!("{value:+.2}"),
-        (Some(value), Unit::Ratio) => format!("{value:.2} times"),
-    }
+    value.map_or_else(|| "—".into(), |value| unit.number(value))
 }
 
-/// A verdict's mark, words and CSS class.
-fn verdict(verdict: Verdict) -> (&'static str, &'static str, &'static str) {
+/// From one number to another, in words.
+fn from_to([low, high]: [f64; 2], unit: Unit) -> String {
+    format!("{} to {}", unit.number(low), unit.number(high))
+}
+
+/// A verdict's mark and CSS class.
+fn verdict(verdict: Verdict) -> (&'static str, &'static str) {
     match verdict {
-        Verdict::Holds => ("✓", "holds", "holds"),
-        Verdict::Partly => ("~", "holds partly", "partly"),
-        Verdict::Fails => ("✗", "fails", "fails"),
-        Verdict::NotAsked => ("–", "cannot be asked", "not-asked"),
+        Verdict::Holds => ("✓", "holds"),
+        Verdict::HoldsAsControl => ("≈", "partly"),
+        Verdict::Partly => ("~", "partly"),
+        Verdict::Fails => ("✗", "fails"),
+        Verdict::NotAsked => ("–", "not-asked"),
     }
 }
 
@@ -179,19 +178,27 @@ fn verdict(verdict: Verdict) -> (&'static str, &'static str, &'static str) {
 fn shown_at(claim: &str, results: &StudyResults) -> Result<&'static str, ReportError> {
     Ok(match claim {
         // Short lists have no such figures.
-        "gaps_fail_by_self_attention" | "large_gaps_fail" if results.gaps.is_empty() => "adversarial",
-        "triple_signs" | "y_ahead" if results.close_triples.is_none() => "triples",
-        "next_larger" | "sep_to_smallest" => "fig-pattern",
-        "sep_falls_off" | "large_values_break_sep" => "fig-smallest",
+        "gaps_lose_the_answer" | "large_gaps_fail" if results.gaps.is_empty() => "adversarial",
+        "triple_signs" | "y_ahead" | "cross_terms_decide" if results.close_triples.is_none() => "triples",
+        "next_larger" | "sep_to_smallest" | "predicted_is_attended" => "fig-pattern",
+        "sep_falls_off" | "large_values_break_sep" | "large_lists_fail_at_sep" => "fig-smallest",
         "head_order" => "fig-ablation",
-        "copying" | "split" | "ov_asymmetry" | "minor_heads_anti_copy" | "main_head_does_not_anti_copy" => "fig-ov-0",
+        "copying"
+        | "split"
+        | "minor_head_serves_28_to_37"
+        | "ov_asymmetry"
+        | "minor_heads_anti_copy"
+        | "main_head_does_not_anti_copy" => "fig-ov-0",
         "direct_path_boosts_next" => "fig-direct",
         "large_values_attend_to_zero" => "fig-qk-bar",
         "late_positions_avoid_small" => "fig-pos-query-0",
         "cancellation" => "fig-terms",
-        "gaps_fail_by_self_attention" | "large_gaps_fail" => "fig-gaps",
-        "triple_signs" | "y_ahead" => "fig-triples-all",
-        "second_successor" | "second_successor_is_harmless" | "runs_survive_without_direct_path" => "triples",
+        "gaps_lose_the_answer" | "large_gaps_fail" => "fig-gaps",
+        "triple_signs" | "y_ahead" | "cross_terms_decide" => "fig-triples-all",
+        "second_successor"
+        | "second_successor_is_harmless"
+        | "runs_survive_without_direct_path"
+        | "direct_path_silences_d" => "triples",
         _ => return Err(ReportError::UnknownClaim(claim.into())),
     })
 }
@@ -205,28 +212,36 @@ pub(crate) fn findings(results: &StudyResults) -> Result<Markup, ReportError> {
     Ok(html! {
         div.wide { table.numbers.findings {
             thead { tr {
-                th scope="col" { "claim" } th scope="col" { "this model" } th scope="col" { "random weights" }
+                th scope="col" { "claim" } th scope="col" { "this model" } th scope="col" { "controls" }
                 @if other_models > 0 { th scope="col" { "spread over " (other_models + 1) " seeds" } }
                 th scope="col" { "verdict" }
             } }
             @for finding in findings {
-                @let (mark, word, css_class) = verdict(finding.verdict);
+                @let (mark, css_class) = verdict(finding.verdict);
                 tr id={ "finding-" (finding.id) } {
                     th scope="row" {
                         (finding.claim)
                         small.measure { (capitalised(&finding.measure)) ". " (capitalised(&finding.thresholds)) "." }
                     }
-                    td { strong { (number(finding.value, finding.unit)) } @if !finding.detail.is_empty() { small { (finding.detail) } } }
-                    td { (number(finding.control, finding.unit)) }
+                    td {
+                        strong { (number(finding.value, finding.unit)) }
+                        @if let Some(interval) = finding.interval { small { "95 %: " (from_to(interval, finding.unit)) } }
+                        @if !finding.detail.is_empty() { small { (finding.detail) } }
+                    }
+                    td { @for control in &finding.controls {
+                        (control.control.name()) ": " (number(control.mean, finding.unit))
+                        small {
+                            @if let Some(spread) = control.spread { "± " (finding.unit.number(spread)) "; " }
+                            (control.verdict.words())
+                        }
+                    } }
                     @if other_models > 0 {
                         td { @match finding.spread {
                             None => "—",
-                            Some([low, high]) => {
-                                (number(Some(low), finding.unit)) " to " (number(Some(high), finding.unit))
-                            }
+                            Some(spread) => (from_to(spread, finding.unit)),
                         } }
                     }
-                    td.verdict.(css_class) { span.mark aria-hidden="true" { (mark) } " " (word) " " a href={ "#" (shown_at(&finding.id, results)?) } { "see" } }
+                    td.verdict.(css_class) { span.mark aria-hidden="true" { (mark) } " " (finding.verdict.words()) " " a href={ "#" (shown_at(&finding.id, results)?) } { "see" } }
                 }
             }
         } }

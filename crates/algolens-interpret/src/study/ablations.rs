@@ -73,12 +73,3 @@ pub(super) fn ablation_table(
     table.parts.insert("pos_embed".into(), costs(&[Part::PosEmbed])?);
     Ok(table)
 }
-
-/// The cost of mean-ablating each head, in nats, for a model whose loss on `data` is `loss_before`.
-pub(super) fn mean_ablations(subject: Subject, loss_before: f64, data: &Dataset) -> Result<BTreeMap<Head, f64>> {
-    let cost = |head: Head| {
-        let ablation = Ablation { parts: vec![Part::Head(head)], ..Ablation::default() };
-        Ok((head, ablate_from(subject, loss_before, &ablation, data, data, None)?.loss_increase))
-    };
-    Head::all(subject.model.config()).into_iter().map(cost).collect()
-}

@@ -1,7 +1,7 @@
 //! The arrays of a study: circuits, close triples, and activations of the shown lists.
 
 use super::lists::Group;
-use crate::{KEY_TERMS, QUERY_TERMS, Subject, probabilities, score_terms, tasks::sorted_list::Evidence};
+use crate::{EffectiveQk, KEY_TERMS, QUERY_TERMS, Subject, probabilities, score_terms, tasks::sorted_list::Evidence};
 use algolens_core::{
     Result,
     engine::hooks::{BlockPoint, Filter, HookPoint},
@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 pub type Arrays = BTreeMap<String, ArrayD<f32>>;
 
 /// The arrays of circuits and close triples.
-pub(super) fn evidence_arrays(evidence: &Evidence) -> Arrays {
-    let Evidence { circuits, direct_path, effective, triples, .. } = evidence;
+pub(super) fn evidence_arrays(evidence: &Evidence, effective: &EffectiveQk) -> Arrays {
+    let Evidence { circuits, direct_path, triples, .. } = evidence;
     let arrays = [
         ("W_OV_full", circuits.W_OV_full.clone().into_dyn()),
         ("W_QK_full", circuits.W_QK_full.clone().into_dyn()),

@@ -10,4 +10,4 @@ pub use ablations::{AblationTable, Costs};
 pub use arrays::Arrays;
 pub use lists::{Group, POST_ADVERSARIAL, ShownList};
 pub use results::StudyResults;
-pub use run::{Stage, StudyOptions, study};
+pub use run::{Stage, StudyOptions, check_other, study};

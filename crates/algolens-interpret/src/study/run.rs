@@ -1,25 +1,21 @@
 //! The run of a study, stage by stage.
 
 use super::{
-    ablations::{ablation_table, mean_ablations},
+    ablations::ablation_table,
     arrays::{Arrays, evidence_arrays, first_lists, list_arrays},
     lists::{self, Group},
     results::{SCHEMA, StudyResults},
 };
 use crate::{
-    Subject, greedy,
+    Subject, effective_qk, greedy,
     tasks::sorted_list::{
-        CopyHeads, Evidence, EvidenceOptions, POST_TRIPLES, Triple, TripleAttribution, findings, gap_points,
-        triple_attribution,
+        CopyHeads, Gathered, POST_TRIPLES, Triple, TripleAttribution, gap_points, smallest_points, triple_attribution,
     },
 };
 use algolens_core::{
     Error, Result,
     evaluation::evaluate,
-    model::{
-        AttentionDir, Model,
-        processing::{Processed, Step},
-    },
+    model::{AttentionDir, Model, Named, processing::Step},
     observer::Observer,
     parallel,
     task::{Dataset, SortedList, Task, Token, check_task},
@@ -56,17 +52,17 @@ pub struct Stage {
     pub total: usize,
 }
 
-/// The seed of the control's random weights.
-const CONTROL_SEED: u64 = 0;
+/// Number of lists that the effective QK map is averaged over: each pair of the post's tokens then stands in a few hundred, so
+/// that rankings hold.
+const EFFECTIVE_LISTS: usize = 5000;
 /// The names of the stages, in order.
-const STAGES: [&str; 5] =
-    ["evaluation", "ablation", "circuits and attention, beside random weights", "other seeds", "lists"];
+const STAGES: [&str; 4] = ["evaluation", "ablation", "circuits and attention, beside controls", "lists"];
 
 /// The study of a sorting model: every analysis of the post. `processing` names the processing that the weights went through
 /// before. The observer hears of each stage as it begins.
 ///
 /// # Errors
-/// A model that is not of the task, or [`Error::Cancelled`].
+/// A model that is not of the task, one of another seed that is the studied one, or [`Error::Cancelled`].
 pub fn study(
     subject: Subject,
     task: &SortedList,
@@ -83,6 +79,7 @@ pub fn study(
         if heard.is_break() { Err(Error::Cancelled) } else { Ok(()) }
     };
     let StudyOptions { size, seed, lists: yours, others } = options;
+    others.iter().try_for_each(|other| check_other(subject.model, other))?;
     let data = task.dataset(*size, *seed);
     next()?;
     let evaluation = evaluate(subject.engine, subject.model, &data)?;
@@ -91,24 +88,16 @@ pub fn study(
     let other = task.dataset(*size, seed.wrapping_add(1));
     let ablation = ablation_table(subject, evaluation.loss, &data, &other)?;
     next()?;
-    let amounts = EvidenceOptions::new(task, *seed);
-    let evidence_of_model = |model: &Model| -> Result<Evidence> {
-        check_task(task, model.config())?;
-        let subject = Subject { model, engine: subject.engine };
-        let costs = mean_ablations(subject, evaluate(subject.engine, subject.model, &data)?.loss, &data)?;
-        Evidence::gather(subject, task, &data, costs, amounts)
-    };
-    let (evidence, control) = parallel::join(
-        || Evidence::gather(subject, task, &data, ablation.mean.clone(), amounts),
-        || evidence_of_model(&control(subject.model, processing)?),
+    let (gathered, effective) = parallel::join(
+        || Gathered::of(subject, task, &data, processing, others, *seed),
+        || effective_qk(subject, &task.dataset(EFFECTIVE_LISTS, *seed)),
     );
-    let (evidence, control) = (evidence?, control?);
-    next()?;
-    let others_evidence = others.iter().map(evidence_of_model).collect::<Result<Vec<_>>>()?;
+    let (gathered, effective) = (gathered?, effective?);
+    let evidence = &gathered.evidence;
     next()?;
     let (groups, lists) = lists::choose(subject, task, &data, yours, *seed)?;
     let shown = lists::shown(subject, &groups, &lists)?;
-    let mut arrays = evidence_arrays(&evidence);
+    let mut arrays = evidence_arrays(evidence, &effective);
     list_arrays(subject, &lists, &mut arrays)?;
     first_lists(&mut arrays, &groups, config);
     let adversarial = shown.iter().filter(|list| list.group == Group::PostAdversarial);
@@ -130,24 +119,36 @@ pub fn study(
         close_triples: evidence.triples.statistics(),
         adversarial: adversarial.map(|list| list.prediction.clone()).collect(),
         gaps: gap_points(&evidence.gaps),
-        findings: findings(&evidence, &control, &others_evidence),
-        smallest: evidence.smallest,
-        attention: evidence.attention,
-        copy_heads: evidence.copy_heads,
+        findings: gathered.findings(evaluation.token_accuracy),
+        smallest: smallest_points(&evidence.smallest),
+        attention: evidence.attention(),
+        copy_heads: evidence.copy_heads.clone(),
         lists: shown,
         other_models: others.len(),
     };
     Ok((results, arrays))
 }
 
-/// The control: a model of the same shape with random weights, processed alike.
-fn control(model: &Model, processing: &[Step]) -> Result<Model> {
-    let random = Model::init(model.config().clone(), CONTROL_SEED)?;
-    if processing.is_empty() {
-        return Ok(random);
+/// Checks that a model of another seed is not the studied one itself, which would tell nothing of other seeds: that some weight
+/// differs by more than rounding does, a thousandth of the largest of its tensor.
+///
+/// # Errors
+/// A model with the same weights.
+pub fn check_other(studied: &Model, other: &Model) -> Result<()> {
+    const ROUNDING: f32 = 1e-3;
+    let same_tensor = |named: &Named| {
+        let [a, b] = [studied, other].map(|model| &model.params.values()[named.range()]);
+        let largest = a.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
+        a.iter().zip(b).all(|(a, b)| (a - b).abs() <= ROUNDING * largest)
+    };
+    if studied.config() == other.config() && studied.params.layout().names().iter().all(same_tensor) {
+        return Err(Error::invalid(
+            "model of another seed",
+            "other weights",
+            "those of the studied model, up to rounding",
+        ));
     }
-    let Processed { model, .. } = random.process();
-    Ok(model)
+    Ok(())
 }
 
 /// The share of lists that greedy decoding sorts; none if attention is not causal.
