@@ -48,6 +48,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
     let engine = args.backend.engine(opened.model.config())?;
     let source = args.study.source(&opened)?;
     let options = args.study.options(&args.model, &source, opened.model.config(), &*engine, registry)?;
+    args.study.check_others(&opened, &options)?;
     let proof = args.study.proof(&opened)?;
     let log = args.log.as_deref();
     let mut studied = args.study.study(&args.model, opened, &source, casebooks, &options, log, &*engine, terminal)?;

@@ -1,7 +1,9 @@
 //! The sections of a study, for the terminal.
 
 use crate::output;
-use algolens::interpret::{Arrays, Cell, Figure, Finding, Item, Plot, Section, ShownAt, Study, Table, Unit, Verdict};
+use algolens::interpret::{
+    Arrays, Cell, Control, Figure, Finding, Item, Plot, Section, ShownAt, Study, Table, Verdict,
+};
 use ndarray::ArrayD;
 
 /// Most names of bars that a terminal shows.
@@ -81,15 +83,30 @@ fn table(table: &Table) -> String {
 fn claims(shown: &[ShownAt], study: &Study) -> String {
     let findings = shown.iter().filter_map(|shown| study.findings.iter().find(|finding| finding.id == shown.claim));
     let row = |finding: &Finding| {
-        let verdict = match finding.verdict {
-            Verdict::Holds => "✓ holds",
-            Verdict::Partly => "~ partly",
-            Verdict::Fails => "✗ fails",
-            Verdict::NotAsked => "– not asked",
+        let mark = match finding.verdict {
+            Verdict::Holds => "✓",
+            Verdict::HoldsAsControl => "≈",
+            Verdict::Partly => "~",
+            Verdict::Fails => "✗",
+            Verdict::NotAsked => "–",
         };
-        let number = |value: Option<f64>, unit: Unit| value.map_or_else(|| "–".into(), |value| unit.text(value));
-        let numbers = [finding.value, finding.control].map(|value| number(value, finding.unit));
-        [finding.id.replace('_', " ")].into_iter().chain(numbers).chain([verdict.into()]).collect()
+        let number = |value: f64| finding.unit.number(value);
+        let interval = finding.interval.map(|[low, high]| format!("{} to {}", number(low), number(high)));
+        let of = |control| {
+            let found = finding.controls.iter().find(|found| found.control == control);
+            found.and_then(|found| found.mean).map_or("–".into(), number)
+        };
+        vec![
+            finding.id.replace('_', " "),
+            finding.value.map_or("–".into(), number),
+            interval.unwrap_or_default(),
+            of(Control::RandomWeights),
+            of(Control::Relabelled),
+            of(Control::ExchangedHeads),
+            format!("{mark} {}", finding.verdict.words()),
+        ]
     };
-    output::table(&["claim", "here", "random weights", "verdict"], findings.map(row))
+    let [random, relabelled, exchanged] =
+        [Control::RandomWeights, Control::Relabelled, Control::ExchangedHeads].map(Control::name);
+    output::table(&["claim", "here", "95 %", random, relabelled, exchanged, "verdict"], findings.map(row))
 }

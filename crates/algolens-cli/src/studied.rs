@@ -11,7 +11,7 @@ use algolens::{
     Error, Result,
     check::certificate::Counterexample,
     engine::Engine,
-    interpret::{Arrays, Casebooks, Material, Stage, Study, StudyOptions, Subject, Training, study},
+    interpret::{Arrays, Casebooks, Material, Stage, Study, StudyOptions, Subject, Training, check_other, study},
     model::{Config, Model},
     prove::Classes,
     task::{Dataset, Registry, Role, SortedList, Task, TaskKind, TaskSpec, Token},
@@ -54,7 +54,7 @@ pub enum Source {
     /// The model's task.
     Task(Arc<dyn Task>),
     /// Data that the user brings.
-    Data(Dataset),
+    Data(Box<Dataset>),
 }
 
 impl Source {
@@ -92,7 +92,7 @@ impl StudyFlags {
     /// What the study is made on: the user's data, or the model's task.
     pub fn source(&self, opened: &Opened) -> Result<Source> {
         match &self.data {
-            Some(path) => Ok(Source::Data(data_file::read(path, opened)?)),
+            Some(path) => Ok(Source::Data(Box::new(data_file::read(path, opened)?))),
             None => Ok(Source::Task(opened.task()?)),
         }
     }
@@ -123,6 +123,15 @@ impl StudyFlags {
         let title = path.file_name().map_or(defaults.title, |name| name.to_string_lossy().into_owned());
         let others = self.read_others(source, engine, registry)?;
         Ok(StudyOptions { title, size, seed: self.study_seed, inputs, others })
+    }
+
+    /// Checks that no model of another seed is the studied one.
+    pub fn check_others(&self, opened: &Opened, options: &StudyOptions) -> Result<()> {
+        let studied = if self.raw { opened.model.clone() } else { opened.model.process().model };
+        let check = |(path, other): (&PathBuf, &Model)| {
+            check_other(&studied, other).map_err(|error| Error::InFile { path: path.clone(), error: Box::new(error) })
+        };
+        self.others.iter().zip(&options.others).try_for_each(check)
     }
 
     /// The certificate of a model, if one is named.

@@ -67,6 +67,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
             let engine = args.backend.engine(opened.model.config())?;
             let source = args.study.source(&opened)?;
             let options = args.study.options(model, &source, opened.model.config(), &*engine, registry)?;
+            args.study.check_others(&opened, &options)?;
             let proof = args.study.proof(&opened)?;
             make_folder(&args.out)?;
             (model.clone(), opened, engine, source, options, proof, String::new())

@@ -86,6 +86,88 @@ pub fn source_attribution(
     Ok(all)
 }
 
+/// What [`source_logits`] looks at in one sequence: a position, a head, and two source positions with the classes they may boost.
+#[derive(Clone, Copy)]
+pub(super) struct SourceQuery {
+    /// Index of the head in its block.
+    pub head: usize,
+    /// The position that predicts.
+    pub position: usize,
+    /// Two source positions.
+    pub sources: [usize; 2],
+    /// Two classes.
+    pub classes: [Token; 2],
+}
+
+/// The logits of two classes at one position, and some of their parts.
+pub(super) struct SourceLogits {
+    /// `[class][source]`: the direct logit attribution of the two sources through the head.
+    pub dla: [[f64; 2]; 2],
+    /// The same through all heads of the block.
+    pub all_heads: [[f64; 2]; 2],
+    /// `[class]`: that of the token's own embedding, which is the direct path.
+    pub direct: [f64; 2],
+    /// `[class]`.
+    pub logits: [f64; 2],
+    /// `[source]`: the head's attention.
+    pub attention: [f64; 2],
+}
+
+/// Two sources and two classes of [`source_attribution`] in each sequence, at a position and in a head of its own.
+///
+/// # Errors
+/// Sequences that do not fit the model, or a block that it does not have.
+pub(super) fn source_logits(
+    subject: Subject,
+    layer: usize,
+    tokens: ArrayView2<Token>,
+    queries: &[SourceQuery],
+) -> Result<Vec<SourceLogits>> {
+    const CHUNK: usize = 512;
+    let model = subject.model;
+    check_layer(model.config(), layer)?;
+    let w_o = model.params.get(model.params.layout().blocks[layer].W_O);
+    let [values_at, pattern_at] = [BlockPoint::V, BlockPoint::Pattern].map(|point| name_at(layer, point));
+    let reads = |name: &str| ["hook_embed", "ln_final.hook_scale", &values_at, &pattern_at].contains(&name);
+    let positions: Vec<usize> = (0..tokens.ncols()).collect();
+    let mut all = Vec::with_capacity(queries.len());
+    for (tokens, queries) in tokens.axis_chunks_iter(Axis(0), CHUNK).zip(queries.chunks(CHUNK)) {
+        let (logits, cache) = subject.engine.run_with_cache(model, tokens, Filter::Matching(&reads))?;
+        let readout = Readout::new(model, &cache, &positions)?;
+        let (values, pattern) = (cache.get::<Ix4>(&values_at)?, cache.get::<Ix4>(&pattern_at)?);
+        let embed = cache.get::<Ix3>("hook_embed")?;
+        for (list, &SourceQuery { head, position, sources, classes }) in queries.iter().enumerate() {
+            let through = |head: usize, source: usize| {
+                let w_o = w_o.index_axis(Axis(0), head).mapv(f64::from);
+                let written = values.slice(s![list, source, head, ..]).mapv(f64::from).dot(&w_o);
+                let logits = readout.logits(written.view(), list, position);
+                classes.map(|class| logits[class as usize] * f64::from(pattern[[list, head, position, source]]))
+            };
+            let mut all_heads = [[0.0; 2]; 2];
+            let mut dla = all_heads;
+            for at in 0..model.config().n_heads {
+                for (source, of_source) in sources.map(|source| through(at, source)).into_iter().enumerate() {
+                    for (class, logit) in of_source.into_iter().enumerate() {
+                        all_heads[class][source] += logit;
+                        if at == head {
+                            dla[class][source] = logit;
+                        }
+                    }
+                }
+            }
+            let direct = readout.logits(embed.slice(s![list, position, ..]).mapv(f64::from).view(), list, position);
+            all.push(SourceLogits {
+                dla,
+                all_heads,
+                direct: classes.map(|class| direct[class as usize]),
+                logits: classes.map(|class| f64::from(logits[[list, position, class as usize]])),
+                attention: sources.map(|source| f64::from(pattern[[list, head, position, source]])),
+            });
+        }
+    }
+    Ok(all)
+}
+
 /// The name of a hook point of a block.
 fn name_at(layer: usize, point: BlockPoint) -> String {
     HookPoint::Block(layer, point).to_string()

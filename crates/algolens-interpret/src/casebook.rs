@@ -2,7 +2,7 @@
 
 use crate::{
     Subject,
-    study::{Arrays, CircuitMaps, Group, Study},
+    study::{Arrays, Group, Study},
 };
 use algolens_core::{
     Result,
@@ -45,8 +45,6 @@ pub struct Case<'a> {
     pub processing: &'a [Step],
     /// Models of the same task from other seeds, processed alike.
     pub others: &'a [Model],
-    /// The circuits of the first block.
-    pub maps: &'a CircuitMaps,
     /// Says that the next stage begins.
     pub next_stage: &'a mut dyn FnMut() -> Result<()>,
 }

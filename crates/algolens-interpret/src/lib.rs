@@ -8,14 +8,16 @@ mod attention_rows;
 mod attribution;
 mod casebook;
 mod circuits;
-mod claims;
+pub mod claims;
 mod copy_heads;
 mod head;
+mod head_costs;
 mod intervene;
 mod nested;
 mod prediction;
 mod runner;
 mod scores;
+mod shapley;
 mod share;
 mod site;
 mod study;
@@ -28,9 +30,10 @@ pub use attention_rows::{AttentionRow, attention_rows};
 pub use attribution::{Attribution, attribution, source_attribution};
 pub use casebook::{Case, Casebook, Casebooks};
 pub use circuits::{Circuits, circuits, direct_path};
-pub use claims::{Finding, Unit, Verdict};
+pub use claims::{Control, ControlFinding, Finding, Unit, Verdict};
 pub use copy_heads::{CopyHeadRange, CopyHeads, copy_heads};
 pub use head::Head;
+pub use head_costs::{HeadCosts, head_costs};
 pub use intervene::{Intervention, Replacement};
 pub use nested::nested;
 pub use prediction::{Prediction, greedy, predict, probabilities};
@@ -38,7 +41,7 @@ pub use runner::{Chunk, Runner};
 pub use scores::{EffectiveQk, KEY_TERMS, QUERY_TERMS, ScoreTerms, effective_qk, score_terms};
 pub use site::Site;
 pub use study::{
-    AblationTable, Arrays, Axis, AxisLabels, Cell, CircuitMaps, Costs, Figure, Group, Item, Labels, Material, Note,
-    Plot, RANDOM, Section, ShownAt, ShownExample, Stage, Study, StudyOptions, Table, Training, WORST, YOURS, study,
+    AblationTable, Arrays, Axis, AxisLabels, Cell, Costs, Figure, Group, Item, Labels, Material, Note, Plot, RANDOM,
+    Section, ShownAt, ShownExample, Stage, Study, StudyOptions, Table, Training, WORST, YOURS, check_other, study,
 };
 pub use subject::Subject;

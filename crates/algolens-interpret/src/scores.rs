@@ -67,6 +67,29 @@ fn split(model: &Model<f64>, tokens: ArrayView1<Token>, scales: ArrayView1<f32>)
     ScoreTerms { terms }
 }
 
+/// The term of the query's and the key's tokens in the scores of one query a sequence, `[batch, head, key]`: token · token of
+/// [`score_terms`].
+///
+/// # Errors
+/// Sequences that do not fit the model.
+pub(super) fn token_scores(subject: Subject, tokens: ArrayView2<Token>, queries: &[usize]) -> Result<Array3<f64>> {
+    let model = subject.model.cast::<f64>();
+    let config = model.config();
+    let [w_q, w_k, _] = model.params.layout().blocks[0].W_QKV.map(|slot| model.params.get(slot));
+    let mut scores = Array3::zeros((tokens.nrows(), config.n_heads, tokens.ncols()));
+    let mut lists = scores.outer_iter_mut().zip(queries);
+    with_ln1_scales(subject, tokens, |tokens, scales| {
+        let Some((mut scores, query)) = lists.next() else { return };
+        let inputs = InputTerms::new(&model, tokens, scales).token;
+        for (head, mut scores) in scores.outer_iter_mut().enumerate() {
+            let query = inputs.row(*query).dot(&w_q.index_axis(Axis(0), head));
+            let keys = inputs.dot(&w_k.index_axis(Axis(0), head));
+            scores.assign(&(keys.dot(&query) * config.attn_scale()));
+        }
+    })?;
+    Ok(scores)
+}
+
 /// Calls `each(tokens [pos], scales [pos])` for every sequence, with the scales of the first norm; ones in a model without norms.
 fn with_ln1_scales(
     subject: Subject,
@@ -117,6 +140,23 @@ impl InputTerms {
         let bias = ln1.map_or(Array1::zeros(config.d_model), |NormLayout { b, .. }| model.params.get(b).to_owned());
         Self { token, position, bias }
     }
+
+    /// The sum of all score terms of some queries, `[head, query, key]`.
+    fn scores(&self, model: &Model<f64>, queries: &[usize]) -> Array3<f64> {
+        let config = model.config();
+        let block = &model.params.layout().blocks[0];
+        let [w_q, w_k, _] = block.W_QKV.map(|slot| model.params.get(slot));
+        let b_q = model.params.get(block.b_QKV[0]);
+        let keys = &self.token + &self.position;
+        let inputs = keys.select(Axis(0), queries) + &self.bias;
+        let mut scores = Array3::zeros((config.n_heads, queries.len(), keys.nrows()));
+        for (head, mut scores) in scores.outer_iter_mut().enumerate() {
+            let queries = inputs.dot(&w_q.index_axis(Axis(0), head)) + b_q.row(head);
+            let keys = keys.dot(&w_k.index_axis(Axis(0), head));
+            scores.assign(&(queries.dot(&keys.t()) * config.attn_scale()));
+        }
+        scores
+    }
 }
 
 /// The norm with its scale fixed and without its bias: rows centred, divided by `scales [row]`, times `weight`.
@@ -154,13 +194,13 @@ pub fn effective_qk(subject: Subject, data: &Dataset) -> Result<EffectiveQk> {
     let mut counts = Array2::<f64>::zeros((config.d_vocab, config.d_vocab));
     let model = subject.model.cast();
     with_ln1_scales(subject, data.tokens(), |tokens, scales| {
-        let scores = split(&model, tokens, scales).total();
-        for &query in data.positions() {
+        let scores = InputTerms::new(&model, tokens, scales).scores(&model, data.positions());
+        for (slot, &query) in data.positions().iter().enumerate() {
             for key in 0..query {
                 let (destination, source) = (tokens[query] as usize, tokens[key] as usize);
                 counts[[destination, source]] += 1.0;
                 for head in 0..config.n_heads {
-                    sums[[head, destination, source]] += scores[[head, query, key]];
+                    sums[[head, destination, source]] += scores[[head, slot, key]];
                 }
             }
         }

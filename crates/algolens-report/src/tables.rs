@@ -1,6 +1,6 @@
 //! The tables of the page.
 
-use algolens::interpret::{Cell, Finding, ShownAt, Study, Table, Unit, Verdict};
+use algolens::interpret::{Cell, ControlFinding, Finding, ShownAt, Study, Table, Unit, Verdict};
 use maud::{Markup, html};
 
 /// A table of a study.
@@ -24,7 +24,7 @@ pub(crate) fn table(table: &Table) -> Markup {
 fn words(cell: &Cell) -> Markup {
     match cell {
         Cell::Empty | Cell::Text(_) | Cell::Number(..) => html! { (cell.words()) },
-        Cell::Noted(value, unit, note) => html! { (unit.text(*value)) " " small { (note) } },
+        Cell::Noted(value, unit, note) => html! { (unit.number(*value)) " " small { (note) } },
         Cell::Wrong { said, right } => html! { span.wrong { "✗ " (said) } " for " (right) },
         Cell::Example(at) => {
             html! { button type="button" data-list=(at) aria-label={ "Look at list " (at + 1) } { "Look" } }
@@ -32,18 +32,24 @@ fn words(cell: &Cell) -> Markup {
     }
 }
 
-/// A verdict's mark, words and CSS class.
-fn verdict(verdict: Verdict) -> (&'static str, &'static str, &'static str) {
+/// A verdict's mark and CSS class.
+fn verdict(verdict: Verdict) -> (&'static str, &'static str) {
     match verdict {
-        Verdict::Holds => ("✓", "holds", "holds"),
-        Verdict::Partly => ("~", "holds partly", "partly"),
-        Verdict::Fails => ("✗", "fails", "fails"),
-        Verdict::NotAsked => ("–", "cannot be asked", "not-asked"),
+        Verdict::Holds => ("✓", "holds"),
+        Verdict::HoldsAsControl => ("≈", "partly"),
+        Verdict::Partly => ("~", "partly"),
+        Verdict::Fails => ("✗", "fails"),
+        Verdict::NotAsked => ("–", "not-asked"),
     }
 }
 
 fn number(value: Option<f64>, unit: Unit) -> String {
-    value.map_or_else(|| "—".into(), |value| unit.text(value))
+    value.map_or_else(|| "—".into(), |value| unit.number(value))
+}
+
+/// From one number to another, in words.
+fn from_to([low, high]: [f64; 2], unit: Unit) -> String {
+    format!("{} to {}", unit.number(low), unit.number(high))
 }
 
 /// The table of findings, one row a claim.
@@ -52,7 +58,7 @@ pub(crate) fn claims(shown: &[ShownAt], study: &Study) -> Markup {
     html! {
         div.wide { table.numbers.findings {
             thead { tr {
-                th scope="col" { "claim" } th scope="col" { "this model" } th scope="col" { "random weights" }
+                th scope="col" { "claim" } th scope="col" { "this model" } th scope="col" { "controls" }
                 @if other_models > 0 { th scope="col" { "spread over " (other_models + 1) " seeds" } }
                 th scope="col" { "verdict" }
             } }
@@ -66,23 +72,34 @@ pub(crate) fn claims(shown: &[ShownAt], study: &Study) -> Markup {
 }
 
 fn row(finding: &Finding, at: &str, has_others: bool) -> Markup {
-    let (mark, word, class) = verdict(finding.verdict);
+    let (mark, class) = verdict(finding.verdict);
     html! {
         tr id={ "finding-" (finding.id) } {
             th scope="row" {
                 (finding.claim)
                 small.measure { (capitalised(&finding.measure)) ". " (capitalised(&finding.thresholds)) "." }
             }
-            td { strong { (number(finding.value, finding.unit)) } @if !finding.detail.is_empty() { small { (finding.detail) } } }
-            td { (number(finding.control, finding.unit)) }
-            @if has_others {
-                td { @match finding.spread {
-                    None => "—",
-                    Some([low, high]) => { (number(Some(low), finding.unit)) " to " (number(Some(high), finding.unit)) }
-                } }
+            td {
+                strong { (number(finding.value, finding.unit)) }
+                @if let Some(interval) = finding.interval { small { "95 %: " (from_to(interval, finding.unit)) } }
+                @if !finding.detail.is_empty() { small { (finding.detail) } }
             }
-            td.verdict.(class) { span.mark aria-hidden="true" { (mark) } " " (word) " " a href={ "#" (at) } { "see" } }
+            td { @for found in &finding.controls { (control(found, finding.unit)) } }
+            @if has_others {
+                td { @match finding.spread { None => "—", Some(spread) => (from_to(spread, finding.unit)) } }
+            }
+            td.verdict.(class) {
+                span.mark aria-hidden="true" { (mark) } " " (finding.verdict.words()) " " a href={ "#" (at) } { "see" }
+            }
         }
+    }
+}
+
+/// A control's number, how far its models lie apart, and its own verdict.
+fn control(found: &ControlFinding, unit: Unit) -> Markup {
+    html! {
+        (found.control.name()) ": " (number(found.mean, unit))
+        small { @if let Some(spread) = found.spread { "± " (unit.number(spread)) "; " } (found.verdict.words()) }
     }
 }
 

@@ -82,12 +82,3 @@ pub(super) fn ablation_table(
     table.parts.extend(parts.into_iter().map(|(name, _)| name).zip(costs));
     Ok(table)
 }
-
-/// The cost of mean-ablating each head, in nats, for a model whose loss on `data` is `loss_before`.
-pub(crate) fn mean_ablations(subject: Subject, loss_before: f64, data: &Dataset) -> Result<BTreeMap<Head, f64>> {
-    let heads = Head::all(subject.model.config());
-    let ablation = |head: &Head| Ablation { parts: vec![Part::Head(*head)], ..Ablation::default() };
-    let ablations: Vec<Ablation> = heads.iter().map(ablation).collect();
-    let ablated = ablate_each(subject, loss_before, &ablations, data, data, None)?;
-    Ok(heads.into_iter().zip(ablated.iter().map(|ablated| ablated.loss_increase)).collect())
-}

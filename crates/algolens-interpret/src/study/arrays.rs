@@ -18,8 +18,7 @@ use std::collections::BTreeMap;
 pub type Arrays = BTreeMap<String, ArrayD<f32>>;
 
 /// The circuits of the first block, the direct path, and the scores that the first block really gives.
-#[derive(Clone, Debug)]
-pub struct CircuitMaps {
+pub(super) struct CircuitMaps {
     /// The full OV and QK circuits.
     pub circuits: Circuits,
     /// The direct path `W_E W_U [source, prediction]`.

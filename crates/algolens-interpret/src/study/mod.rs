@@ -13,15 +13,14 @@ mod run;
 mod section;
 pub(crate) mod sections;
 
-pub(crate) use ablations::mean_ablations;
 pub use ablations::{AblationTable, Costs};
+pub use arrays::Arrays;
 pub(crate) use arrays::table;
-pub use arrays::{Arrays, CircuitMaps};
 pub use data::Study;
 pub use examples::{Group, RANDOM, ShownExample, WORST, YOURS};
 pub use figure::{Axis, AxisLabels, Figure, Plot};
 pub use labels::Labels;
 pub use material::Material;
-pub use run::{Stage, StudyOptions, study};
+pub use run::{Stage, StudyOptions, check_other, study};
 pub use section::{Cell, Item, Note, Section, ShownAt, Table};
 pub use sections::Training;

@@ -14,7 +14,7 @@ use crate::{Case, Casebook, Subject, head_attention};
 use algolens_core::{
     Error, Result,
     evaluation::evaluate,
-    model::{Model, processing::Step},
+    model::{Model, Named, processing::Step},
     observer::Observer,
     task::{Dataset, Token},
 };
@@ -66,7 +66,7 @@ const EFFECTIVE_TOKENS: usize = 1 << 17;
 /// weights went through before. The observer hears of each stage as it begins.
 ///
 /// # Errors
-/// A model that does not fit the material, or [`Error::Cancelled`].
+/// A model that does not fit the material, one of another seed that is the studied one, or [`Error::Cancelled`].
 pub fn study(
     subject: Subject,
     material: Material,
@@ -86,6 +86,7 @@ pub fn study(
         if observer.on(Stage { what, done, total }).is_break() { Err(Error::Cancelled) } else { Ok(()) }
     };
     let StudyOptions { title, size, seed, inputs, others } = options;
+    others.iter().try_for_each(|other| check_other(subject.model, other))?;
     let data = material.sample(*size, *seed)?;
     next_stage()?;
     let evaluation = evaluate(subject.engine, subject.model, &data)?;
@@ -138,12 +139,33 @@ pub fn study(
     };
     study.sections = sections(&study, &arrays, &names);
     if let Some(book) = casebook {
-        let mut case =
-            Case { subject, data: &data, seed: *seed, processing, others, maps: &maps, next_stage: &mut next_stage };
+        let mut case = Case { subject, data: &data, seed: *seed, processing, others, next_stage: &mut next_stage };
         book.write(&mut case, &mut study, &mut arrays)?;
     }
     study.check(&arrays)?;
     Ok((study, arrays))
+}
+
+/// Checks that a model of another seed is not the studied one itself, which would tell nothing of other seeds: that some weight
+/// differs by more than rounding does, a thousandth of the largest of its tensor.
+///
+/// # Errors
+/// A model with the same weights.
+pub fn check_other(studied: &Model, other: &Model) -> Result<()> {
+    const ROUNDING: f32 = 1e-3;
+    let same_tensor = |named: &Named| {
+        let [a, b] = [studied, other].map(|model| &model.params.values()[named.range()]);
+        let largest = a.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
+        a.iter().zip(b).all(|(a, b)| (a - b).abs() <= ROUNDING * largest)
+    };
+    if studied.config() == other.config() && studied.params.layout().names().iter().all(same_tensor) {
+        return Err(Error::invalid(
+            "model of another seed",
+            "other weights",
+            "those of the studied model, up to rounding",
+        ));
+    }
+    Ok(())
 }
 
 /// Adds the arrays `accuracy_by_position`, `accuracy_by_class` and `attribution`; the components of the last, and the classes of

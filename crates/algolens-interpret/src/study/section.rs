@@ -154,8 +154,8 @@ impl Cell {
         match self {
             Self::Empty => String::new(),
             Self::Text(words) => words.clone(),
-            Self::Number(value, unit) => unit.text(*value),
-            Self::Noted(value, unit, note) => format!("{} ({note})", unit.text(*value)),
+            Self::Number(value, unit) => unit.number(*value),
+            Self::Noted(value, unit, note) => format!("{} ({note})", unit.number(*value)),
             Self::Wrong { said, right } => format!("✗ {said} for {right}"),
             Self::Example(at) => format!("example {}", at + 1),
         }

@@ -1,50 +1,25 @@
 //! The model in `models/` is the one its numbers were taken from, and its study gives them.
 
+use crate::pinned::{assert_pinned, in_models, pins, study_of};
 use algolens::{
-    engine::Plain,
-    interpret::{Arrays, Material, Study, StudyOptions, Subject, study, tasks::sorted_list::Measures},
+    interpret::{Arrays, Study, Verdict, claims::exchanged_heads, tasks::sorted_list::Measures},
     model::{
+        Model,
         checkpoint::{Checkpoint, Hints},
-        processing::Processed,
     },
-    task::SortedList,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::{ops::ControlFlow, path::Path};
+use std::sync::LazyLock;
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
+const FILE: &str = "sorted_list.safetensors";
 
-fn study_of(checkpoint: &Checkpoint) -> (Study, Arrays) {
-    let Processed { model, applied } = checkpoint.model.process();
-    let subject = Subject { model: &model, engine: &Plain::new() };
-    let task = SortedList::new(10, 50).unwrap();
-    let options = StudyOptions::default();
-    study(subject, Material::Task(&task), Some(&task), &options, &applied, &mut |_| ControlFlow::Continue(())).unwrap()
-}
-
-/// Numbers agree to 1e-4 of max(1, |number|), everything else is equal; what `expected` leaves out is not compared.
-fn assert_agrees(found: &Value, expected: &Value, at: &str) {
-    match (found, expected) {
-        (Value::Number(found), Value::Number(expected)) => {
-            let [found, expected] = [found, expected].map(|n| n.as_f64().unwrap());
-            assert!(
-                (found - expected).abs() <= 1e-4 * expected.abs().max(1.0),
-                "{at}: found {found}, expected {expected}"
-            );
-        }
-        (Value::Array(found), Value::Array(expected)) => {
-            assert_eq!(found.len(), expected.len(), "{at}");
-            found.iter().zip(expected).enumerate().for_each(|(i, (f, e))| assert_agrees(f, e, &format!("{at}[{i}]")));
-        }
-        (Value::Object(found), Value::Object(expected)) => {
-            for (key, expected) in expected {
-                assert_agrees(found.get(key).unwrap_or(&Value::Null), expected, &format!("{at}.{key}"));
-            }
-        }
-        _ => assert_eq!(found, expected, "{at}"),
-    }
-}
+/// The model, and its study.
+static STUDY: LazyLock<(Checkpoint, Study, Arrays)> = LazyLock::new(|| {
+    let checkpoint = Checkpoint::open(&in_models(FILE), &Hints::default()).unwrap().checkpoint;
+    let (results, arrays) = study_of(&checkpoint.model);
+    (checkpoint, results, arrays)
+});
 
 /// What is compared of a study.
 const COMPARED: [&str; 7] =
@@ -52,28 +27,21 @@ const COMPARED: [&str; 7] =
 
 #[test]
 fn the_study_of_our_model_gives_the_numbers_beside_it() {
-    let (numbers, path) =
-        (Path::new(FOLDER).join("sorted_list.json"), Path::new(FOLDER).join("sorted_list.safetensors"));
-    let bytes = std::fs::read(&path).unwrap();
+    let (checkpoint, results, _) = &*STUDY;
+    let bytes = std::fs::read(in_models(FILE)).unwrap();
     let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    let checkpoint = Checkpoint::open(&path, &Hints::default()).unwrap().checkpoint;
     assert_eq!(checkpoint.to_bytes().unwrap(), bytes);
-    let results = serde_json::to_value(study_of(&checkpoint).0).unwrap();
     let mut found = serde_json::Map::from_iter([("sha256".to_owned(), Value::from(digest))]);
+    found.insert("claims".into(), pins(results));
+    let results = serde_json::to_value(results).unwrap();
     found.extend(COMPARED.map(|key| (key.to_owned(), results[key].clone())));
-    let found = Value::Object(found);
-    if std::env::var_os("ALGOLENS_BLESS").is_some() {
-        std::fs::write(&numbers, serde_json::to_string_pretty(&found).unwrap() + "\n").unwrap();
-    }
-    let expected = serde_json::from_str(&std::fs::read_to_string(&numbers).unwrap()).unwrap();
-    assert_agrees(&found, &expected, "sorted_list.json");
+    assert_pinned("sorted_list.json", &Value::Object(found));
 }
 
 /// The post's claims, on a model that the post's author did not train.
 #[test]
 fn our_model_copies_and_attends_to_the_next_larger_value() {
-    let path = Path::new(FOLDER).join("sorted_list.safetensors");
-    let (results, arrays) = study_of(&Checkpoint::open(&path, &Hints::default()).unwrap().checkpoint);
+    let (_, results, arrays) = &*STUDY;
     let measures: Measures = results.measures().unwrap();
     assert!(measures.copy_heads.copied > 0.95);
     assert!(measures.attention.sep_to_smallest > 0.95);
@@ -92,12 +60,31 @@ fn our_model_copies_and_attends_to_the_next_larger_value() {
     ] {
         assert_eq!(arrays[name].shape(), shape, "{name}");
     }
-    // An untrained model shows none of this.
-    let config = Checkpoint::open(&path, &Hints::default()).unwrap().checkpoint.model.config().clone();
-    let untrained = algolens::model::Model::init(config, 0).unwrap();
-    let (control, _) = study_of(&Checkpoint { model: untrained, task: None });
-    assert!(control.evaluation.token_accuracy < 0.1);
-    let measures: Measures = control.measures().unwrap();
+}
+
+/// No claim holds of random weights but as it does of others.
+#[test]
+fn an_untrained_model_shows_none_of_this() {
+    let untrained = Model::init(STUDY.0.model.config().clone(), 77).unwrap();
+    let (results, _) = study_of(&untrained);
+    assert!(results.evaluation.token_accuracy < 0.1);
+    let measures: Measures = results.measures().unwrap();
     assert!(measures.attention.next_larger < 0.5);
     assert!(measures.copy_heads.copied < 0.5);
+    for finding in &results.findings {
+        assert_ne!(finding.verdict, Verdict::Holds, "{finding:?}");
+    }
+}
+
+/// What claims say of attention fails where every head attends as the other one, and what they say of behaviour is not asked.
+#[test]
+fn our_model_with_exchanged_heads_fails_the_claims_about_attention() {
+    let (results, _) = study_of(&exchanged_heads(&STUDY.0.model).remove(0));
+    let verdict = |id: &str| results.findings.iter().find(|finding| finding.id == id).unwrap().verdict;
+    for id in ["next_larger", "sep_to_smallest", "second_successor"] {
+        assert_eq!(verdict(id), Verdict::Fails, "{id}");
+    }
+    for id in ["large_gaps_fail", "second_successor_is_harmless", "runs_survive_without_direct_path"] {
+        assert_eq!(verdict(id), Verdict::NotAsked, "{id}");
+    }
 }

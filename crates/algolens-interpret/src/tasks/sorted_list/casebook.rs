@@ -1,29 +1,18 @@
 //! The casebook of sorting: its evidence and claims, in a study.
 
 use super::{
-    Evidence, EvidenceOptions, Measures, POST_TRIPLES, Triple, TripleAttribution,
+    Evidence, Gathered, Measures, POST_TRIPLES, Triple, TripleAttribution,
     examples::{ADVERSARIAL, examples},
-    findings, gap_points, sections, triple_attribution,
+    gap_points, sections, smallest_points, triple_attribution,
 };
-use crate::{
-    Arrays, Case, Casebook, CircuitMaps, CopyHeads, Group, Study, Subject, greedy,
-    study::{mean_ablations, table},
-};
+use crate::{Arrays, Case, Casebook, CopyHeads, Group, Study, Subject, greedy, study::table};
 use algolens_core::{
     Error, Result,
-    evaluation::evaluate,
-    model::{
-        AttentionDir, Model,
-        processing::{Processed, Step},
-    },
-    parallel,
-    task::{Dataset, SortedList, Token, check_task},
+    model::AttentionDir,
+    task::{Dataset, SortedList, Token},
 };
 use ndarray::Axis;
 use serde_json::Value;
-
-/// The seed of the control's random weights.
-const CONTROL_SEED: u64 = 0;
 
 impl Casebook for SortedList {
     fn examples(&self) -> Vec<(Group, Vec<Vec<Token>>)> {
@@ -31,31 +20,16 @@ impl Casebook for SortedList {
     }
 
     fn stages(&self) -> &'static [&'static str] {
-        &["claims, beside random weights", "claims, of other seeds"]
+        &["claims, beside controls"]
     }
 
     fn write(&self, case: &mut Case, study: &mut Study, arrays: &mut Arrays) -> Result<()> {
-        let Case { subject, data, seed, processing, others, maps, .. } = *case;
+        let Case { subject, data, seed, processing, others, .. } = *case;
         (case.next_stage)()?;
-        let amounts = EvidenceOptions::new(self, seed);
-        let evidence_of_model = |model: &Model| -> Result<Evidence> {
-            check_task(self, model.config())?;
-            let subject = Subject { model, engine: subject.engine };
-            let costs = mean_ablations(subject, evaluate(subject.engine, subject.model, data)?.loss, data)?;
-            let maps = CircuitMaps::of(subject, &self.dataset(amounts.effective_size, amounts.seed))?;
-            Evidence::gather(subject, self, data, &maps, costs, amounts)
-        };
-        let costs = study.ablation.mean.clone();
-        let (evidence, control) = parallel::join(
-            || Evidence::gather(subject, self, data, maps, costs, amounts),
-            || evidence_of_model(&control(subject.model, processing)?),
-        );
-        let (evidence, control) = (evidence?, control?);
-        (case.next_stage)()?;
-        let others = others.iter().map(evidence_of_model).collect::<Result<Vec<_>>>()?;
-        study.findings = findings(&evidence, &control, &others);
-        let measures = measures(self, subject, data, &evidence, study)?;
-        write_arrays(&evidence, &measures, study, arrays);
+        let gathered = Gathered::of(subject, self, data, processing, others, seed)?;
+        study.findings = gathered.findings(study.evaluation.token_accuracy);
+        let measures = measures(self, subject, data, &gathered.evidence, study)?;
+        write_arrays(&gathered.evidence, &measures, study, arrays);
         sections::write(self, &measures, study, arrays);
         let Ok(Value::Object(measures)) = serde_json::to_value(&measures) else {
             return Err(Error::invalid("measures", "numbers that JSON can hold", "others"));
@@ -76,14 +50,14 @@ fn measures(
     let adversarial = study.examples.iter().filter(|example| example.group == ADVERSARIAL);
     Ok(Measures {
         greedy_list_accuracy: greedy_list_accuracy(subject, task, data)?,
-        attention: evidence.attention.clone(),
+        attention: evidence.attention(),
         copy_heads: evidence.copy_heads.clone(),
         ov_offsets: evidence.ov_offsets(),
         triples: if *task == SortedList::POST { triples(subject, task, &evidence.copy_heads)? } else { Vec::new() },
         close_triples: evidence.triples.statistics(),
         adversarial: adversarial.map(|example| example.prediction.clone()).collect(),
         gaps: gap_points(&evidence.gaps),
-        smallest: evidence.smallest.clone(),
+        smallest: smallest_points(&evidence.smallest),
     })
 }
 
@@ -106,16 +80,6 @@ fn write_arrays(evidence: &Evidence, measures: &Measures, study: &Study, arrays:
         ("probs_custom", custom),
     ];
     arrays.extend(of_casebook.map(|(name, array)| (name.to_owned(), array)));
-}
-
-/// The control: a model of the same shape with random weights, processed alike.
-fn control(model: &Model, processing: &[Step]) -> Result<Model> {
-    let random = Model::init(model.config().clone(), CONTROL_SEED)?;
-    if processing.is_empty() {
-        return Ok(random);
-    }
-    let Processed { model, .. } = random.process();
-    Ok(model)
 }
 
 /// The share of lists that greedy decoding sorts; none if attention is not causal.

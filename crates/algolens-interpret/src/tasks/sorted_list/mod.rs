@@ -12,10 +12,11 @@ mod triples;
 
 pub use attention::{AttentionStatistics, HeadShares, attention_statistics};
 pub use examples::POST_ADVERSARIAL;
-pub use families::{GapPoint, SmallestPoint, gap_points, gap_sites, smallest_points};
-pub use findings::{Evidence, EvidenceOptions, ToZero, WithoutDirectPath, findings};
+pub use families::{GapPoint, SmallestPoint, gap_points, gap_sites, smallest_points, smallest_sites};
+pub use findings::{Evidence, EvidenceOptions, Gathered, Repair, Run, Runs, ToZero, claims, findings};
 pub use measures::Measures;
 pub use sites::{PredictionSite, prediction_sites};
 pub use triples::{
-    CLOSE, CloseTriples, POST_TRIPLES, Triple, TripleAttribution, TripleStatistics, close_triples, triple_attribution,
+    CLOSE, CloseTriples, POST_TRIPLES, Triple, TripleAttribution, TripleList, TripleStatistics, close_triples,
+    triple_attribution,
 };

@@ -315,8 +315,9 @@ fn findings(task: &SortedList, measures: &Measures, study: &Study) -> Section {
         title: "Findings".into(),
         headline: format!("{holds} of {asked} hold"),
         caption: format!(
-            "Of {asked} claims {holds} hold on this model, {} hold partly and {} fail; the control is a model of the same shape \
-             with random weights.",
+            "Of {asked} claims {holds} hold on this model and in no control that they must beat, {} hold as a control does, {} hold \
+             partly and {} fail.",
+            count(Verdict::HoldsAsControl),
             count(Verdict::Partly),
             count(Verdict::Fails)
         ),
@@ -328,18 +329,23 @@ fn findings(task: &SortedList, measures: &Measures, study: &Study) -> Section {
 fn shown_at(claim: &str, measures: &Measures) -> &'static str {
     match claim {
         // Short lists have no such figures.
-        "gaps_fail_by_self_attention" | "large_gaps_fail" if measures.gaps.is_empty() => "adversarial",
-        "triple_signs" | "y_ahead" if measures.close_triples.is_none() => "triples",
-        "next_larger" | "sep_to_smallest" => "fig-pattern",
-        "sep_falls_off" | "large_values_break_sep" => "fig-smallest",
+        "gaps_lose_the_answer" | "large_gaps_fail" if measures.gaps.is_empty() => "adversarial",
+        "triple_signs" | "y_ahead" | "cross_terms_decide" if measures.close_triples.is_none() => "triples",
+        "next_larger" | "sep_to_smallest" | "predicted_is_attended" => "fig-pattern",
+        "sep_falls_off" | "large_values_break_sep" | "large_lists_fail_at_sep" => "fig-smallest",
         "head_order" => "fig-ablation",
-        "copying" | "split" | "ov_asymmetry" | "minor_heads_anti_copy" | "main_head_does_not_anti_copy" => "fig-ov-0",
+        "copying"
+        | "split"
+        | "minor_head_serves_28_to_37"
+        | "ov_asymmetry"
+        | "minor_heads_anti_copy"
+        | "main_head_does_not_anti_copy" => "fig-ov-0",
         "direct_path_boosts_next" => "fig-direct",
         "large_values_attend_to_zero" => "fig-qk-bar",
         "late_positions_avoid_small" => "fig-pos-query-0",
         "cancellation" => "fig-terms",
-        "gaps_fail_by_self_attention" | "large_gaps_fail" => "fig-gaps",
-        "triple_signs" | "y_ahead" => "fig-triples-all",
+        "gaps_lose_the_answer" | "large_gaps_fail" => "fig-gaps",
+        "triple_signs" | "y_ahead" | "cross_terms_decide" => "fig-triples-all",
         _ => "triples",
     }
 }

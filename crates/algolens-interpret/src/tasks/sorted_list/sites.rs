@@ -26,10 +26,12 @@ pub struct PredictionSite {
     pub second: Option<Token>,
     /// `[head]`: the token at the key with the largest weight.
     pub top_attended: Vec<Token>,
+    /// `[head]`: the same among the keys that hold another token than `d`.
+    pub top_other: Vec<Token>,
     /// `[head]`: attention to `d` (in either half), `target` and `second`.
     pub attention: Vec<[f64; 3]>,
-    /// True if the most probable class is the target.
-    pub correct: bool,
+    /// The most probable class.
+    pub predicted: Token,
     /// The probabilities of `d` and of the target.
     pub probs: [f64; 2],
 }
@@ -38,6 +40,11 @@ impl PredictionSite {
     /// True if the query is SEP, so that the target is the smallest value.
     pub fn is_first(&self, task: &SortedList) -> bool {
         self.query == task.list_len()
+    }
+
+    /// True if the most probable class is the target.
+    pub fn correct(&self) -> bool {
+        self.predicted == self.target
     }
 
     /// True if some head attends most to `token`.
@@ -56,18 +63,29 @@ pub fn prediction_sites(
     layer: usize,
     data: &Dataset,
 ) -> Result<Vec<PredictionSite>> {
+    prediction_sites_at(subject, task, layer, data, |_, _| true)
+}
+
+/// Those of the [`prediction_sites`] for which this holds, by the index of the list within the data and by `d`.
+pub(super) fn prediction_sites_at(
+    subject: Subject,
+    task: &SortedList,
+    layer: usize,
+    data: &Dataset,
+    wanted: impl Fn(usize, Token) -> bool,
+) -> Result<Vec<PredictionSite>> {
     check_layer(subject.model.config(), layer)?;
     if data.is_empty() {
         return Err(Error::invalid("dataset", "at least one example", 0));
     }
     let name = HookPoint::Block(layer, BlockPoint::Pattern).to_string();
-    let mut sites = Vec::with_capacity(data.len() * task.list_len());
+    let mut sites = Vec::new();
     let queries: Vec<usize> = (task.list_len()..2 * task.list_len()).collect();
     Runner::new(subject).run(data.tokens(), &queries, &[], Filter::Names(&[&name]), |chunk| {
         let pattern = chunk.cache.get::<Ix4>(&name)?;
         for (at, list) in chunk.examples.enumerate() {
             let tokens = data.tokens().index_axis_move(Axis(0), list);
-            for (slot, &query) in queries.iter().enumerate() {
+            for (slot, &query) in queries.iter().enumerate().filter(|(_, query)| wanted(list, tokens[**query])) {
                 let keys = subject.model.config().keys_seen(query, tokens.len());
                 let seen = tokens.slice(s![..keys]);
                 let attention = pattern.slice(s![at, .., query, ..keys]);
@@ -81,8 +99,9 @@ pub fn prediction_sites(
                     target,
                     second,
                     top_attended: attention.outer_iter().map(|weights| seen[argmax(weights)]).collect(),
+                    top_other: attention.outer_iter().map(|weights| top_but(weights, seen, d)).collect(),
                     attention: attention_to(attention, seen, [Some(d), Some(target), second]),
-                    correct: argmax(logits) as Token == target,
+                    predicted: argmax(logits) as Token,
                     probs: [d, target].map(|token| log_probs.get(token as usize).map_or(0.0, |log| log.exp())),
                 });
             }
@@ -90,6 +109,13 @@ pub fn prediction_sites(
         Ok(())
     })?;
     Ok(sites)
+}
+
+/// The token at the key with the largest weight among those that hold another token than `but`; `but` where there is none.
+fn top_but(weights: ArrayView1<f32>, seen: ArrayView1<Token>, but: Token) -> Token {
+    let mut others = weights.iter().zip(seen).filter(|(_, held)| **held != but);
+    let Some(first) = others.next() else { return but };
+    *others.fold(first, |top, other| if other.0 > top.0 { other } else { top }).1
 }
 
 /// The attention of each head to three tokens, from `attention [head, key]`, summed over the keys that hold the token.

@@ -2,7 +2,11 @@
 //! predicts y after x (the post's last question).
 
 use super::families::list_with;
-use crate::{CopyHeads, Head, Subject, share::share, source_attribution};
+use crate::{
+    CopyHeads, Head, Subject,
+    attribution::{SourceLogits, SourceQuery, source_logits},
+    share::share,
+};
 use algolens_core::{
     Error, Result, random,
     task::{Dataset, SortedList, Token, check_task},
@@ -59,17 +63,20 @@ pub fn triple_attribution(subject: Subject, task: &SortedList, triple: Triple) -
     head.check(subject.model.config())?;
     check_task(task, subject.model.config())?;
     let data = Dataset::from_inputs(task, &[list])?;
+    let found = source_logits(subject, head.layer, data.tokens(), &[query(task, triple)?])?;
+    Ok(TripleAttribution { list: list.to_vec(), head: head.head, x, y, z, dla: found[0].dla })
+}
+
+/// Where a triple's attributions are found: at x in the sorted half, with y and z of the unsorted half as sources.
+fn query(task: &SortedList, Triple { list, head, x, y, z }: Triple) -> Result<SourceQuery> {
     let find = |value: Token| {
         let missing = || Error::invalid("triple", "values of the list", value);
         list.iter().position(|v| *v == value).ok_or_else(missing)
     };
-    let rank = list.iter().filter(|value| **value < x).count();
     find(x)?;
-    let sources = [find(y)?, find(z)?];
+    let rank = list.iter().filter(|value| **value < x).count();
     let position = task.list_len() + 1 + rank;
-    let contributions = source_attribution(subject, head.layer, data.tokens(), &[position])?;
-    let dla = [y, z].map(|class| sources.map(|source| contributions[[0, head.head, 0, source, class as usize]]));
-    Ok(TripleAttribution { list: list.to_vec(), head: head.head, x, y, z, dla })
+    Ok(SourceQuery { head: head.head, position, sources: [find(y)?, find(z)?], classes: [y, z] })
 }
 
 /// The largest z − x of a close triple: that of the post's widest.
@@ -83,6 +90,23 @@ pub struct CloseTriples {
     pub tokens: Array2<Token>,
     /// `[triple, prediction y or z, source y or z]`, in logits.
     pub dla: Array3<f64>,
+    /// `[triple, source y or z]`: the head's attention at x.
+    pub attention: Array2<f64>,
+    /// The lists one by one, `lists` of each triple in turn.
+    pub lists: Vec<TripleList>,
+}
+
+/// What y and z gain at x in one list with a close triple.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TripleList {
+    /// Index of the triple.
+    pub triple: usize,
+    /// `[prediction y or z][source y or z]`, through all heads of the first block, in logits.
+    pub dla: [[f64; 2]; 2],
+    /// What the direct path adds to y and z, in logits.
+    pub direct: [f64; 2],
+    /// The logits of y and z.
+    pub logits: [f64; 2],
 }
 
 /// Means and signs of the direct logit attributions of all close triples.
@@ -121,22 +145,56 @@ pub fn close_triples(
         .flat_map(|(x, y)| (y + 1..=max.min(x + CLOSE)).map(move |z| [x, y, z]))
         .filter(|[x, _, z]| task.list_len() >= 3 && (max - (z - x)) as usize + 3 >= task.list_len())
         .collect();
-    let mut dla = Array3::zeros((triples.len(), 2, 2));
-    for ([x, y, z], mut mean) in triples.iter().zip(dla.outer_iter_mut()) {
+    let mut drawn: Vec<Vec<Token>> = Vec::new();
+    let mut queries: Vec<SourceQuery> = Vec::new();
+    for [x, y, z] in &triples {
         let mut rng = random::stream(seed.into(), &format!("lists with {x}, {y}, {z}"));
         let head = copy_heads.copying_head(*y)?;
         for _ in 0..lists {
             let list = list_with(&[*x, *y, *z], (0..=max).filter(|v| v < x || v > z), task, &mut rng);
-            let triple = Triple { list: &list, head, x: *x, y: *y, z: *z };
-            let found = triple_attribution(subject, task, triple)?.dla;
-            mean.indexed_iter_mut().for_each(|((p, s), mean)| *mean += found[p][s] / lists as f64);
+            queries.push(query(task, Triple { list: &list, head, x: *x, y: *y, z: *z })?);
+            drawn.push(list);
         }
     }
+    let found = source_logits(subject, 0, Dataset::from_inputs(task, &drawn)?.tokens(), &queries)?;
     let tokens = Array2::from_shape_fn((triples.len(), 3), |(triple, value)| triples[triple][value]);
-    Ok(CloseTriples { tokens, dla })
+    let mut all = CloseTriples {
+        tokens,
+        dla: Array3::zeros((triples.len(), 2, 2)),
+        attention: Array2::zeros((triples.len(), 2)),
+        lists: Vec::with_capacity(found.len()),
+    };
+    for (at, SourceLogits { dla, all_heads, direct, logits, attention }) in found.into_iter().enumerate() {
+        let triple = at / lists;
+        for source in [0, 1] {
+            for (prediction, dla) in dla.iter().enumerate() {
+                all.dla[[triple, prediction, source]] += dla[source] / lists as f64;
+            }
+            all.attention[[triple, source]] += attention[source] / lists as f64;
+        }
+        all.lists.push(TripleList { triple, dla: all_heads, direct, logits });
+    }
+    Ok(all)
 }
 
 impl CloseTriples {
+    /// The triples with at least as much attention on z as on y, and their lists: those in which attention does not say why y is
+    /// predicted.
+    pub fn undecided(&self) -> Self {
+        let rows: Vec<usize> =
+            (0..self.attention.nrows()).filter(|row| self.attention[[*row, 1]] >= self.attention[[*row, 0]]).collect();
+        let of_row = |list: &TripleList| {
+            let triple = rows.binary_search(&list.triple).ok()?;
+            Some(TripleList { triple, ..*list })
+        };
+        Self {
+            tokens: self.tokens.select(Axis(0), &rows),
+            dla: self.dla.select(Axis(0), &rows),
+            attention: self.attention.select(Axis(0), &rows),
+            lists: self.lists.iter().filter_map(of_row).collect(),
+        }
+    }
+
     /// The statistics over all triples; none where there is no close triple.
     pub fn statistics(&self) -> Option<TripleStatistics> {
         let mean = self.dla.mean_axis(Axis(0))?;

@@ -1,11 +1,14 @@
 //! The evidence that claims are judged by: everything measured of one model.
 
-use super::experiments::{ToZero, WithoutDirectPath, to_zero, without_direct_path};
+use super::experiments::{Repair, Runs, ToZero, repairs, runs, to_zero};
 use crate::{
-    CircuitMaps, Circuits, CopyHeads, EffectiveQk, Head, Subject, copy_heads,
+    Circuits, CopyHeads, Head, Subject, circuits,
+    claims::{Control, Rate},
+    copy_heads, direct_path,
+    head_costs::{HeadCosts, head_costs},
     tasks::sorted_list::{
-        AttentionStatistics, CloseTriples, PredictionSite, SmallestPoint, attention::statistics, close_triples,
-        gap_sites, prediction_sites, smallest_points,
+        AttentionStatistics, CloseTriples, PredictionSite, attention::statistics, close_triples,
+        families::sites_within, gap_sites, prediction_sites, smallest_sites,
     },
 };
 use algolens_core::{
@@ -13,17 +16,24 @@ use algolens_core::{
     task::{Dataset, SortedList, Token},
 };
 use ndarray::Array2;
-use std::collections::BTreeMap;
 
 /// Sample sizes and the seed of the evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvidenceOptions {
+    /// Most lists of the evaluation data that are looked at.
+    pub lists: usize,
     /// Number of lists of each member of a family (each gap, each smallest value).
     pub family_size: usize,
     /// Number of lists of each close triple.
     pub triple_lists: usize,
-    /// Number of lists that the effective QK map is averaged over.
-    pub effective_size: usize,
+    /// Number of lists with d, d+1 and d+2.
+    pub runs: usize,
+    /// Number of lists of each large value in which its attention to 0 is looked at.
+    pub zero_lists: usize,
+    /// True if wrong steps over gaps are run again with keys taken away.
+    pub repairs: bool,
+    /// True if heads are ablated.
+    pub head_costs: bool,
     /// The seed that lists are drawn from.
     pub seed: u32,
 }
@@ -33,12 +43,34 @@ impl EvidenceOptions {
     pub fn new(task: &SortedList, seed: u32) -> Self {
         const FAMILY_LISTS: usize = 10_000;
         const TRIPLE_LISTS: usize = 200;
+        const ZERO_LISTS: usize = 1050;
         let values = task.max_value() as usize + 1;
         Self {
+            lists: usize::MAX,
             family_size: (FAMILY_LISTS / values).clamp(10, 200),
             triple_lists: (TRIPLE_LISTS / values).clamp(1, 8),
-            // Each pair of the post's tokens then stands in a few hundred lists, so that rankings hold.
-            effective_size: 5000,
+            runs: 2000,
+            zero_lists: (ZERO_LISTS / values).clamp(1, 20),
+            repairs: true,
+            head_costs: true,
+            seed,
+        }
+    }
+
+    /// Sample sizes for a control, whose numbers are only compared with those of the model.
+    pub fn of_control(control: Control, task: &SortedList, seed: u32) -> Self {
+        const FAMILY_LISTS: usize = 500;
+        const ZERO_LISTS: usize = 250;
+        let values = task.max_value() as usize + 1;
+        Self {
+            lists: 100,
+            family_size: (FAMILY_LISTS / values).clamp(4, 10),
+            triple_lists: 1,
+            runs: 200,
+            zero_lists: (ZERO_LISTS / values).clamp(1, 4),
+            repairs: false,
+            // Of all controls only random weights are one for the order of heads.
+            head_costs: control == Control::RandomWeights,
             seed,
         }
     }
@@ -53,61 +85,60 @@ pub struct Evidence {
     pub circuits: Circuits,
     /// The direct path `W_E W_U [source, prediction]`.
     pub direct_path: Array2<f32>,
-    /// The effective QK map.
-    pub effective: EffectiveQk,
     /// The copying head of each value.
     pub copy_heads: CopyHeads,
     /// The prediction sites of the evaluation data.
     pub sites: Vec<PredictionSite>,
-    /// The attention statistics of these sites.
-    pub attention: AttentionStatistics,
-    /// The cost of mean-ablating each head of the model, in nats.
-    pub ablation: BTreeMap<Head, f64>,
+    /// The costs of mean-ablating the model's heads; none in controls for which they mean nothing.
+    pub costs: HeadCosts,
     /// The prediction sites in front of every gap.
     pub gaps: Vec<(u32, Vec<PredictionSite>)>,
-    /// The statistics at SEP for every smallest value.
-    pub smallest: Vec<SmallestPoint>,
+    /// Wrong steps over gaps with keys taken away; none in a control.
+    pub repairs: Vec<Repair>,
+    /// The prediction sites at SEP for every smallest value.
+    pub smallest: Vec<(Token, Vec<PredictionSite>)>,
+    /// The prediction sites at SEP of lists within the post's 30 to 50; none where that range is too small for a list.
+    pub large: Vec<PredictionSite>,
     /// The attributions of the close triples.
     pub triples: CloseTriples,
-    /// Accuracy at d in lists with d, d+1 and d+2, with and without the direct path; none where lists are too short.
-    pub without_direct_path: Option<WithoutDirectPath>,
-    /// The score terms that keep a large value from attending to 0; none where lists are too short.
-    pub to_zero: Option<ToZero>,
+    /// Answers in lists with d, d+1 and d+2, with and without the direct path; none where lists are too short.
+    pub runs: Runs,
+    /// What keeps large values from attending to 0; none where lists are too short.
+    pub to_zero: Vec<ToZero>,
 }
 
 impl Evidence {
-    /// The evidence of a model. `data` is its evaluation data, `maps` are its circuits, and `ablation` is the cost of
-    /// mean-ablating each head on the data, in nats.
+    /// The evidence of a model. `data` is its evaluation data.
     ///
     /// # Errors
     /// A model that is not of the task.
-    pub fn gather(
-        subject: Subject,
-        task: &SortedList,
-        data: &Dataset,
-        maps: &CircuitMaps,
-        ablation: BTreeMap<Head, f64>,
-        options: EvidenceOptions,
-    ) -> Result<Self> {
+    pub fn gather(subject: Subject, task: &SortedList, data: &Dataset, options: EvidenceOptions) -> Result<Self> {
         let EvidenceOptions { family_size, triple_lists, seed, .. } = options;
-        let CircuitMaps { circuits, direct_path, effective } = maps.clone();
+        let data = data.select(&(0..options.lists.min(data.len())).collect::<Vec<_>>());
+        let circuits = circuits(subject.model, 0)?;
         let copy_heads = copy_heads(&circuits, task.max_value() as usize + 1)?;
-        let sites = prediction_sites(subject, task, 0, data)?;
+        let gaps = gap_sites(subject, task, family_size, seed)?;
         Ok(Self {
-            direct_path,
-            effective,
-            attention: statistics(&sites, task, Head::of_layer(subject.model.config(), 0)),
-            ablation,
-            gaps: gap_sites(subject, task, family_size, seed)?,
-            smallest: smallest_points(subject, task, family_size, seed)?,
+            direct_path: direct_path(subject.model),
+            costs: if options.head_costs { head_costs(subject, &data)? } else { HeadCosts::default() },
+            repairs: if options.repairs { repairs(subject, task, &gaps, family_size, seed)? } else { Vec::new() },
+            gaps,
+            smallest: smallest_sites(subject, task, family_size, seed)?,
+            large: sites_within(subject, task, scaled(task, LARGE_FROM), 5 * family_size, seed)?,
             triples: close_triples(subject, task, &copy_heads, triple_lists, seed)?,
-            without_direct_path: without_direct_path(subject, task, data, seed)?,
-            to_zero: to_zero(subject, task, &circuits, family_size, seed)?,
+            runs: runs(subject, task, &data, options.runs, seed)?,
+            to_zero: to_zero(subject, task, options.zero_lists, seed)?,
+            sites: prediction_sites(subject, task, 0, &data)?,
             task: task.clone(),
             circuits,
             copy_heads,
-            sites,
         })
+    }
+
+    /// The attention statistics of the evaluation data.
+    pub fn attention(&self) -> AttentionStatistics {
+        let heads = (0..self.heads()).map(|head| Head { layer: self.circuits.layer, head });
+        statistics(&self.sites, &self.task, heads.collect())
     }
 
     /// The number of heads of the first block.
@@ -117,7 +148,7 @@ impl Evidence {
 
     /// The value of this task that corresponds to `post_value` of the post's 0 to 50, rounded down.
     pub(super) fn scaled(&self, post_value: f64) -> Token {
-        (post_value / 50.0 * f64::from(self.task.max_value())).floor() as Token
+        scaled(&self.task, post_value)
     }
 
     /// The index of a value's copying head, in the first block.
@@ -135,4 +166,30 @@ impl Evidence {
     pub(super) fn values(&self) -> impl Iterator<Item = Token> {
         0..=self.task.max_value()
     }
+
+    /// The sites of the evaluation data at SEP.
+    pub(super) fn first_sites(&self) -> impl Iterator<Item = &PredictionSite> {
+        self.sites.iter().filter(|site| site.is_first(&self.task))
+    }
+
+    /// The sites of the evaluation data at sorted values.
+    pub(super) fn sorted_sites(&self) -> impl Iterator<Item = &PredictionSite> {
+        self.sites.iter().filter(|site| !site.is_first(&self.task))
+    }
+}
+
+/// The smallest value, of 50, of the lists that the post expects SEP to fail on.
+const LARGE_FROM: f64 = 30.0;
+
+/// The value of a task that corresponds to `post_value` of the post's 0 to 50, rounded down.
+fn scaled(task: &SortedList, post_value: f64) -> Token {
+    (post_value / 50.0 * f64::from(task.max_value())).floor() as Token
+}
+
+/// The rate of sites for which something holds, by list; none where there is no site.
+pub(super) fn rate<'a>(
+    sites: impl IntoIterator<Item = &'a PredictionSite>,
+    holds: impl Fn(&PredictionSite) -> bool,
+) -> Option<Rate> {
+    Rate::by_list(sites.into_iter().map(|site| (site.list, holds(site))))
 }

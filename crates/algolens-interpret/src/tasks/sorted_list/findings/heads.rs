@@ -1,164 +1,189 @@
-//! Claims about attention patterns and about the cost of ablating heads.
+//! Claims about the division of labour between heads.
 
-use super::{
-    claim::{Claim, Measured, percent},
-    evidence::Evidence,
-};
+use super::evidence::Evidence;
 use crate::{
-    claims::{Unit, Verdict},
+    Head,
+    claims::{
+        Claim,
+        Control::{RandomWeights, Relabelled},
+        Measured, Thresholds, Unit, Verdict,
+    },
     share::share,
-    tasks::sorted_list::PredictionSite,
 };
+use algolens_core::{
+    engine::loss::argmax,
+    task::{SortedList, Token},
+};
+use ndarray::s;
+use std::collections::BTreeMap;
 
-/// The claims about attention patterns and head ablations.
-pub const CLAIMS: &[Claim] = &[
-    Claim {
-        id: "next_larger",
-        claim: "A value attends most to the smallest value above it, in at least one head.",
-        measure: "share of the sorted values (but the largest) whose largest attention weight in some head of the first \
-                  block is on the right answer",
-        unit: Unit::Share,
-        thresholds: "holds from 80 %, partly from 50 %",
-        measured: next_larger,
-    },
-    Claim {
-        id: "sep_to_smallest",
-        claim: "SEP attends most to the smallest value.",
-        measure: "share of lists in which SEP's largest weight in some head is on the smallest value",
-        unit: Unit::Share,
-        thresholds: "holds from 95 %, partly from 80 %",
-        measured: |evidence| {
-            let heads = evidence.attention.heads.iter().map(|h| format!("{} {}", h.head, percent(h.sep_to_smallest)));
-            let detail = heads.collect::<Vec<_>>().join(", ");
-            Measured::at_least(evidence.attention.sep_to_smallest, [0.95, 0.8], detail)
-        },
-    },
-    Claim {
-        id: "sep_falls_off",
-        claim: "SEP's attention to the smallest value falls off where that is around 30.",
-        measure: "the first m such that, in random lists whose smallest value is m, SEP attends most to it in fewer than \
-                  half of them",
-        unit: Unit::Value,
-        thresholds: "holds from 25 to 35 (of 50), partly where it falls off at all",
-        measured: sep_falls_off,
-    },
-    Claim {
-        id: "large_values_break_sep",
-        claim: "Lists of large values alone make SEP miss the smallest one.",
-        measure: "share of wrong first predictions in random lists whose smallest value is m, for the worst m from 25 (of 50) on",
-        unit: Unit::Share,
-        thresholds: "holds from 10 %, partly from 1 %",
-        measured: large_values_break_sep,
-    },
+/// The claims about the division of labour between heads.
+pub const CLAIMS: &[Claim<Evidence>] = &[
     Claim {
         id: "head_order",
         claim: "One head matters more than the others.",
-        measure: "the largest loss gained by mean-ablating a head, divided by the second largest",
-        unit: Unit::Ratio,
-        thresholds: "holds from 2, partly from 1.25",
+        measure: "the second largest Shapley value of a head, in the loss gained by mean-ablating sets of heads, as a part of the \
+                  largest",
+        unit: Unit::Share,
+        behaviour: false,
+        thresholds: |_| Thresholds::at_most(0.5, 0.8),
+        controls: &[RandomWeights],
         measured: head_order,
     },
     Claim {
-        id: "second_successor",
-        claim: "Sometimes a value attends more to the second value above it than to the first.",
-        measure: "share of steps, but those from SEP and to the largest value, in which the head that serves the right answer does so",
-        unit: Unit::Share,
-        thresholds: "holds from 2 %, partly from 0.1 %",
-        measured: |evidence| {
-            let sites = with_second(evidence);
-            if sites.is_empty() {
-                return Measured::not_asked("lists are too short");
-            }
-            let share = share(&sites, |(_, more)| *more);
-            Measured::at_least(share, [0.02, 0.001], format!("of {} steps", sites.len()))
+        id: "split",
+        claim: "The heads split the vocabulary into a few ranges, each served by one of them.",
+        measure: "number of ranges of neighbouring values with the largest OV diagonal in the same head",
+        unit: Unit::Count,
+        behaviour: false,
+        thresholds: |evidence| {
+            let heads = evidence.heads() as f64;
+            Thresholds::within([2.0, 2.0 * heads], [2.0, 4.0 * heads])
         },
+        controls: &[RandomWeights, Relabelled],
+        measured: split,
     },
     Claim {
-        id: "second_successor_is_harmless",
-        claim: "Those steps are not adversarial: the first value above is predicted all the same.",
-        measure: "accuracy on just the steps in which the second value above gets more attention",
+        id: "minor_head_serves_28_to_37",
+        claim: "The less important head deals with values in the range 28 to 37 (roughly), the other with most other values.",
+        measure: "values that the head with fewer values copies and that lie in 28 to 37, as a part of the values of which either is \
+                  true",
         unit: Unit::Share,
-        thresholds: "holds from 99 %, partly from 95 %",
-        measured: |evidence| {
-            let sites: Vec<_> = with_second(evidence).into_iter().filter(|(_, more)| *more).collect();
-            if sites.is_empty() {
-                return Measured::not_asked("there is no such step");
-            }
-            Measured::at_least(
-                share(&sites, |(correct, _)| *correct),
-                [0.99, 0.95],
-                format!("of {} steps", sites.len()),
-            )
-        },
+        behaviour: false,
+        thresholds: |_| Thresholds::at_least(0.8, 0.5),
+        controls: &[RandomWeights, Relabelled],
+        measured: post_ranges,
+    },
+    Claim {
+        id: "minor_heads_anti_copy",
+        claim: "The other heads anti-copy where the main head copies.",
+        measure: "over the values that the head with the most values serves, the share whose own class is the minimum of their OV \
+                  row in the other heads",
+        unit: Unit::Share,
+        behaviour: false,
+        thresholds: |_| ANTI_COPY,
+        controls: &[RandomWeights],
+        measured: anti_copied,
+    },
+    Claim {
+        id: "main_head_does_not_anti_copy",
+        claim: "The main head does not anti-copy where other heads copy.",
+        measure: "share of negative OV diagonals in the main head, over the values that other heads serve",
+        unit: Unit::Share,
+        behaviour: false,
+        thresholds: |_| Thresholds::at_most(0.5, 0.8),
+        controls: &[RandomWeights],
+        measured: main_head,
     },
 ];
 
-/// The share of sorted values that attend most to the target.
-fn next_larger(evidence: &Evidence) -> Measured {
-    if evidence.task.list_len() < 2 {
-        return Measured::not_asked("lists of one value");
-    }
-    let heads = evidence.attention.heads.iter().map(|h| format!("{} {}", h.head, percent(h.next_larger)));
-    Measured::at_least(evidence.attention.next_larger, [0.8, 0.5], heads.collect::<Vec<_>>().join(", "))
-}
+/// Loss increase, in nats, up to which no head counts as mattering.
+const NEGLIGIBLE: f64 = 0.1;
 
-/// The first smallest value that SEP attends most to in fewer than half of the lists.
-fn sep_falls_off(evidence: &Evidence) -> Measured {
-    let points = &evidence.smallest;
-    let attended = |value: u32| {
-        points
-            .iter()
-            .find(|p| p.smallest >= value)
-            .map_or(String::new(), |p| format!("{} from {} on", percent(p.attention), p.smallest))
-    };
-    let last = points.last().map_or(0, |p| p.smallest);
-    let detail = format!("{}, {}, {}", attended(0), attended(evidence.scaled(30.0).min(last)), attended(last));
-    // Behind the run of values from 0 on that most lists attend to.
-    let from = points.iter().position(|p| p.attention < 0.5).unwrap_or(points.len());
-    match points.get(from) {
-        _ if from == 0 => Measured::not_asked("SEP does not attend to small values either"),
-        None => Measured { value: None, verdict: Verdict::Fails, detail: format!("it never does: {detail}") },
-        Some(point) => {
-            let around = evidence.scaled(25.0)..=evidence.scaled(35.0);
-            Measured::judged(point.smallest.into(), around.contains(&point.smallest), true, detail)
-        }
-    }
-}
-
-/// The share of wrong predictions at SEP for the worst large smallest value.
-fn large_values_break_sep(evidence: &Evidence) -> Measured {
-    let large = evidence.smallest.iter().filter(|p| p.smallest >= evidence.scaled(25.0));
-    match large.min_by(|a, b| a.accuracy.total_cmp(&b.accuracy)) {
-        None => Measured::not_asked("no list has large values alone"),
-        Some(worst) => {
-            let wrong = 1.0 - worst.accuracy;
-            Measured::at_least(wrong, [0.1, 0.01], format!("m = {}, {} lists a value", worst.smallest, worst.size))
-        }
-    }
-}
-
-/// Largest loss increase that counts as none, in nats.
-const NEGLIGIBLE: f64 = 1e-3;
-
-/// The largest cost of ablating a head, divided by the second largest.
+/// The second largest Shapley value as a part of the largest.
 fn head_order(evidence: &Evidence) -> Measured {
-    let mut costs: Vec<_> = evidence.ablation.iter().collect();
-    costs.sort_by(|a, b| b.1.total_cmp(a.1));
-    let [(_, first), (_, second), ..] = costs[..] else { return Measured::not_asked("a single head") };
-    if *second <= NEGLIGIBLE {
-        return Measured::not_asked("fewer than two heads matter at all");
+    let costs = &evidence.costs;
+    let mut values: Vec<f64> = costs.shapley.values().copied().collect();
+    values.sort_by(|a, b| b.total_cmp(a));
+    let [first, second, ..] = values[..] else { return Measured::not_asked("a single head") };
+    if first < NEGLIGIBLE {
+        return Measured::not_asked(format!("no head has a Shapley value of {NEGLIGIBLE} nats"));
     }
-    let detail = costs.iter().map(|(head, cost)| format!("{head} {cost:.3} nats")).collect::<Vec<_>>().join(", ");
-    Measured::at_least(first / second, [2.0, 1.25], detail)
+    let each = |costs: &BTreeMap<Head, f64>, decimals: usize| {
+        costs.iter().map(|(head, cost)| format!("{head} {cost:.decimals$}")).collect::<Vec<_>>().join(", ")
+    };
+    let detail = format!(
+        "Shapley values {} nats; alone {}, together {:.3}",
+        each(&costs.shapley, 2),
+        each(&costs.alone, 3),
+        costs.together
+    );
+    Measured::number(second / first, detail)
 }
 
-/// For every prediction site after SEP with a second value above: whether it is correct, and whether that value gets more
-/// attention than the target in the target's copying head.
-fn with_second(evidence: &Evidence) -> Vec<(bool, bool)> {
-    let sites = evidence.sites.iter().filter(|site| site.second.is_some() && !site.is_first(&evidence.task));
-    let more = |site: &PredictionSite| {
-        let [_, target, second] = site.attention[evidence.copying_head(site.target)];
-        second > target
+/// The number of ranges with one copying head.
+fn split(evidence: &Evidence) -> Measured {
+    let ranges = &evidence.copy_heads.ranges;
+    if evidence.heads() < 2 {
+        return Measured::not_asked("a single head");
+    }
+    const SHOWN: usize = 6;
+    let shown = ranges.iter().take(SHOWN).map(|r| format!("{}–{} by {}", r.from, r.to, r.head)).collect::<Vec<_>>();
+    let more = if ranges.len() > SHOWN { ", …" } else { "" };
+    Measured::number(ranges.len() as f64, shown.join(", ") + more)
+}
+
+/// The post's range of the less important head.
+const POST_RANGE: [Token; 2] = [28, 37];
+
+/// The overlap of the values of the head with fewer with the post's range.
+fn post_ranges(evidence: &Evidence) -> Measured {
+    if evidence.task != SortedList::POST || evidence.heads() != 2 {
+        return Measured::not_asked("not the post's task with two heads");
+    }
+    let main = evidence.main_head();
+    let minor = |value: &Token| evidence.copying_head(*value) != main;
+    let posts = |value: &Token| (POST_RANGE[0]..=POST_RANGE[1]).contains(value);
+    let both = evidence.values().filter(|value| minor(value) && posts(value)).count();
+    let either = evidence.values().filter(|value| minor(value) || posts(value)).count();
+    let of_minor = evidence.copy_heads.ranges.iter().filter(|range| range.head.head != main);
+    let shown: Vec<String> =
+        of_minor.take(3).map(|range| format!("{}–{} by {}", range.from, range.to, range.head)).collect();
+    Measured::number(both as f64 / either as f64, shown.join(", "))
+}
+
+/// When the other heads anti-copy.
+const ANTI_COPY: Thresholds = Thresholds::at_least(0.5, 0.2);
+
+/// The share of the values of the main head whose own class is the minimum of their OV row in the other heads.
+fn anti_copied(evidence: &Evidence) -> Measured {
+    let Some(Served { cells, detail }) = served(evidence, true) else { return Measured::not_asked("a single head") };
+    let own_minimum = |(head, value): &(usize, Token)| {
+        let row = evidence.circuits.W_OV_full.slice(s![*head, *value as usize, ..]);
+        argmax(row.map(|logit| -logit).view()) == *value as usize
     };
-    sites.map(|site| (site.correct, more(site))).collect()
+    Measured::number(share(&cells, own_minimum), detail)
+}
+
+/// The share of negative OV diagonals in the main head, over the values that others serve.
+fn main_head(evidence: &Evidence) -> Measured {
+    let others = anti_copied(evidence).value().map(|value| ANTI_COPY.verdict(value, None));
+    match served(evidence, false) {
+        None => Measured::not_asked("a single head, or one that serves all values"),
+        // The post says it of the main head in contrast to the others.
+        Some(_) if others == Some(Verdict::Fails) => Measured::not_asked("the other heads do not anti-copy either"),
+        Some(Served { cells, detail }) => {
+            Measured::number(share(&cells, |cell| diagonal(evidence, cell) < 0.0), detail)
+        }
+    }
+}
+
+/// Cells of the OV diagonals, as heads and values, and which they are.
+struct Served {
+    cells: Vec<(usize, Token)>,
+    detail: String,
+}
+
+/// A cell of an OV diagonal.
+fn diagonal(evidence: &Evidence, (head, value): &(usize, Token)) -> f32 {
+    evidence.circuits.W_OV_full[[*head, *value as usize, *value as usize]]
+}
+
+/// The OV diagonals in the other heads over the values that the main head copies, or in the main head over the values that
+/// others copy; none where there are none.
+fn served(evidence: &Evidence, where_main_copies: bool) -> Option<Served> {
+    let main = evidence.main_head();
+    let values = evidence.values().filter(|value| (evidence.copying_head(*value) == main) == where_main_copies);
+    let heads: Vec<usize> = (0..evidence.heads()).filter(|head| (*head == main) != where_main_copies).collect();
+    let cells: Vec<(usize, Token)> =
+        values.flat_map(|value| heads.iter().map(move |head| (*head, value)).collect::<Vec<_>>()).collect();
+    if cells.is_empty() || evidence.heads() < 2 {
+        return None;
+    }
+    let who = if where_main_copies { format!("heads other than 0.{main}") } else { format!("head 0.{main}") };
+    let sum: f64 = cells.iter().map(|cell| f64::from(diagonal(evidence, cell))).sum();
+    let copying = |(_, value): &(usize, Token)| f64::from(diagonal(evidence, &(evidence.copying_head(*value), *value)));
+    let relative = Unit::Share.number(sum / cells.iter().map(copying).sum::<f64>());
+    let detail = format!("{who}, {} cells: mean diagonal {relative} of the serving head's", cells.len());
+    Some(Served { cells, detail })
 }
