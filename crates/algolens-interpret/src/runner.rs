@@ -40,6 +40,9 @@ pub struct Chunk {
 
 impl Chunk {
     /// The chunk's examples of the data that was run.
+    ///
+    /// # Panics
+    /// If other data is given that has fewer examples.
     pub fn of(&self, data: &Dataset) -> Dataset {
         data.select(&self.examples.clone().collect::<Vec<_>>())
     }

@@ -111,10 +111,7 @@ fn numbers_that_are_out_of_range() {
         "positions: expected distinct ones, found 3 twice",
     );
     refused(here, &["ablate", MODEL, "--head", "0.1@21"], "position: expected below 21, found 21");
-    refused(here, &["ablate", MODEL, "--head", "0.1@3,x"], "positions: expected numbers parted by commas, found 3,x");
     refused(here, &["ablate", MODEL, "--mlp", "0"], "MLP: expected a model that has MLPs, found none");
-    let unknown = "no hook point is called \"blocks.0.attn.hook_y\"; near it: blocks.0.attn.hook_";
-    refused(here, &["ablate", MODEL, "--point", "blocks.0.attn.hook_y"], unknown);
     refused(here, &["ablate", MODEL, "--point", "blocks.3.attn.hook_z"], "no hook point is called");
     refused(here, &["ablate", MODEL, "--point", "blocks.0.attn.hook_z.2"], "hook_z: expected below 2, found 2");
     refused(here, &["ablate", MODEL, "--point", "hook_embed.1"], "hook_embed: expected no head");
@@ -166,6 +163,29 @@ fn flags_that_contradict() {
     refused(here, &["train", "--out", "m", "--eps", "1e-60"], "eps: expected a positive number");
     let clash = run(here, &["study", MODEL, "--resume"]);
     assert_eq!(clash.status.code(), Some(2));
+}
+
+#[test]
+fn parts_of_a_model_that_cannot_be_read() {
+    for (flag, text, why) in [
+        ("--head", "0", "head: expected layer.head, such as 0.1, found 0"),
+        ("--head", "0.1@3,x", "positions: expected numbers parted by commas, found 3,x"),
+        ("--mlp", "0@", "positions: expected numbers parted by commas"),
+        (
+            "--point",
+            "blocks.0.attn.hook_y.1",
+            "no hook point is called \"blocks.0.attn.hook_y\"; near it: blocks.0.attn",
+        ),
+    ] {
+        let output = run(Path::new("."), &["ablate", MODEL, flag, text]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        let line = said.lines().next().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            line.starts_with(&format!("error: invalid value '{text}' for '{flag}")) && line.contains(why),
+            "{said}"
+        );
+    }
 }
 
 /// The library speaks of values; the command line adds the flag.
