@@ -16,7 +16,7 @@ use algolens::{
     prove::Classes,
     task::{Dataset, Registry, Role, SortedList, Task, TaskKind, TaskSpec, Token},
 };
-use algolens_report::{Proof, Report};
+use algolens_report::{FigureFile, Proof, Report};
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -211,6 +211,12 @@ impl Studied {
     pub fn page(&self) -> Result<String> {
         algolens_report::page(&self.report())
             .map_err(|error| Error::invalid("report", "results that it can show", error))
+    }
+
+    /// The page's figures, drawn, with their numbers.
+    pub fn figures(&self) -> Result<Vec<FigureFile>> {
+        algolens_report::figures(&self.report())
+            .map_err(|error| Error::invalid("report", "figures that can be drawn", error))
     }
 
     /// The page's data, as JSON.

@@ -1,5 +1,8 @@
 //! Errors of making a page.
 
+use plotters::drawing::DrawingAreaErrorKind;
+use std::io;
+
 /// An error of making a page.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -9,4 +12,7 @@ pub enum ReportError {
     /// A study that is not whole.
     #[error(transparent)]
     Study(#[from] algolens::Error),
+    /// A figure that cannot be drawn.
+    #[error("a figure: {0}")]
+    Drawing(#[from] DrawingAreaErrorKind<io::Error>),
 }
