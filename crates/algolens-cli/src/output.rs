@@ -13,6 +13,7 @@ use serde::Serialize;
 use std::{
     fmt::Display,
     io::{Cursor, Write},
+    path::Path,
 };
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
@@ -23,6 +24,12 @@ pub fn print(text: &str) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// Makes the folder for results, so that a place that cannot be written is found before the work.
+pub fn make_folder(out: &Path) -> Result<()> {
+    std::fs::create_dir_all(out).map_err(|source| Error::File { path: out.into(), source })?;
+    algolens::files::check_writable(out)
 }
 
 /// A value as indented JSON and a newline.

@@ -3,10 +3,12 @@
 use crate::{
     backend_flags::BackendFlags,
     load::{HintArgs, Opened},
+    output,
     studied::StudyFlags,
     terminal::Terminal,
 };
 use algolens::{Error, Result, files, interpret::Casebooks, task::Registry};
+use algolens_report::FigureFile;
 use std::path::{Path, PathBuf};
 
 /// Write one interactive page about a model: predictions, attention, circuits, adversarial lists, a verdict on every claim
@@ -17,7 +19,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:\n  algolens report models/sorted_list.safetensors --out report.html\n  \
                         algolens report model.safetensors --list 0,40,41,42,43,44,45,46,47,48 --log model.log.jsonl\n  \
                         algolens report seed1.safetensors --others seed2.safetensors seed3.safetensors\n  \
-                        algolens report model.safetensors --proof cert.json")]
+                        algolens report model.safetensors --proof cert.json\n  \
+                        algolens report model.safetensors --figures figures")]
 pub struct Args {
     /// The model: safetensors, or a PyTorch state dict (.pt)
     #[arg(value_name = "MODEL")]
@@ -25,6 +28,9 @@ pub struct Args {
     /// The page
     #[arg(long, value_name = "FILE", default_value = "report.html")]
     out: PathBuf,
+    /// Write every figure into this folder too, as it is when the page opens: DIR/FIGURE.svg, and its numbers as DIR/FIGURE.csv
+    #[arg(long, value_name = "DIR", conflicts_with = "json")]
+    figures: Option<PathBuf>,
     /// The log of its training [default: the one beside MODEL, if there is one]
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -39,7 +45,7 @@ pub struct Args {
     backend: BackendFlags,
 }
 
-/// Studies the model, and writes the page.
+/// Studies the model, and writes the page and the figures.
 pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &Terminal) -> Result<String> {
     if !args.json {
         check_out(&args.out, [Some(&args.model), args.log.as_ref()].into_iter().flatten().chain(args.study.others()))?;
@@ -50,14 +56,27 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
     let options = args.study.options(&args.model, &source, opened.model.config(), &*engine, registry)?;
     args.study.check_others(&opened, &options)?;
     let proof = args.study.proof(&opened)?;
+    if let Some(folder) = &args.figures {
+        output::make_folder(folder)?;
+    }
     let log = args.log.as_deref();
     let mut studied = args.study.study(&args.model, opened, &source, casebooks, &options, log, &*engine, terminal)?;
     studied.proof = proof;
     if args.json {
         return studied.data();
     }
-    files::write_whole(&args.out, studied.page()?.as_bytes())?;
-    Ok(format!("{}\n", args.out.display()))
+    let mut written = vec![(args.out.clone(), studied.page()?)];
+    let mut said = format!("{}\n", args.out.display());
+    if let Some(folder) = &args.figures {
+        for FigureFile { name, svg, csv } in studied.figures()? {
+            written.push((folder.join(format!("{name}.svg")), svg));
+            written.push((folder.join(format!("{name}.csv")), csv));
+        }
+        said += &format!("{}\n", folder.display());
+    }
+    let bytes: Vec<(&PathBuf, &[u8])> = written.iter().map(|(path, text)| (path, text.as_bytes())).collect();
+    files::write_all_whole(&bytes)?;
+    Ok(said)
 }
 
 /// Whether the page can be written, so that a place where it cannot is found before the work.

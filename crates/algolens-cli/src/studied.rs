@@ -16,7 +16,7 @@ use algolens::{
     prove::Classes,
     task::{Dataset, Registry, Role, SortedList, Task, TaskKind, TaskSpec, Token},
 };
-use algolens_report::{Proof, Report};
+use algolens_report::{FigureFile, Proof, Report};
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -219,6 +219,11 @@ impl Studied {
     /// The page, in HTML.
     pub fn page(&self) -> Result<String> {
         Ok(algolens_report::page(&self.report())?)
+    }
+
+    /// The page's figures, drawn, with their numbers.
+    pub fn figures(&self) -> Result<Vec<FigureFile>> {
+        Ok(algolens_report::figures(&self.report())?)
     }
 
     /// The page's data, as JSON.

@@ -13,7 +13,7 @@ use crate::{
     train,
 };
 use algolens::{
-    Error, Result,
+    Result,
     files::write_all_whole,
     interpret::{Casebooks, RANDOM},
     task::{Registry, SortedList, TaskKind, labels_of},
@@ -69,7 +69,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
             let options = args.study.options(model, &source, opened.model.config(), &*engine, registry)?;
             args.study.check_others(&opened, &options)?;
             let proof = args.study.proof(&opened)?;
-            make_folder(&args.out)?;
+            output::make_folder(&args.out)?;
             (model.clone(), opened, engine, source, options, proof, String::new())
         }
         None => {
@@ -78,7 +78,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
             let source = Source::Task(registry.task(&run.recipe().task)?);
             let model = args.out.join("model.safetensors");
             let options = args.study.options(&model, &source, run.model().config(), &*engine, registry)?;
-            make_folder(&args.out)?;
+            output::make_folder(&args.out)?;
             let trained = train::run_into(&model, args.resume, run, registry, &*engine, terminal)?;
             let opened = Opened::read(&model, &Said::default(), registry)?;
             (model, opened, engine, source, options, None, trained)
@@ -104,12 +104,6 @@ fn certify_into(out: &Path, opened: &Opened, budget: Duration, terminal: &Termin
     let certificate = certify::certificate(opened, &opened.sorted_list()?, budget, terminal)?;
     certify::write(&out.join("certificate.json"), &certificate)?;
     proof::on_page(certificate, opened)
-}
-
-/// Makes the folder for results, so that a place that cannot be written is found before the work.
-fn make_folder(out: &Path) -> Result<()> {
-    std::fs::create_dir_all(out).map_err(|source| Error::File { path: out.into(), source })?;
-    algolens::files::check_writable(out)
 }
 
 fn write(studied: &Studied, out: &Path) -> Result<()> {

@@ -1,5 +1,8 @@
 //! Errors of making a page.
 
+use plotters::drawing::DrawingAreaErrorKind;
+use std::io;
+
 /// An error of making a page.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -9,12 +12,16 @@ pub enum ReportError {
     /// A study that is not whole.
     #[error(transparent)]
     Study(#[from] algolens::Error),
+    /// A figure that cannot be drawn.
+    #[error("a figure: {0}")]
+    Drawing(#[from] DrawingAreaErrorKind<io::Error>),
 }
 
 impl From<ReportError> for algolens::Error {
     fn from(error: ReportError) -> Self {
         match error {
             ReportError::Data(error) => Self::invalid("the page's data", "numbers that JSON can hold", error),
+            ReportError::Drawing(error) => Self::invalid("a figure", "one that can be drawn", error),
             ReportError::Study(error) => error,
         }
     }

@@ -4,13 +4,17 @@
 //! plotly (`assets/plotly/`); headings, captions and tables are there without the script. It knows no task: it shows what the
 //! study's sections hold.
 
+mod chart;
+mod csv;
 mod data;
 mod error;
 mod figure;
+mod figures;
 mod page;
 mod proof;
 mod report;
 mod sections;
+mod svg;
 mod tables;
 
 #[cfg(test)]
@@ -18,5 +22,6 @@ mod tests;
 
 pub use data::data;
 pub use error::ReportError;
+pub use figures::{FigureFile, figures};
 pub use page::page;
 pub use report::{Proof, Report};

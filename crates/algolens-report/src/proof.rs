@@ -162,7 +162,7 @@ fn letter(status: Status) -> char {
 }
 
 /// A number with four significant digits.
-fn rounded(number: f64) -> f64 {
+pub(crate) fn rounded(number: f64) -> f64 {
     format!("{number:.3e}").parse().unwrap_or(number)
 }
 
@@ -184,7 +184,7 @@ fn examples(proof: &Proof) -> BTreeMap<usize, Example<'_>> {
 }
 
 /// The class of a counterexample's wrong prediction.
-fn class_of(wrong: &Counterexample) -> Option<Class> {
+pub(crate) fn class_of(wrong: &Counterexample) -> Option<Class> {
     let mut sorted = wrong.list.clone();
     sorted.sort_unstable();
     let position = wrong.position;

@@ -240,7 +240,8 @@ impl Task for Confused {
 
 #[test]
 fn targets_that_do_not_fit_the_task_are_named() {
-    let cases: [(fn(&[Token]) -> Targets, &str); 6] = [
+    type MakesTargets = fn(&[Token]) -> Targets;
+    let cases: [(MakesTargets, &str); 6] = [
         (|_| vec![0].into(), "targets: expected shape [1, 2], found [1, 1]"),
         (|_| vec![0, 2].into(), "token 1: expected a number below 2, found 2"),
         (|_| Array3::from_elem((1, 2, 3), true).into(), "classes of the targets: expected 2, found 3"),

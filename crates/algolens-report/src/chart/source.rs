@@ -1,0 +1,164 @@
+//! What charts are made from, and what is chosen of it: what a page shows that was just opened.
+
+use crate::{Proof, Report, ReportError};
+use algolens::{
+    Error,
+    interpret::{Head, Labels, ShownExample},
+};
+use ndarray::{ArrayView, ArrayView1, ArrayView2, ArrayView3, Axis, Dimension};
+
+/// A report with the selection of a page that was just opened.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    report: &'a Report<'a>,
+}
+
+/// The chosen example, query and key.
+pub(super) struct Chosen<'a> {
+    pub example: &'a ShownExample,
+    /// The patterns of all heads, `[head, query, key]`.
+    pub pattern: ArrayView3<'a, f32>,
+    /// The middle predicted position.
+    pub query: usize,
+    /// The key that the first head attends to most.
+    pub key: usize,
+}
+
+impl<'a> Source<'a> {
+    /// The example that is shown first.
+    pub const EXAMPLE: usize = 0;
+    /// Most heads that are shown over each other.
+    const MOST_HEADS: usize = 2;
+
+    pub fn new(report: &'a Report<'a>) -> Self {
+        Self { report }
+    }
+
+    pub fn labels(self) -> &'a Labels {
+        &self.report.study.labels
+    }
+
+    pub fn positions(self) -> &'a [usize] {
+        &self.report.study.positions
+    }
+
+    /// All heads: the head axis of `pattern`.
+    pub fn heads(self) -> Vec<Head> {
+        Head::all(&self.report.study.config)
+    }
+
+    /// The heads that are shown, by their places among all heads.
+    pub fn shown_heads(self) -> Vec<usize> {
+        (0..self.heads().len().min(Self::MOST_HEADS)).collect()
+    }
+
+    /// Those of the shown heads that are in the first block.
+    pub fn first_heads(self) -> Vec<usize> {
+        let in_first = self.report.study.config.n_heads;
+        self.shown_heads().into_iter().filter(|head| *head < in_first).collect()
+    }
+
+    /// The proof.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn proof(self) -> Result<&'a Proof, ReportError> {
+        let lacking = || Error::invalid("the report", "a proof, which its figures show", "none").into();
+        self.report.proof.ok_or_else(lacking)
+    }
+
+    /// What remains of an array after fixing its leading axes.
+    ///
+    /// # Errors
+    /// An array that is not there, or has another shape.
+    pub fn part<D: Dimension>(self, name: &str, lead: &[usize]) -> Result<ArrayView<'a, f32, D>, ReportError> {
+        let invalid = |expected: String, found: String| Error::invalid(format!("the array {name}"), expected, found);
+        let array = self.report.arrays.get(name);
+        let mut part = array.ok_or_else(|| invalid("among the study's arrays".into(), "none".into()))?.view();
+        for &index in lead {
+            if part.shape().first().is_none_or(|len| *len <= index) {
+                return Err(invalid(format!("an axis longer than {index}"), format!("{:?}", part.shape())).into());
+            }
+            part = part.index_axis_move(Axis(0), index);
+        }
+        let (axes, shape) = (D::NDIM.unwrap_or(0), format!("{:?}", part.shape()));
+        Ok(part.into_dimensionality().map_err(|_| invalid(format!("{axes} axes after those that are fixed"), shape))?)
+    }
+
+    /// A vector of an array.
+    pub fn vector(self, name: &str, lead: &[usize]) -> Result<ArrayView1<'a, f32>, ReportError> {
+        self.part(name, lead)
+    }
+
+    /// A matrix of an array.
+    pub fn matrix(self, name: &str, lead: &[usize]) -> Result<ArrayView2<'a, f32>, ReportError> {
+        self.part(name, lead)
+    }
+
+    /// The largest absolute value of an array; 1 if all are zero or blank.
+    pub fn largest(self, name: &str) -> f32 {
+        let numbers = self.report.arrays.get(name).into_iter().flatten();
+        let largest = numbers.map(|number| number.abs()).filter(|size| size.is_finite()).fold(0.0, f32::max);
+        if largest > 0.0 { largest } else { 1.0 }
+    }
+
+    /// Whether there is an array of this name.
+    pub fn has(self, name: &str) -> bool {
+        self.report.arrays.contains_key(name)
+    }
+
+    /// The chosen example.
+    ///
+    /// # Errors
+    /// A study without examples, or one whose positions are outside of its example.
+    pub fn example(self) -> Result<(&'a ShownExample, usize), ReportError> {
+        let example = self.report.study.examples.get(Self::EXAMPLE);
+        let example = example.ok_or_else(|| Error::invalid("the study", "at least one example", 0))?;
+        let query = self.positions().get(self.positions().len() / 2).copied().unwrap_or(0);
+        let len = example.prediction.tokens.len();
+        if query >= len {
+            return Err(Error::invalid("a predicted position", format!("below {len}"), query).into());
+        }
+        Ok((example, query))
+    }
+
+    /// The chosen example with its patterns, and the chosen pair of positions.
+    ///
+    /// # Errors
+    /// Those of [`example`](Self::example), or patterns of another shape.
+    pub fn chosen(self) -> Result<Chosen<'a>, ReportError> {
+        let (example, query) = self.example()?;
+        let pattern: ArrayView3<f32> = self.part("pattern", &[Self::EXAMPLE])?;
+        let (heads, len) = (self.heads().len(), example.prediction.tokens.len());
+        if pattern.dim() != (heads, len, len) {
+            let found = format!("{:?}", pattern.shape());
+            return Err(
+                Error::invalid("the array pattern", format!("{:?} an example", [heads, len, len]), found).into()
+            );
+        }
+        let key = largest_of(pattern.index_axis(Axis(0), 0).row(query)).unwrap_or(0);
+        Ok(Chosen { example, pattern, query, key })
+    }
+
+    /// The label of the token at a position of an example.
+    pub fn token_at(self, example: &ShownExample, position: usize) -> String {
+        let token = example.prediction.tokens.get(position).map_or(0, |token| *token as usize);
+        super::words::label(&self.labels().tokens, token)
+    }
+
+    /// A place of an example: its token and, in brackets, its position.
+    pub fn place(self, example: &ShownExample, position: usize) -> String {
+        format!("{} ({position})", self.token_at(example, position))
+    }
+}
+
+/// The index of the largest number, the first of equal ones; none if all are blank.
+pub(super) fn largest_of(numbers: ArrayView1<f32>) -> Option<usize> {
+    let mut best: Option<usize> = None;
+    for (at, number) in numbers.iter().enumerate() {
+        if !number.is_nan() && best.is_none_or(|best| *number > numbers[best]) {
+            best = Some(at);
+        }
+    }
+    best
+}
