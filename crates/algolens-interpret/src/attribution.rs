@@ -7,7 +7,7 @@ use algolens_core::{
     model::{Model, NormLayout, Normalization, Positions},
     task::Token,
 };
-use ndarray::{Array2, Array4, Array5, ArrayView1, ArrayView2, Axis, Ix3, Ix4, s};
+use ndarray::{Array2, Array3, Array4, Array5, ArrayView1, ArrayView2, Axis, Ix3, Ix4, s};
 use serde::Serialize;
 
 /// Direct logit attribution: the logits as a sum over components of the residual stream, with the final norm's scale applied.
@@ -29,7 +29,7 @@ pub struct Attribution {
 /// Sequences that do not fit the model.
 pub fn attribution(subject: Subject, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Attribution> {
     let model = subject.model;
-    let cache = record(subject, tokens, positions)?;
+    let (_, cache) = record(subject, tokens, positions)?;
     let readout = Readout::new(model, &cache, positions)?;
     let components = components(model, &cache)?;
     let classes = model.config().d_vocab_out;
@@ -64,7 +64,7 @@ pub fn source_attribution(
 ) -> Result<Array5<f64>> {
     let config = subject.model.config();
     check_layer(config, layer)?;
-    let cache = record(subject, tokens, positions)?;
+    let (_, cache) = record(subject, tokens, positions)?;
     let readout = Readout::new(subject.model, &cache, positions)?;
     let w_o = subject.model.params.get(subject.model.params.layout().blocks[layer].W_O);
     let values = cache.get::<Ix4>(&name_at(layer, BlockPoint::V))?;
@@ -128,11 +128,10 @@ pub(super) fn source_logits(
     check_layer(model.config(), layer)?;
     let w_o = model.params.get(model.params.layout().blocks[layer].W_O);
     let [values_at, pattern_at] = [BlockPoint::V, BlockPoint::Pattern].map(|point| name_at(layer, point));
-    let reads = |name: &str| ["hook_embed", "ln_final.hook_scale", &values_at, &pattern_at].contains(&name);
     let positions: Vec<usize> = (0..tokens.ncols()).collect();
     let mut all = Vec::with_capacity(queries.len());
     for (tokens, queries) in tokens.axis_chunks_iter(Axis(0), CHUNK).zip(queries.chunks(CHUNK)) {
-        let (logits, cache) = subject.engine.run_with_cache(model, tokens, Filter::Matching(&reads))?;
+        let (logits, cache) = record(subject, tokens, &positions)?;
         let readout = Readout::new(model, &cache, &positions)?;
         let (values, pattern) = (cache.get::<Ix4>(&values_at)?, cache.get::<Ix4>(&pattern_at)?);
         let embed = cache.get::<Ix3>("hook_embed")?;
@@ -173,8 +172,8 @@ fn name_at(layer: usize, point: BlockPoint) -> String {
     HookPoint::Block(layer, point).to_string()
 }
 
-/// Runs the model and caches the activations that attribution reads.
-fn record(subject: Subject, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Cache<f32>> {
+/// Runs the model: the logits at every position, and a cache of the activations that attribution reads.
+fn record(subject: Subject, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<(Array3<f32>, Cache<f32>)> {
     algolens_core::engine::check_tokens(subject.model, tokens, positions)?;
     const READ: [&str; 7] = [
         "hook_embed",
@@ -186,7 +185,7 @@ fn record(subject: Subject, tokens: ArrayView2<Token>, positions: &[usize]) -> R
         "ln_final.hook_scale",
     ];
     let reads = |name: &str| READ.iter().any(|read| name.ends_with(read));
-    Ok(subject.engine.run_with_cache(subject.model, tokens, Filter::Matching(&reads))?.1)
+    subject.engine.run_with_cache(subject.model, tokens, Filter::Matching(&reads))
 }
 
 /// One component of the residual stream.

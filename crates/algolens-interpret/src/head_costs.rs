@@ -26,7 +26,7 @@ const LISTS: usize = 4000;
 const FEWEST: usize = 50;
 
 /// The costs of a model's heads on data, of which many heads get the first lists only: 4 000 for all their sets together. The
-/// Shapley values of more than six heads are averages over eight orders.
+/// Shapley values of more than six heads are averages over four orders.
 ///
 /// # Errors
 /// Empty data, or data that does not fit the model.

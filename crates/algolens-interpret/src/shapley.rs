@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 /// The most players whose coalitions are all looked at.
 pub(super) const EXACT: usize = 6;
 /// Orders that are drawn for more players.
-const ORDERS: usize = 4;
+const ORDERS: usize = 2;
 
 /// The Shapley value of each of `players` players: what it adds to the cost of those before it, averaged over all orders
 /// (Shapley, *A value for n-person games*, 1953). `cost` is asked once for each set, in ascending order, and not for the empty
-/// one, which costs nothing. For more than [`EXACT`] players the average is over four random orders and the reverse of each.
+/// one, which costs nothing. For more than [`EXACT`] players the average is over two random orders and the reverse of each.
 ///
 /// # Errors
 /// Those of `cost`.

@@ -139,6 +139,14 @@ fn reports_that_cannot_be_made() {
     refused(here, &["report", MODEL, "--log", "noise"], "noise: log: expected text");
     refused(here, &["report", MODEL, "--list", "1,2"], "list 1: expected 10 values, found 2");
     refused(here, &["report", MODEL, "--others", "noise"], "noise: not a readable checkpoint");
+    fs::copy(MODEL, here.join("copy")).unwrap();
+    for verb in ["report", "study"] {
+        refused(
+            here,
+            &[verb, MODEL, "--others", "copy"],
+            "copy: model of another seed: expected other weights, found those of",
+        );
+    }
     refused(here, &["report", MODEL, "--study-size", "0"], "number of lists: expected 1 to");
     let small = ["train", "--quiet", "--list-len", "3", "--max-value", "6", "--train-size", "9", "--epochs", "1"];
     assert!(run(here, &[&small[..], &["--validation-size", "9", "--out", "small"]].concat()).status.success());

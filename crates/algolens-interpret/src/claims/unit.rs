@@ -45,6 +45,7 @@ impl Unit {
 
     /// A threshold of this unit, in words: without decimals that say nothing.
     pub(super) fn threshold(self, value: f64) -> String {
-        self.number(value).replacen(".00 ", " ", 1).replacen(".0 ", " ", 1)
+        let text = self.number(value).replacen(".00 ", " ", 1).replacen(".0 ", " ", 1);
+        if text == "1 points" { "1 point".into() } else { text }
     }
 }

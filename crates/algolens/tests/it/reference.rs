@@ -232,7 +232,7 @@ fn findings_are_those_of_a_float64_check() {
         ("minor_heads_anti_copy", 0.88, 0.005),
         ("ov_asymmetry", 0.94, 0.005),
         ("large_values_attend_to_zero", 0.86, 0.005),
-        ("cancellation", 0.8, 0.05),
+        ("cancellation", 0.8, 0.08),
         ("large_gaps_fail", 0.85, 0.0005),
         ("gaps_lose_the_answer", 0.015 / 0.23, 0.005),
         ("cross_terms_decide", 0.477 - 0.026, 0.12),
