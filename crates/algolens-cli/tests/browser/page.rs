@@ -103,7 +103,10 @@ impl Report {
 
     /// Waits until what was asked for is drawn.
     pub fn settle(&self) {
-        self.evaluate("new Promise(done => setTimeout(() => requestAnimationFrame(() => done(null)), 150))");
+        self.evaluate(
+            "new Promise(done => setTimeout(() => requestAnimationFrame(() => done(null)), 150)) \
+             .then(() => window.algolens?.setState({})).then(() => null)",
+        );
     }
 
     /// Waits until a condition holds on the page.
