@@ -101,16 +101,17 @@ pub(super) fn example_arrays(subject: Subject, examples: &Dataset, all: &mut Arr
     Ok(())
 }
 
-/// The mean attention pattern of every head over data, `[head, query, key]`.
+/// The mean attention pattern of every head over data, `[head, query, key]`; NaN at positions of the model that the data do not
+/// have.
 pub(super) fn mean_pattern(subject: Subject, data: &Dataset) -> Result<Array3<f32>> {
     let config = subject.model.config();
     let seq = data.tokens().ncols();
     let points: Vec<HookPoint> =
         (0..config.n_layers).map(|layer| HookPoint::Block(layer, BlockPoint::Pattern)).collect();
     let means = Runner::new(subject).mean(data.tokens(), &points)?;
-    let mut pattern = Array3::zeros((config.n_layers * config.n_heads, seq, seq));
+    let mut pattern = Array3::from_elem((config.n_layers * config.n_heads, config.n_ctx, config.n_ctx), f32::NAN);
     for (point, mut heads) in points.iter().zip(pattern.axis_chunks_iter_mut(Axis(0), config.n_heads)) {
-        heads.assign(&means.get::<Ix3>(&point.to_string())?);
+        heads.slice_mut(s![.., ..seq, ..seq]).assign(&means.get::<Ix3>(&point.to_string())?);
     }
     Ok(pattern)
 }

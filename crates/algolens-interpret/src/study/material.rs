@@ -85,7 +85,10 @@ impl Material<'_> {
             }
             Self::Data(data) => Labels {
                 tokens: data.token_labels().to_vec(),
-                classes: data.output_labels().to_vec(),
+                classes: match data.output_labels() {
+                    labels if labels.len() == config.d_vocab_out => labels.to_vec(),
+                    _ => numbers(config.d_vocab_out),
+                },
                 positions: numbers(config.n_ctx),
             },
         }

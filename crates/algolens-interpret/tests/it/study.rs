@@ -274,3 +274,23 @@ fn data_give_so_many_different_examples_in_their_order() {
     assert_eq!(other.tokens().row(0), data.tokens().row(1));
     assert!(material.examples(&[vec![1, 2, 3]]).unwrap_err().to_string().contains("found data without one"));
 }
+
+/// A model of ten positions, five tokens and twelve classes, and data of six positions without names of classes.
+#[test]
+fn data_may_be_shorter_than_the_model_and_have_classes_that_are_no_tokens() {
+    let config =
+        Config { n_heads: 2, d_model: 8, d_head: 4, n_ctx: 10, d_vocab: 5, d_vocab_out: 12, ..Config::default() };
+    let model = random_model(config, 3).cast();
+    let tokens = ndarray::Array2::from_shape_fn((8, 6), |(example, at)| ((example * 3 + at * at) % 5) as u32);
+    let targets = ndarray::Array2::from_shape_fn((8, 1), |(example, _)| (11 - example) as u32);
+    let names = ["a", "b", "c", "d", "e"].map(String::from).to_vec();
+    let data = algolens_core::task::Dataset::new(tokens, targets, vec![5], names).unwrap();
+    let subject = Subject { model: &model, engine: &Plain::new() };
+    let go_on = &mut |_| ControlFlow::Continue(());
+    let (study, arrays) = study(subject, Material::Data(&data), None, &StudyOptions::default(), &[], go_on).unwrap();
+    assert_eq!((study.labels.classes.len(), study.labels.positions.len()), (12, 10));
+    assert_eq!(arrays["pattern_mean"].shape(), [2, 10, 10]);
+    let seen = arrays["pattern_mean"].slice(s![0, ..6, ..6]).iter().all(|weight| weight.is_finite());
+    assert!(seen && arrays["pattern_mean"].slice(s![0, 6.., ..]).iter().all(|weight| weight.is_nan()));
+    assert_eq!(arrays["accuracy_by_class"].shape(), [8, 1]);
+}
