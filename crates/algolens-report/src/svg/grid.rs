@@ -15,6 +15,8 @@ use plotters::{
 const HIGHEST: f64 = 640.0;
 /// Most cells of a side that are drawn one by one.
 const MOST_CELLS: usize = 200;
+/// The width of a wide grid of few cells, which its title fits.
+const LEAST_WIDE: f64 = 300.0;
 /// What the bar of a scale takes, with its labels.
 const BAR: u32 = 76;
 /// The height of a bar of a scale.
@@ -44,18 +46,21 @@ impl Laid {
                 let side = most(room.min(HIGHEST / rows), 40.0);
                 (side, side)
             }
-            Look::Wide => (most(room, 110.0), most(HIGHEST / rows, 26.0_f64.max(100.0 / rows))),
+            Look::Wide => {
+                (most(room, 110.0_f64.max(LEAST_WIDE / columns)), most(HIGHEST / rows, 26.0_f64.max(100.0 / rows)))
+            }
             Look::Written => (most(room, 56.0), most(HIGHEST / rows, 28.0)),
         };
         let (width, height) = (cell_width * columns, cell_height * rows);
-        let mut x = Axis::of_names(&grid.columns, -0.5..columns - 0.5, cell_width, true);
+        let x = Axis::of_names(&grid.columns, -0.5..columns - 0.5, cell_width, true);
+        let mut y = down(cell_height);
         if pooled(grid) > 1 {
             let step = pooled(grid);
-            x.title = format!("{} (a cell is the largest of {step} × {step})", x.title);
+            y.title = format!("{} (a cell is the largest of {step} × {step})", y.title);
         }
         // An axis ends one pixel before its area does.
         let [width, height] = [width, height].map(|size| size.round() as u32 + 1);
-        Self { x, y: down(cell_height), width, height, right }
+        Self { x, y, width, height, right }
     }
 
     /// The height with labels and scale.
