@@ -1,8 +1,8 @@
-//! The report of a study as one interactive HTML page: pure functions from numbers to text, without files or models.
+//! The report of a study as one interactive HTML page, and its figures as files: pure functions from numbers to text, without files or models.
 //!
 //! The page holds the data once, as JSON ([`data`]), and one script (`assets/viewer/`) that draws every figure from it with
 //! plotly (`assets/plotly/`); headings, captions and tables are there without the script. It knows no task: it shows what the
-//! study's sections hold.
+//! study's sections hold. Where no browser is, [`figures`] draws every figure as SVG and writes its numbers as CSV.
 
 mod chart;
 mod csv;

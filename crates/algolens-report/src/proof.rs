@@ -200,13 +200,13 @@ impl<'a> Example<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use algolens::{check::certificate::Identity, model::Config};
     use serde_json::json;
 
     /// Lists of two values below three, with a list for class (1, 0, 2).
-    fn proof() -> Proof {
+    pub(crate) fn proof() -> Proof {
         let class = |position, token, target, status, right| ClassStatus {
             position,
             token,

@@ -1,5 +1,8 @@
 //! A page shows all that a study holds, and says what a study lacks.
 
+mod figures;
+mod pictures;
+
 use crate::{Report, ReportError, data, page};
 use algolens::{
     engine::Plain,
@@ -45,16 +48,18 @@ fn studied(list_len: usize, max_value: u32) -> Studied {
 }
 
 /// Studies without a casebook: of a task, and of data alone.
-fn without_casebook() -> [Studied; 2] {
+static WITHOUT_CASEBOOK: LazyLock<[Studied; 2]> = LazyLock::new(|| {
     let task = SortedList::new(3, 6).unwrap();
     let drawn = task.dataset(12, 1);
     let labels = drawn.token_labels().to_vec();
     let (tokens, targets) = (drawn.tokens().to_owned(), drawn.classes().unwrap().to_owned());
     let data = Dataset::new(tokens, targets, drawn.positions().to_vec(), labels).unwrap();
     [Material::Task(&task), Material::Data(&data)].map(|material| study_of(&task, material, None))
-}
+});
 
 static STUDIED: LazyLock<Studied> = LazyLock::new(|| studied(4, 8));
+/// A study of the task that the proof of tests is about.
+static SMALL: LazyLock<Studied> = LazyLock::new(|| studied(2, 2));
 
 fn report((study, arrays): &Studied) -> Report<'_> {
     Report { study, arrays, proof: None }
@@ -68,8 +73,8 @@ fn values<'a>(page: &'a str, attribute: &str) -> BTreeSet<&'a str> {
 #[test]
 fn every_link_leads_to_a_place_on_the_page() {
     // Lists of one value have no gaps and no triples.
-    let [of_task, of_data] = without_casebook();
-    for (studied, sections) in [(&*STUDIED, 8), (&studied(1, 3), 8), (&of_task, 7), (&of_data, 7)] {
+    let [of_task, of_data] = &*WITHOUT_CASEBOOK;
+    for (studied, sections) in [(&*STUDIED, 8), (&studied(1, 3), 8), (of_task, 7), (of_data, 7)] {
         assert_eq!(studied.0.sections.len(), sections);
         let page = page(&report(studied)).unwrap();
         let (links, ids) = (values(&page, " href=\"#"), values(&page, " id=\""));
@@ -131,7 +136,7 @@ fn what_a_study_lacks_is_named() {
 
 #[test]
 fn a_study_reads_what_it_wrote() {
-    for (study, _) in [&*STUDIED].into_iter().chain(&without_casebook()) {
+    for (study, _) in [&*STUDIED].into_iter().chain(&*WITHOUT_CASEBOOK) {
         let json = serde_json::to_string(study).unwrap();
         let read: Study = serde_json::from_str(&json).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), json);

@@ -2,6 +2,7 @@
 
 mod chromium;
 mod figures;
+mod files;
 mod page;
 mod proof;
 

@@ -3,7 +3,8 @@
 use super::{MODEL, Report, algolens, open, page::Heard};
 use assert_cmd::Command;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::{path::Path, sync::LazyLock};
+use tempfile::TempDir;
 
 /// What the map holds of a class: the status of its cell, and its number there.
 fn cell(maps: &Value, row: usize, column: usize) -> Vec<(&'static str, f64)> {
@@ -19,16 +20,24 @@ fn maps(report: &Report) -> Value {
     report.evaluate("document.querySelector('#fig-class-map .plot').data.map(map => map.z.map(row => Array.from(row)))")
 }
 
-#[test]
-fn the_class_map_shows_what_the_certificate_says() {
+/// A small model with a certificate, a page, and a folder of figures.
+pub static PROVED: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (model, certificate, page) = (path("small.safetensors"), path("cert.json"), path("page.html"));
+    let (model, certificate) = (path("small.safetensors"), path("cert.json"));
     let small = ["--list-len", "4", "--max-value", "9", "--d-model", "16", "--d-head", "4", "--epochs", "2"];
     let sizes = ["--train-size", "2000", "--validation-size", "100", "--out", &model];
     algolens(&[&["train", "--quiet"], &small[..], &sizes[..]].concat());
     algolens(&["certify", &model, "--quiet", "--work", "20000", "--lists", "--out", &certificate]);
-    algolens(&["report", &model, "--quiet", "--proof", &certificate, "--out", &page]);
+    let files = ["--proof", &certificate, "--out", &path("page.html"), "--figures", &path("figures")];
+    algolens(&[&["report", &model, "--quiet"], &files[..]].concat());
+    folder
+});
+
+#[test]
+fn the_class_map_shows_what_the_certificate_says() {
+    let path = |name: &str| PROVED.path().join(name).to_str().unwrap().to_owned();
+    let (certificate, page) = (path("cert.json"), path("page.html"));
     let other =
         Command::cargo_bin("algolens").unwrap().args(["report", MODEL, "--proof", &certificate]).output().unwrap();
     let said = String::from_utf8(other.stderr).unwrap();

@@ -296,6 +296,11 @@ fn places_that_cannot_be_written() {
     refused(here, &["train", "--out", "folder"], "--out: expected a file");
     refused(here, &["report", MODEL, "--out", "folder"], "--out: expected a file");
     refused(here, &["report", MODEL, "--out", "none/report.html"], "there is no folder none");
+    let figures = |folder| ["report", MODEL, "--figures", folder];
+    refused(here, &figures("file"), "file: ");
+    refused(here, &figures("file/figures"), "file/figures: Not a directory");
+    let clash = run(here, &[&figures("folder")[..], &["--json"]].concat());
+    assert_eq!(clash.status.code(), Some(2));
     refused(here, &["train", "--out", "none/m", "--checkpoint-every", "9"], "there is no folder none");
     assert_eq!(fs::read(here.join("file")).unwrap(), b"kept");
     assert!(names(&here.join("folder")).is_empty());

@@ -128,6 +128,25 @@ fn ablate_takes_mlps() {
 }
 
 #[test]
+fn a_report_writes_a_picture_and_a_table_of_every_figure() {
+    let folder = tempfile::tempdir().unwrap();
+    let (page, figures) = (folder.path().join("page.html"), folder.path().join("new/figures"));
+    let files = ["--out", page.to_str().unwrap(), "--figures", figures.to_str().unwrap()];
+    let said = algolens(&[&["report", MODEL, "--quiet", "--study-size", "50"], &files[..]].concat());
+    assert_eq!(said, format!("{}\n{}\n", page.display(), figures.display()));
+    let page = std::fs::read_to_string(page).unwrap();
+    let shown = page.split("<figure ").skip(1).filter_map(|rest| rest.split_once("id=\"fig-")?.1.split('"').next());
+    let mut expected: Vec<String> = shown.flat_map(|name| [format!("{name}.csv"), format!("{name}.svg")]).collect();
+    expected.sort();
+    let mut written: Vec<String> =
+        std::fs::read_dir(&figures).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    written.sort();
+    assert!(written.len() > 40 && written == expected, "{written:?} {expected:?}");
+    let ov = std::fs::read_to_string(figures.join("ov-0.csv")).unwrap();
+    assert_eq!((ov.lines().count(), ov.lines().next().unwrap().split(',').count()), (53, 53));
+}
+
+#[test]
 fn circuits_and_cache_write_arrays_for_numpy() {
     use ndarray::{Array3, Array4, ArrayD, array};
     use ndarray_npy::{ReadNpyExt, WriteNpyExt};

@@ -24,7 +24,7 @@ startFigures();
 startListButtons();
 startRail();
 startPrinting();
-window.algolens = { state, setState, drawAll };
+window.algolens = { state, setState, drawAll, figures };
 pagePlace = readFragment(location.hash).place;
 if (pagePlace) scrollToId(pagePlace);
 watchSections();

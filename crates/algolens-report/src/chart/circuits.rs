@@ -38,11 +38,13 @@ pub(super) fn matrix(source: Source, title: &str, matrix: &Matrix) -> Result<Cha
     let limit = source.largest(matrix.array);
     let scale = if matrix.unit == "weight" { Scale::Weights(limit) } else { Scale::Signed(limit) };
     let mut grid = Grid::new(rows, columns, Layer { cells: cells.to_owned(), scale }, matrix.unit, Look::Square);
-    let heads = source.heads();
+    let (heads, columns) = (source.heads(), cells.ncols() as f64);
     let stroke = |range: &CopyHeadRange| {
         let at = heads.iter().position(|head| *head == range.head).unwrap_or(0);
-        let (from, to) = (range.from as f64 - 0.5, range.to as f64 + 0.5);
-        let beside = |value: f64| (value - BESIDE, value + BESIDE);
+        // Within the cells: its row begins at the top, its column ends at the right.
+        let from = (f64::from(range.from) - BESIDE).max(0.0) - 0.5;
+        let to = (f64::from(range.to) + 1.0 - BESIDE).min(columns - 2.0 * BESIDE) - 0.5;
+        let beside = |row: f64| (row, row + 2.0 * BESIDE);
         Stroke { from: beside(from), to: beside(to), hue: Hue::Head(at), thick: Some(at) == matrix.head }
     };
     grid.strokes = matrix.ranges.iter().map(stroke).collect();

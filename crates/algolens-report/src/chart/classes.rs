@@ -25,8 +25,10 @@ pub(super) fn class_map(source: Source) -> Result<Chart, ReportError> {
         proof.certificate.class_status.iter().filter(|class| class.position == position).collect();
     // The last token and the last class are the separator's.
     let values = |labels: &[String]| labels[..labels.len().saturating_sub(1)].to_vec();
-    let of_rows = if position == 0 { vec!["SEP".into()] } else { values(&source.labels().tokens) };
-    let rows = Names { title: "d: the token that predicts".into(), labels: of_rows };
+    let rows = match position {
+        0 => Names { title: String::new(), labels: vec!["SEP".into()] },
+        _ => Names { title: "d: the token that predicts".into(), labels: values(&source.labels().tokens) },
+    };
     let columns = Names { title: "y: the right answer".into(), labels: values(&source.labels().classes) };
     let layer = |status: Status, scale: Scale, number: fn(&ClassStatus) -> f64| {
         let mut cells = Array2::from_elem((rows.labels.len(), columns.labels.len()), f32::NAN);
@@ -53,7 +55,7 @@ pub(super) fn class_map(source: Source) -> Result<Chart, ReportError> {
     let table = [row(&head, [])].into_iter().chain(classes.iter().map(line)).collect();
     let (at_row, at_column) = cell(chosen);
     let frames = vec![(at_row..at_row + 1, at_column..at_column + 1)];
-    let unit = "share of the class not proved right".into();
+    let unit = "share not proved right".into();
     let (look, marks, strokes) = (Look::Square, Vec::new(), Vec::new());
     let grid = Grid { rows, columns, layers, unit, look, frames, marks, strokes };
     let hues =

@@ -2,7 +2,7 @@
 
 use super::{
     colours::{INK, RULE},
-    frame::{Area, Axis, Drawn, centred, frame},
+    frame::{Area, Axis, Drawn, centred, fixed, frame},
 };
 use crate::chart::{Bars, Boxes, Hue, Names};
 use plotters::prelude::*;
@@ -30,11 +30,10 @@ pub(super) fn bars(bars: &Bars, area: &Area) -> Drawn {
             let corners = [(left, 0.0), (left + width, *value)];
             plane.draw(&Rectangle::new(corners, hue.colour().filled()))?;
             if room >= WRITTEN {
-                let text = format!("{value:.2}").replace('-', "−");
                 let at = plane.map_coordinate(&(left + width / 2.0, *value));
                 let base = area.get_base_pixel();
                 let above = if *value < 0.0 { 8 } else { -8 };
-                area.draw_text(&text, &centred(10.0, &INK), (at.0 - base.0, at.1 - base.1 + above))?;
+                area.draw_text(&fixed(*value, 2), &centred(10.0, &INK), (at.0 - base.0, at.1 - base.1 + above))?;
             }
         }
     }

@@ -24,7 +24,7 @@ pub(super) const FONT: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, san
 /// The size of labels, in pixels.
 const LABEL: f64 = 11.0;
 /// The width of a letter of a label, at most in the mean.
-const LETTER: f64 = 6.5;
+const LETTER: f64 = 6.2;
 /// Most letters of a label.
 const LETTERS: usize = 24;
 /// The height of a line of labels.
@@ -48,12 +48,13 @@ impl Axis {
     /// tenth, …) and the last.
     pub fn of_names(names: &Names, range: Range<f64>, room: f64, across: bool) -> Self {
         let labels: Vec<String> = names.labels.iter().map(|label| short(label)).collect();
-        let longest = longest(&labels);
-        let upright = across && longest > room - 4.0;
-        let needed = if across && !upright { longest + 4.0 } else { LINE };
+        let lying = longest(&labels) + LETTER;
+        let all = room >= if across { lying.min(LINE) } else { LINE };
+        let step = if all { 1 } else { 5 * (LINE / (5.0 * room)).ceil().max(1.0) as usize };
+        let upright = across && lying > step as f64 * room;
+        let needed = if across && !upright { lying } else { LINE };
         let last = labels.len().saturating_sub(1);
-        let step = if room >= needed { 1 } else { 5 * (needed / (5.0 * room)).ceil().max(1.0) as usize };
-        let clear = |at: usize| at == last || (last - at) as f64 * room >= needed;
+        let clear = |at: usize| at == last || all || (last - at) as f64 * room >= needed;
         let shown = (0..labels.len()).filter(|at| *at == last || (at % step == 0 && clear(*at)));
         let ticks = shown.map(|at| (at as f64, labels[at].clone())).collect();
         Self { title: plain(&names.title), range, ticks, upright, ruled: false }
@@ -62,7 +63,10 @@ impl Axis {
     /// An axis of numbers, with about so many labels.
     pub fn of_numbers(title: &str, range: Range<f64>, most: usize) -> Self {
         let points = RangedCoordf64::from(range.clone()).key_points(most);
-        let ticks = points.into_iter().map(|point| (point, brief(point))).collect();
+        // What is nothing but a rounding is zero.
+        let least = 1e-9 * (range.end - range.start).abs();
+        let ticks = points.into_iter().map(|point| if point.abs() < least { 0.0 } else { point });
+        let ticks = ticks.map(|point| (point, brief(point))).collect();
         Self { title: plain(title), range, ticks, upright: false, ruled: true }
     }
 
@@ -84,7 +88,9 @@ impl Ranged for Axis {
     type ValueType = f64;
 
     fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
-        RangedCoordf64::from(self.range.clone()).map(value, limit)
+        // What lies beyond an axis is drawn at its end.
+        let (low, high) = (self.range.start.min(self.range.end), self.range.end.max(self.range.start));
+        RangedCoordf64::from(self.range.clone()).map(&value.clamp(low, high), limit)
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
@@ -118,19 +124,22 @@ pub(super) fn frame<'a, 'b>(area: &'a Area<'b>, x: &Axis, y: &Axis, right: u32) 
     if !y.ruled {
         mesh.disable_y_mesh();
     }
-    if !x.title.is_empty() {
-        mesh.x_desc(&x.title);
-    }
     if !y.title.is_empty() {
         mesh.y_desc(&y.title);
     }
     mesh.draw()?;
+    let (left, top) = area.get_base_pixel();
+    let (across, down) = plot.plotting_area().get_pixel_range();
+    // A title that is longer than its axis begins where that begins.
+    let fits = longest(std::slice::from_ref(&x.title)) < f64::from(across.end - across.start);
+    let (side, at) = if fits { (HPos::Center, (across.start + across.end) / 2) } else { (HPos::Left, across.start) };
+    let bottom = area.dim_in_pixel().1 as i32;
+    area.draw_text(&x.title, &font(LABEL + 1.0, &SOFT).pos(Pos::new(side, VPos::Bottom)), (at - left, bottom))?;
     if x.upright {
         let style = font(LABEL, &SOFT).transform(FontTransform::Rotate270).pos(Pos::new(HPos::Right, VPos::Center));
-        let (left, top) = area.get_base_pixel();
         for (at, label) in &x.ticks {
             let place = plot.backend_coord(&(*at, y.range.start));
-            area.draw_text(label, &style, (place.0 - left, plot.plotting_area().get_pixel_range().1.end - top + 6))?;
+            area.draw_text(label, &style, (place.0 - left, down.end - top + 6))?;
         }
     }
     Ok(plot)
@@ -162,6 +171,16 @@ pub(super) fn plain(text: &str) -> String {
         .collect()
 }
 
+/// A number with so many decimals; without a minus where all of them are zero.
+pub(super) fn fixed(number: f64, decimals: usize) -> String {
+    let text = format!("{number:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(size) if size.chars().all(|figure| matches!(figure, '0' | '.')) => size.to_owned(),
+        Some(size) => format!("−{size}"),
+        None => text,
+    }
+}
+
 /// A label that is not too long.
 fn short(label: &str) -> String {
     let label = plain(label);
@@ -171,4 +190,35 @@ fn short(label: &str) -> String {
 /// The width of the longest label.
 fn longest(labels: &[String]) -> f64 {
     labels.iter().map(|label| label.chars().count()).max().unwrap_or(0) as f64 * LETTER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_with_decimals() {
+        for (number, text) in [(1.25, "1.2"), (-0.04, "0.0"), (-0.06, "−0.1"), (-12.0, "−12.0")] {
+            assert_eq!(fixed(number, 1), text);
+        }
+    }
+
+    #[test]
+    fn labels_lie_stand_or_are_thinned() {
+        let names = |count: usize, label: &str| Names::new("", &vec![label.to_owned(); count]);
+        let of = |count, label, room, across| {
+            let axis = Axis::of_names(&names(count, label), 0.0..1.0, room, across);
+            let ticks: Vec<f64> = axis.ticks.iter().map(|(at, _)| *at).collect();
+            (ticks, axis.upright)
+        };
+        let all = |count: usize| (0..count).map(|at| at as f64).collect::<Vec<_>>();
+        assert_eq!(of(4, "position", 90.0, true), (all(4), false));
+        assert_eq!(of(4, "position", 20.0, true), (all(4), true));
+        assert_eq!(of(4, "position", 14.0, false), (all(4), false));
+        // Every fifth and the last; the one before the last only where it is clear of that.
+        assert_eq!(of(13, "12", 6.5, true), (vec![0.0, 5.0, 12.0], false));
+        assert_eq!(of(14, "12", 6.5, true), (vec![0.0, 5.0, 10.0, 13.0], false));
+        assert_eq!(of(40, "position", 1.0, true), (vec![0.0, 15.0, 39.0], true));
+        assert_eq!(of(0, "", 10.0, true), (vec![], false));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     colours::{BLANK, INK, PAPER, SOFT, WRONG},
-    frame::{Area, Axis, Drawn, Plot, centred, font, frame},
+    frame::{Area, Axis, Drawn, Plot, centred, fixed, font, frame},
 };
 use crate::chart::{Grid, Layer, Look, Scale, Shape, brief};
 use ndarray::{Array2, ArrayView2};
@@ -14,7 +14,9 @@ use plotters::{
 /// The highest grid, in pixels.
 const HIGHEST: f64 = 640.0;
 /// Most cells of a side that are drawn one by one.
-const MOST_CELLS: usize = 256;
+const MOST_CELLS: usize = 200;
+/// The width of a wide grid of few cells, which its title fits.
+const LEAST_WIDE: f64 = 300.0;
 /// What the bar of a scale takes, with its labels.
 const BAR: u32 = 76;
 /// The height of a bar of a scale.
@@ -44,31 +46,32 @@ impl Laid {
                 let side = most(room.min(HIGHEST / rows), 40.0);
                 (side, side)
             }
-            Look::Wide => (most(room, 64.0), most(HIGHEST / rows, 26.0)),
+            Look::Wide => {
+                (most(room, 110.0_f64.max(LEAST_WIDE / columns)), most(HIGHEST / rows, 26.0_f64.max(100.0 / rows)))
+            }
             Look::Written => (most(room, 56.0), most(HIGHEST / rows, 28.0)),
         };
         let (width, height) = (cell_width * columns, cell_height * rows);
-        let mut x = Axis::of_names(&grid.columns, -0.5..columns - 0.5, cell_width, true);
+        let x = Axis::of_names(&grid.columns, -0.5..columns - 0.5, cell_width, true);
+        let mut y = down(cell_height);
         if pooled(grid) > 1 {
             let step = pooled(grid);
-            x.title = format!("{} (a cell is the largest of {step} × {step})", x.title);
+            y.title = format!("{} (a cell is the largest of {step} × {step})", y.title);
         }
-        Self { x, y: down(cell_height), width: width.round() as u32, height: height.round() as u32, right }
+        // An axis ends one pixel before its area does.
+        let [width, height] = [width, height].map(|size| size.round() as u32 + 1);
+        Self { x, y, width, height, right }
     }
 
-    /// Width and height with labels and scale.
-    pub fn size(&self) -> (u32, u32) {
-        let width = self.y.thickness(false) + self.width + self.right;
-        (width, (self.height + self.x.thickness(true)).max(self.least()))
+    /// The height with labels and scale.
+    pub fn height(&self) -> u32 {
+        let least = if self.right == BAR { BAR_HEIGHT as u32 + 8 } else { 0 };
+        (self.height + self.x.thickness(true)).max(least)
     }
 
     /// The middle of the cells, from the left.
     pub fn middle(&self) -> i32 {
         (self.y.thickness(false) + self.width / 2) as i32
-    }
-
-    fn least(&self) -> u32 {
-        if self.right == BAR { BAR_HEIGHT as u32 + 34 } else { 0 }
     }
 
     /// Draws the grid.
@@ -153,7 +156,7 @@ fn numbers(plot: &Plot, grid: &Grid) -> Drawn {
         for ((row, column), number) in layer.cells.indexed_iter().filter(|(_, number)| !number.is_nan()) {
             let RGBAColor(red, green, blue, _) = layer.scale.colour(*number);
             let light = 0.299 * f32::from(red) + 0.587 * f32::from(green) + 0.114 * f32::from(blue);
-            let text = format!("{number:.1}").replace('-', "−");
+            let text = fixed(f64::from(*number), 1);
             let style = centred(11.0, if light > 140.0 { &INK } else { &PAPER });
             plot.plotting_area().draw(&Text::new(text, (column as f64, row as f64), style))?;
         }

@@ -20,7 +20,11 @@ pub(super) fn lines(lines: &Lines, area: &Area) -> Drawn {
     let finite = |number: &f64| number.is_finite();
     let ends = lines.at.iter().copied().filter(finite);
     let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), at| (low.min(at), high.max(at)));
-    let range = if high > low { low..high } else { low.min(0.0) - 0.5..low.clamp(0.0, f64::MAX) + 0.5 };
+    let range = match high - low {
+        span if span > 0.0 => low..high,
+        0.0 => low - 0.5..low + 0.5,
+        _ => 0.0..1.0,
+    };
     let beside = 0.01 * (range.end - range.start);
     let mut x = Axis::of_numbers(&lines.over, range.start - beside..range.end + beside, 12);
     x.ruled = false;

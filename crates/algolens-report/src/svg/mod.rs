@@ -20,6 +20,8 @@ const MARGIN: u32 = 12;
 const HEIGHTS: [u32; 2] = [360, 220];
 /// The height of a panel's title.
 const PANEL_TITLE: u32 = 20;
+/// The room below a panel.
+const GAP: u32 = 10;
 /// Letters of the title in one line.
 const LETTERS: usize = 118;
 /// The height of a line of the title, and of the legend.
@@ -62,21 +64,21 @@ pub(crate) fn svg(chart: &Chart) -> Drawn<String> {
 fn height(panels: &[Panel], width: u32, chart: &Chart) -> u32 {
     let alone = HEIGHTS[usize::from(chart.panels.len() > 1)];
     let of = |panel: &Panel| match &panel.content {
-        Content::Grid(grid) => Laid::new(grid, width).size().1 + 8,
+        Content::Grid(grid) => Laid::new(grid, width).height(),
         Content::Bars(_) | Content::Lines(_) | Content::Boxes(_) => alone,
         Content::Words(_) => 3 * LINE,
     };
     let titled = |panel: &Panel| if panel.title.is_empty() { 0 } else { PANEL_TITLE };
-    panels.iter().map(|panel| of(panel) + titled(panel)).max().unwrap_or(0)
+    panels.iter().map(|panel| of(panel) + titled(panel) + GAP).max().unwrap_or(0)
 }
 
 fn draw(panel: &Panel, area: &Area) -> Drawn {
     let (width, height) = area.dim_in_pixel();
     let laid = if let Content::Grid(grid) = &panel.content { Some((grid, Laid::new(grid, width))) } else { None };
-    let mut inner = area.clone();
+    let top = if panel.title.is_empty() { 0 } else { PANEL_TITLE };
+    let inner = area.clone().shrink((0, top), (width, height.saturating_sub(top + GAP)));
     if !panel.title.is_empty() {
         panel_title(area, &panel.title, laid.as_ref().map_or(width as i32 / 2, |(_, laid)| laid.middle()))?;
-        inner = inner.shrink((0, PANEL_TITLE), (width, height.saturating_sub(PANEL_TITLE)));
     }
     match (&panel.content, laid) {
         (Content::Grid(_), Some((grid, laid))) => laid.draw(grid, &inner),
@@ -105,7 +107,7 @@ fn wrapped(text: &str, letters: usize) -> Vec<String> {
 
 /// The pixels of an entry of the legend.
 fn entry_width(name: &str) -> u32 {
-    32 + 7 * name.chars().count() as u32
+    34 + (13 * name.chars().count() / 2) as u32
 }
 
 /// The entries of a legend, in lines.
