@@ -84,6 +84,42 @@ fn flags(case: &Case) -> &'static [&'static str] {
     if case.folder == "cumsum" { &["--normalization", "none", "--act-fn", "relu"] } else { &[] }
 }
 
+/// Every input of small tasks is counted once; those of large ones are valid.
+#[test]
+fn their_inputs_are_counted() {
+    let of = |task: &str| algolens_own_tasks::registry().task(&task.parse().unwrap()).unwrap();
+    for (task, length, tokens) in [
+        ("palindromes(half=2,max_value=2)", 4, 3_u32),
+        ("first_unique(length=3,letters=4)", 3, 4),
+        ("cumsum(length=3)", 3, 11),
+    ] {
+        let task = of(task);
+        let mut all: Vec<Vec<u32>> = vec![vec![]];
+        for _ in 0..length {
+            all = all.iter().flat_map(|input| (0..tokens).map(|token| [&input[..], &[token]].concat())).collect();
+        }
+        let inputs = task.inputs().unwrap();
+        assert!(all.iter().all(|input| task.complete(input).is_ok()), "{task:?}");
+        assert_eq!((inputs.count(), inputs.iter().collect::<Vec<_>>()), (all.len() as u128, all));
+    }
+    for Case { task, .. } in CASES {
+        let task = of(task);
+        let inputs = task.inputs().unwrap();
+        let sample = inputs.sample(500, &mut random::stream(0, "test/inputs")).unwrap();
+        assert!(sample.is_sorted_by(|a, b| a < b));
+        sample.iter().for_each(|input| task.validate(&task.complete(input).unwrap()).unwrap());
+        assert!(inputs.get(inputs.count()).is_err());
+    }
+}
+
+#[test]
+fn the_program_s_tasks_are_listed_with_their_defaults() {
+    let (help, _) = answer(&["--help"]);
+    for task in ["sorted_list(list_len=10,max_value=50)", "palindromes(half=10,max_value=30)", "cumsum(length=20)"] {
+        assert!(help.contains(task), "{help}");
+    }
+}
+
 #[test]
 fn their_accuracies_are_those_that_were_measured() {
     const SIZE: usize = 10_000;
