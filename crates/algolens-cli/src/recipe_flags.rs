@@ -2,14 +2,17 @@
 
 mod table;
 
-use crate::load::Said;
+use crate::{data_file, load::Said};
 use algolens::{
     Error, Result, files,
     task::Registry,
     train::{Recipe, Run},
 };
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use table::{Flag, flags};
 
 /// The flags of a training recipe: flags go before the TOML file, the file before the post's recipe.
@@ -75,9 +78,27 @@ impl RecipeFlags {
     /// # Errors
     /// A file that cannot be read or is no recipe, flags that contradict each other, a task that the registry does not know.
     pub fn run(&self, registry: &Registry) -> Result<Run> {
+        Run::new(self.recipe()?, registry)
+    }
+
+    /// The run on the examples of a data file, before its first epoch.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); flags that only drawn examples heed, a file that is no data.
+    pub fn run_on(&self, path: &Path) -> Result<Run> {
+        let for_drawing = |flag: &Flag| flag.is_for_drawing_only() && flag.is_in(&self.given.0);
+        if let Some(flag) = all().find(for_drawing) {
+            return Err(Error::invalid("flags beside --data", "none that only drawn examples heed", flag.typed()));
+        }
+        let recipe = self.recipe()?;
+        let examples = data_file::examples(path, recipe.seed)?;
+        Run::on_examples(recipe, Arc::new(examples))
+    }
+
+    fn recipe(&self) -> Result<Recipe> {
         let mut recipe = self.config.as_deref().map_or_else(|| Ok(Recipe::default()), read_toml)?;
         all().try_for_each(|flag| flag.set(&self.given.0, &mut recipe))?;
-        Run::new(recipe, registry)
+        Ok(recipe)
     }
 }
 

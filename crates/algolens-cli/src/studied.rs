@@ -178,7 +178,7 @@ fn training(path: &Path, opened: &Opened, log: Option<&Path>) -> Result<Option<T
     }
     let files = Files::beside(path)?;
     // The state tells most, if it is that of the run which ended with these weights.
-    match files.state(&opened.registry) {
+    match files.state(&opened.registry, None) {
         Ok(Some(run)) if run.finished() => {
             let same = run.best() == opened.model;
             return Ok(same.then(|| Training { recipe: Some(run.recipe().clone()), history: run.history().to_vec() }));

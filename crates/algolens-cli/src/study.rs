@@ -72,7 +72,7 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
         None => {
             let run = args.recipe.run(registry)?;
             let engine = args.backend.engine(run.model().config())?;
-            let options = args.study.options(&SortedList::of(&run.recipe().task)?, &*engine, registry)?;
+            let options = args.study.options(&SortedList::of(run.recipe().task_spec()?)?, &*engine, registry)?;
             make_folder(&args.out)?;
             let model = args.out.join("model.safetensors");
             let trained = train::run_into(&model, args.resume, run, registry, &*engine, terminal)?;

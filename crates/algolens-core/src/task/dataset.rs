@@ -177,6 +177,11 @@ impl Dataset {
         labels_of(&self.labels, &self.tokens.row(example).to_vec())
     }
 
+    /// What each token is called.
+    pub fn token_labels(&self) -> &[String] {
+        &self.labels
+    }
+
     /// What each output class is called.
     pub fn output_labels(&self) -> &[String] {
         &self.output_labels
