@@ -1,11 +1,15 @@
 //! `algolens attribute`: the logits by component and by source token.
 
-use crate::{lists, load::ModelArgs, output};
+use crate::{
+    example::{Example, ExampleArgs},
+    load::ModelArgs,
+    output,
+};
 use algolens::{
     Error, Result,
     engine::Plain,
     interpret::{Attribution, Head, Subject, attribution, nested, source_attribution},
-    task::{Dataset, Registry, Role, Task, Token},
+    task::{Registry, Role, Token},
 };
 use ndarray::{Array5, s};
 use serde::Serialize;
@@ -19,9 +23,8 @@ use serde::Serialize;
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// The list, its values parted by commas
-    #[arg(value_name = "LIST")]
-    list: String,
+    #[command(flatten)]
+    example: ExampleArgs,
     /// Look at the prediction after this token of the answer, such as a sorted value
     #[arg(long, value_name = "TOKEN", conflicts_with = "at")]
     after: Option<Token>,
@@ -60,37 +63,33 @@ struct Sources(#[serde(serialize_with = "nested")] Array5<f64>);
 /// Attributes the logits, and shows them: a row a component or source token, a column a class.
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(!args.raw, registry)?;
-    let task = opened.task()?;
-    let data = lists::read(std::slice::from_ref(&args.list), &*task)?;
-    if data.len() != 1 {
-        return Err(Error::invalid("lists", "one", data.len()));
-    }
-    let slot = args.slot(&*task, &data)?;
+    let example = args.example.read(&opened)?;
+    let slot = args.slot(&example)?;
     let subject = Subject { model: &opened.model, engine: &Plain::new() };
-    let attribution = attribution(subject, data.tokens(), data.positions())?;
+    let attribution = attribution(subject, example.tokens.view(), &example.positions)?;
     let sources = match args.sources {
         None => None,
         Some(head) => {
             head.check(opened.model.config())?;
-            Some(source_attribution(subject, head.layer, data.tokens(), data.positions())?)
+            Some(source_attribution(subject, head.layer, example.tokens.view(), &example.positions)?)
         }
     };
     if args.json {
-        let (tokens, positions) = (data.tokens().row(0).to_vec(), data.positions().to_vec());
+        let (tokens, positions) = (example.tokens.row(0).to_vec(), example.positions);
         return output::json_of(&opened, &Everything { tokens, positions, attribution, sources: sources.map(Sources) });
     }
     let logits = attribution.contributions.slice(s![.., 0, slot, ..]).sum_axis(ndarray::Axis(0));
-    let classes = shown(&logits.to_vec(), data.classes()?[[0, slot]] as usize, args.top);
-    let labels = task.output_labels();
+    let classes = shown(&logits.to_vec(), &example.right[slot], args.top);
+    let labels = &example.output_labels;
     let names = classes.iter().map(|class| format!("→ {}", labels[*class]));
     let cells = |name: String, values: ndarray::ArrayView1<f64>| -> Vec<String> {
         [name].into_iter().chain(classes.iter().map(|class| format!("{:.2}", values[*class]))).collect()
     };
     let (first, mut rows): (&str, Vec<Vec<String>>) = match (&sources, args.sources) {
         (Some(sources), Some(head)) => {
-            let position = data.positions()[slot];
+            let position = example.positions[slot];
             let logits = |source: usize| sources.slice(s![0, head.head, slot, source, ..]);
-            let name = |source: usize| format!("{} ({source})", data.labels(0)[source]);
+            let name = |source: usize| format!("{} ({source})", example.labels[source]);
             ("source", (0..=position).map(|source| cells(name(source), logits(source))).collect())
         }
         _ => {
@@ -108,27 +107,27 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
 
 impl Args {
     /// The index of the predicted position that is looked at.
-    fn slot(&self, task: &dyn Task, data: &Dataset) -> Result<usize> {
-        let (positions, tokens, roles) = (data.positions(), data.tokens(), task.roles());
+    fn slot(&self, Example { positions, tokens, roles, .. }: &Example) -> Result<usize> {
         if let Some(at) = self.at {
             let expected = || format!("one of the predicted positions ({})", output::ranges(positions));
             let found = positions.iter().position(|position| *position == at);
             return found.ok_or_else(|| Error::invalid("--at", expected(), at));
         }
         let Some(value) = self.after else { return Ok(0) };
-        let answers = |position: &usize| roles[*position] == Role::Answer && tokens[[0, *position]] == value;
+        // Without a task, any token may be one of the answer.
+        let in_answer = |position: usize| roles.as_ref().is_none_or(|roles| roles[position] == Role::Answer);
+        let answers = |position: &usize| in_answer(*position) && tokens[[0, *position]] == value;
         let expected = "a token of the answer after which there is a prediction";
         positions.iter().position(answers).ok_or_else(|| Error::invalid("--after", expected, value))
     }
 }
 
-/// The classes with the largest logits, in their order, and the right one.
-fn shown(logits: &[f64], right: usize, top: usize) -> Vec<usize> {
+/// The classes with the largest logits, in their order, and the right ones.
+fn shown(logits: &[f64], right: &[usize], top: usize) -> Vec<usize> {
     let mut classes: Vec<usize> = (0..logits.len()).collect();
     classes.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
     classes.truncate(top.max(1));
-    if !classes.contains(&right) {
-        classes.push(right);
-    }
+    let missing: Vec<usize> = right.iter().copied().filter(|class| !classes.contains(class)).collect();
+    classes.extend(missing);
     classes
 }

@@ -7,10 +7,10 @@ use algolens::{
         Engine, Plain,
         hooks::{Filter, HookPoint},
     },
-    task::{Registry, Token},
+    task::Registry,
 };
-use ndarray::{Array2, Array3, Ix2};
-use std::path::{Path, PathBuf};
+use ndarray::Array3;
+use std::path::PathBuf;
 
 /// Run a model on tokens and write the logits and every activation under its hook name
 #[derive(clap::Args)]
@@ -38,7 +38,7 @@ pub struct Args {
 /// Runs the model, writes the activations, and tells how many there are.
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(args.processed, registry)?;
-    let tokens = read_tokens(&args.tokens)?;
+    let tokens = npy::tokens(&args.tokens)?;
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|text| name.contains(text.as_str()));
     let (logits, cache): (Array3<f32>, _) =
         Plain::new().run_with_cache(&opened.model, tokens.view(), Filter::Matching(&wanted))?;
@@ -49,14 +49,4 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let logits = ("logits", logits.view().into_dyn());
     algolens::files::write_whole(&args.out, &output::npz([logits].into_iter().chain(cache.iter()))?)?;
     Ok(format!("{}: logits and {} activations\n", args.out.display(), cache.iter().count()))
-}
-
-fn read_tokens(path: &Path) -> Result<Array2<Token>> {
-    let what = path.display().to_string();
-    let tokens = npy::numbers(&algolens::files::read(path)?, &what)?;
-    let shape = format!("shape {:?}", tokens.shape());
-    let tokens = tokens
-        .into_dimensionality::<Ix2>()
-        .map_err(|_| Error::invalid(&what, "two dimensions, [batch, pos]", &shape))?;
-    if tokens.is_empty() { Err(Error::invalid(what, "at least one token", shape)) } else { Ok(tokens) }
 }

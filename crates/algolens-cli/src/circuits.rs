@@ -112,6 +112,9 @@ pub struct QkArgs {
     /// Their dataset seed
     #[arg(long, default_value_t = 43)]
     seed: u32,
+    /// Your own data instead, to average over: NumPy's .npz (see `algolens help eval`)
+    #[arg(long, value_name = "FILE", requires = "effective", conflicts_with_all = ["size", "seed"])]
+    data: Option<PathBuf>,
     /// Tokens shown for each head
     #[arg(long, default_value_t = 8)]
     top: usize,
@@ -144,7 +147,10 @@ pub fn run_qk(args: &QkArgs, registry: &Registry) -> Result<String> {
     let unknown = || Error::invalid("--dest", format!("a token below {d_vocab}, or its name"), &args.dest);
     let dest = named.or_else(number).ok_or_else(unknown)?;
     let scores = if args.effective {
-        let lists = data::lists(&*opened.task()?, args.size, args.seed)?;
+        let lists = match &args.data {
+            Some(path) => data::read(path, &opened)?,
+            None => data::lists(&*opened.task()?, args.size, args.seed)?,
+        };
         effective_qk(Subject { model: &opened.model, engine: &Plain::new() }, &lists)?.scores
     } else {
         circuits(&opened.model, args.layer)?.W_QK_full

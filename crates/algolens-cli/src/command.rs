@@ -5,19 +5,12 @@ use crate::{
     output, predict, refusal, report, scores, study, terminal, terminal::Terminal, train,
 };
 use algolens::{Error, Result, interpret::Casebooks, task::Registry};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::{ffi::OsString, process::ExitCode};
 
 /// Train small transformers on algorithmic tasks, take them apart, and show why the explanation holds.
 #[derive(Parser)]
-#[command(
-    name = "algolens",
-    version,
-    propagate_version = true,
-    after_help = "Start here:\n  algolens study                                   train a sorting transformer and take it apart\n  \
-                  algolens study models/sorted_list.safetensors    take a trained one apart, at once\n  \
-                  algolens predict models/sorted_list.safetensors 0,40,41,42,43,44,45,46,47,48"
-)]
+#[command(name = "algolens", version, propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -55,6 +48,18 @@ enum Verb {
     Completions(completions::Args),
 }
 
+/// How to begin, and the tasks that there are.
+fn help(registry: &Registry) -> String {
+    let tasks: Vec<String> = registry.defaults().map(|task| format!("  {task}")).collect();
+    format!(
+        "Start here:\n  algolens study                                   train a sorting transformer and take it apart\n  \
+         algolens study models/sorted_list.safetensors    take a trained one apart, at once\n  \
+         algolens predict models/sorted_list.safetensors 0,40,41,42,43,44,45,46,47,48\n\n\
+         Tasks, with the defaults of their options:\n{}",
+        tasks.join("\n")
+    )
+}
+
 /// The exit code of bad input.
 const REFUSED: u8 = 2;
 
@@ -62,7 +67,8 @@ const REFUSED: u8 = 2;
 /// the program's name. Once in a process: its threads and its handler of interrupts are the process's.
 pub fn run(registry: &Registry, casebooks: &Casebooks, args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = args.into_iter().collect();
-    let cli = match Cli::try_parse_from(&words) {
+    let matches = Cli::command().after_help(help(registry)).try_get_matches_from(&words);
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return explain(&error),
     };

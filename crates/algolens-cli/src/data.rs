@@ -1,11 +1,15 @@
 //! The data that a verb works on: random lists, or what a user brings.
 
-use crate::{data_file, load::Opened};
+use crate::{
+    data_file::{DataFile, Part},
+    load::Opened,
+    terminal::warn,
+};
 use algolens::{
     Error, Result, random,
     task::{Dataset, Task},
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The flags of random lists: how many, from which seed.
 #[derive(clap::Args)]
@@ -16,8 +20,8 @@ pub struct DataArgs {
     /// Their dataset seed
     #[arg(long, default_value_t = 43)]
     pub seed: u32,
-    /// Your own data instead: NumPy's .npz of tokens [example, pos], targets [example, predicted position], positions and
-    /// labels. Without targets the task gives them; without positions every one is predicted
+    /// Your own data instead: NumPy's .npz of tokens [example, pos] and targets [example, predicted position] (see `algolens
+    /// help eval`)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "seed"])]
     data: Option<PathBuf>,
 }
@@ -45,11 +49,35 @@ pub fn check_lists(tokens: usize, size: usize) -> Result<()> {
     Err(Error::invalid("number of lists", format!("1 to {most}"), size))
 }
 
+/// The help of what a data file holds.
+pub const FILES: &str = "\
+Data files: NumPy's .npz of
+  tokens          [example, pos], integers
+  targets         [example, predicted position], integers: the right class; or [example, predicted position, class] of
+                  booleans: sets of right classes; or of floats: distributions. Without them the task says what is right
+  positions       [predicted position]; without them every position is predicted
+  weights         [example, predicted position], what each prediction counts; 0 leaves it unscored
+  padding         the token that fills shorter examples; predictions there are not scored
+  labels, output_labels
+                  what each token, and each class, is called
+  split           train, validation or test (or 0, 1, 2) for each example; all verbs but train look at test, if there is one";
+
+/// The examples of a file that a verb works on: those of the test part, if there is one, which is said on a line of its own.
+pub fn read(path: &Path, opened: &Opened) -> Result<Dataset> {
+    let file = DataFile::read(path, opened.model.config().into(), || opened.task())?;
+    let (all, test) = (file.data.len(), file.members(Part::Test));
+    if test.is_empty() {
+        return Ok(file.data);
+    }
+    warn(format_args!("algolens: {}: {} of {all} examples, those of the part test", path.display(), test.len()));
+    Ok(file.data.select(&test))
+}
+
 impl DataArgs {
     /// The data that the flags ask for: the user's own, or random lists of the model's task.
     pub fn read(&self, opened: &Opened) -> Result<Dataset> {
         match &self.data {
-            Some(path) => data_file::read(path, opened),
+            Some(path) => read(path, opened),
             None => lists(&*opened.task()?, self.size, self.seed),
         }
     }

@@ -1,108 +1,177 @@
 //! Data that a user brings: NumPy's `.npz`.
 
-use crate::{load::Opened, npy};
+mod arrays;
+mod split;
+
+pub use split::Part;
+
 use algolens::{
     Error, Result, files,
     model::Config,
-    task::{Dataset, Task, Token, check_vocabulary},
+    task::{Dataset, Right, Task, Token, check_vocabulary},
+    train::{DataSource, Examples},
 };
-use ndarray::{Array1, Array2, ArrayD, Axis, Ix1, Ix2};
-use std::{
-    collections::BTreeMap,
-    io::{Cursor, Read},
-    path::Path,
-};
-use zip::ZipArchive;
+use arrays::Arrays;
+use ndarray::Array2;
+use std::{path::Path, sync::Arc};
 
-/// The arrays that a file may have.
-const NAMES: [&str; 4] = ["tokens", "targets", "positions", "labels"];
-/// The most bytes of one array.
-const MOST_BYTES: u64 = 1 << 28;
-
-/// The data of a file, for a model: `tokens [example, pos]`; `targets [example, predicted position]`, which may be left out
-/// where they follow from the model's task; `positions`, which may be left out where every position is predicted; `labels`,
-/// what each token is called.
-///
-/// # Errors
-/// Arrays that are missing, unknown, misshapen or not the model's.
-pub fn read(path: &Path, opened: &Opened) -> Result<Dataset> {
-    let in_file = |error| Error::InFile { path: path.into(), error: Box::new(error) };
-    let arrays = arrays(files::read(path)?).map_err(in_file)?;
-    let task = if arrays.contains_key("targets") { None } else { Some(opened.task()?) };
-    dataset(&arrays, opened.model.config(), task.as_deref()).map_err(in_file)
+/// What a file holds.
+pub struct DataFile {
+    /// Its name and digest.
+    source: DataSource,
+    /// All examples.
+    pub data: Dataset,
+    /// The part that each example belongs to, if the file says so.
+    pub split: Option<Vec<Part>>,
 }
 
-/// The arrays of a `.npz` file as `.npy` files, by name.
-fn arrays(bytes: Vec<u8>) -> Result<BTreeMap<String, Vec<u8>>> {
-    let unreadable = |error: &dyn std::fmt::Display| Error::invalid("data", "NumPy's .npz", error);
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| unreadable(&error))?;
-    let mut arrays = BTreeMap::new();
-    for at in 0..archive.len() {
-        let file = archive.by_index(at).map_err(|error| unreadable(&error))?;
-        let name = file.name().map_err(|error| unreadable(&error))?;
-        let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
-        if !NAMES.contains(&name.as_str()) {
-            return Err(Error::invalid("an array of the data", NAMES.join(", "), name));
-        }
-        let mut array = Vec::new();
-        let read = file.take(MOST_BYTES + 1).read_to_end(&mut array).map_err(|error| unreadable(&error))?;
-        if read as u64 > MOST_BYTES {
-            return Err(Error::invalid(name, format!("at most {MOST_BYTES} bytes"), "more"));
-        }
-        if arrays.contains_key(&name) {
-            return Err(Error::invalid(name, "one array of the data", "two"));
-        }
-        arrays.insert(name, array);
-    }
-    Ok(arrays)
+/// The most tokens, or classes, of data whose model is not known.
+const MOST_NAMES: usize = 1 << 20;
+
+/// What is known of a model before its data is read; what is not is as large as the data needs.
+#[derive(Clone, Copy, Default)]
+pub struct Sizes {
+    n_ctx: Option<usize>,
+    d_vocab: Option<usize>,
+    d_vocab_out: Option<usize>,
 }
 
-/// The data of these arrays; without targets those of the task.
-fn dataset(arrays: &BTreeMap<String, Vec<u8>>, config: &Config, task: Option<&dyn Task>) -> Result<Dataset> {
-    let numbers = |name: &str| arrays.get(name).map(|bytes| npy::numbers(bytes, name)).transpose();
-    let tokens = numbers("tokens")?.ok_or_else(|| Error::invalid("tokens", "an array [example, pos]", "none"))?;
-    let tokens = matrix("tokens", tokens)?;
-    if tokens.is_empty() || tokens.ncols() > config.n_ctx {
-        let found = format!("shape {:?}", tokens.shape());
-        return Err(Error::invalid("tokens", format!("examples of 1 to {} tokens", config.n_ctx), found));
+impl From<&Config> for Sizes {
+    fn from(config: &Config) -> Self {
+        let Config { n_ctx, d_vocab, d_vocab_out, .. } = *config;
+        Self { n_ctx: Some(n_ctx), d_vocab: Some(d_vocab), d_vocab_out: Some(d_vocab_out) }
     }
-    in_vocabulary("tokens", &tokens, config.d_vocab)?;
-    if let Some(task) = task {
-        if let Some(name) = ["positions", "labels"].into_iter().find(|name| arrays.contains_key(*name)) {
-            return Err(Error::invalid(name, "targets beside them (without, the task has all three)", "none"));
+}
+
+impl DataFile {
+    /// The data of a file. `tokens [example, pos]`; `targets [example, predicted position]`, or `[example, predicted position,
+    /// class]` of truth values (sets of right classes) or floats (distributions); `weights [example, predicted position]`;
+    /// `positions`, which may be left out where every position is predicted; `labels` and `output_labels`, what each token and
+    /// each class is called; `split`, to what part each example belongs; `padding`, the token that fills shorter examples.
+    /// Without targets the task gives them, and `task` is asked for it.
+    ///
+    /// # Errors
+    /// Arrays that are missing, unknown, misshapen, or do not fit each other or these sizes.
+    pub fn read<T: AsRef<dyn Task>>(path: &Path, sizes: Sizes, task: impl FnOnce() -> Result<T>) -> Result<Self> {
+        let in_file = |error| Error::InFile { path: path.into(), error: Box::new(error) };
+        let bytes = files::read(path)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let source = DataSource::new(name, &bytes);
+        let arrays = Arrays::read(bytes).map_err(in_file)?;
+        let task = if arrays.has("targets") { None } else { Some(task()?) };
+        let read = || {
+            let data = match &task {
+                Some(task) => of_task(&arrays, sizes, task.as_ref())?,
+                None => of_no_task(&arrays, sizes)?,
+            };
+            Ok(Self { source, split: arrays.split(data.len())?, data })
+        };
+        read().map_err(in_file)
+    }
+
+    /// The indices of the examples of a part; none where the file has no parts.
+    pub fn members(&self, part: Part) -> Vec<usize> {
+        let split = self.split.iter().flatten().enumerate();
+        split.filter(|(_, of)| **of == part).map(|(example, _)| example).collect()
+    }
+}
+
+/// Examples of a task, which says what is right.
+fn of_task(arrays: &Arrays, sizes: Sizes, task: &dyn Task) -> Result<Dataset> {
+    let tokens = tokens(arrays, sizes)?;
+    let beside = ["positions", "weights", "labels", "output_labels", "padding"];
+    if let Some(name) = beside.into_iter().find(|name| arrays.has(name)) {
+        return Err(Error::invalid(name, "targets beside them (without, the task has all of these)", "none"));
+    }
+    Dataset::from_examples(task, tokens)
+}
+
+/// Examples of no task.
+fn of_no_task(arrays: &Arrays, sizes: Sizes) -> Result<Dataset> {
+    let tokens = tokens(arrays, sizes)?;
+    let labels = arrays.words("labels")?;
+    let d_vocab = sizes.d_vocab.or(labels.as_ref().map(Vec::len)).unwrap_or(1 + largest(&tokens));
+    if d_vocab > MOST_NAMES {
+        return Err(Error::invalid("tokens", format!("numbers below {MOST_NAMES}"), d_vocab - 1));
+    }
+    in_vocabulary("tokens", &tokens, d_vocab)?;
+    let targets = arrays.targets()?;
+    let output_labels = arrays.words("output_labels")?;
+    let needed = match &targets.right {
+        Right::Classes(classes) => output_labels.as_ref().map_or(1 + largest(classes), Vec::len),
+        _ => targets.view().class_count().unwrap_or(1),
+    };
+    let classes = sizes.d_vocab_out.unwrap_or(needed);
+    if classes > MOST_NAMES {
+        return Err(Error::invalid("targets", format!("numbers below {MOST_NAMES}"), classes - 1));
+    }
+    match &targets.right {
+        Right::Classes(right) => in_vocabulary("targets", right, classes)?,
+        _ if needed != classes => {
+            return Err(Error::invalid("classes of the targets", classes.to_string(), needed));
         }
-        return Dataset::from_examples(task, tokens);
+        _ => {}
     }
-    let targets = numbers("targets")?.ok_or_else(|| Error::invalid("targets", "an array", "none"))?;
-    let targets = if targets.ndim() == 1 { targets.insert_axis(Axis(1)) } else { targets };
-    let targets = matrix("targets", targets)?;
-    in_vocabulary("targets", &targets, config.d_vocab_out)?;
-    let positions = match numbers("positions")? {
-        Some(positions) => vector("positions", positions)?.iter().map(|position| *position as usize).collect(),
-        None if targets.ncols() == tokens.ncols() => (0..tokens.ncols()).collect(),
+    let (_, predictions) = targets.view().dim();
+    let positions = match arrays.vector("positions")? {
+        Some(positions) => positions.iter().map(|position| *position as usize).collect(),
+        None if predictions == tokens.ncols() => (0..tokens.ncols()).collect(),
         None => {
-            let found = format!("targets of shape {:?} and no positions", targets.shape());
+            let found = format!("targets of shape {:?} and no positions", targets.view().dim());
             return Err(Error::invalid("positions", "an array, where not every position is predicted", found));
         }
     };
-    let labels = match arrays.get("labels") {
-        None => (0..config.d_vocab).map(|token| token.to_string()).collect(),
-        Some(bytes) => npy::words(bytes, "labels")?,
+    let labels = named("labels", labels, d_vocab, "tokens")?;
+    let output_labels = match output_labels {
+        None if arrays.has("labels") && classes == d_vocab => labels.clone(),
+        given => named("output_labels", given, classes, "classes")?,
     };
-    if labels.len() != config.d_vocab {
-        return Err(Error::invalid("labels", format!("one for each of {} tokens", config.d_vocab), labels.len()));
+    let padding = arrays.padding(d_vocab)?;
+    let data = Dataset::new(tokens, targets, positions, labels)?.with_output_labels(output_labels);
+    match padding {
+        Some(padding) => data.with_padding(padding),
+        None => Ok(data),
     }
-    Dataset::new(tokens, targets, positions, labels)
 }
 
-fn matrix(name: &str, array: ArrayD<Token>) -> Result<Array2<Token>> {
-    let found = format!("shape {:?}", array.shape());
-    array.into_dimensionality::<Ix2>().map_err(|_| Error::invalid(name, "two dimensions", found))
+/// The examples of a file to train on: those of its parts train and validation; without parts a tenth, drawn by the seed, is
+/// validated on.
+pub fn examples(path: &Path, seed: u64) -> Result<Examples> {
+    let in_file = |error| Error::InFile { path: path.into(), error: Box::new(error) };
+    let missing = || Error::invalid("targets", "an array, as no task says what is right", "none");
+    let file = DataFile::read(path, Sizes::default(), || Err::<Arc<dyn Task>, _>(in_file(missing())))?;
+    let (train, validation) = match &file.split {
+        Some(_) => (file.members(Part::Train), file.members(Part::Validation)),
+        None => Examples::hold_out(file.data.len(), seed),
+    };
+    Examples::new(file.source, &file.data, &train, &validation).map_err(in_file)
 }
 
-fn vector(name: &str, array: ArrayD<Token>) -> Result<Array1<Token>> {
-    let found = format!("shape {:?}", array.shape());
-    array.into_dimensionality::<Ix1>().map_err(|_| Error::invalid(name, "one dimension", found))
+fn tokens(arrays: &Arrays, sizes: Sizes) -> Result<Array2<Token>> {
+    let tokens = arrays.matrix("tokens")?.ok_or_else(|| Error::invalid("tokens", "an array [example, pos]", "none"))?;
+    let most = sizes.n_ctx.unwrap_or(usize::MAX);
+    if tokens.is_empty() || tokens.ncols() > most {
+        let expected =
+            sizes.n_ctx.map_or_else(|| "examples of tokens".into(), |most| format!("examples of 1 to {most} tokens"));
+        return Err(Error::invalid("tokens", expected, format!("shape {:?}", tokens.shape())));
+    }
+    if let Some(d_vocab) = sizes.d_vocab {
+        in_vocabulary("tokens", &tokens, d_vocab)?;
+    }
+    Ok(tokens)
+}
+
+fn largest(numbers: &Array2<Token>) -> usize {
+    numbers.iter().copied().max().unwrap_or(0) as usize
+}
+
+/// Names of as many things as there are; their numbers, where none are given.
+fn named(array: &str, given: Option<Vec<String>>, count: usize, things: &str) -> Result<Vec<String>> {
+    let names = given.unwrap_or_else(|| (0..count).map(|number| number.to_string()).collect());
+    if names.len() == count {
+        return Ok(names);
+    }
+    Err(Error::invalid(array, format!("one for each of {count} {things}"), names.len()))
 }
 
 /// Whether these are all numbers of a vocabulary; names the example and the place of the first that is not.

@@ -1,6 +1,12 @@
 //! `algolens eval`: the loss and accuracy of a model.
 
-use crate::{backend_flags::BackendFlags, data::DataArgs, load::ModelArgs, output, pattern, terminal::Terminal};
+use crate::{
+    backend_flags::BackendFlags,
+    data::{self, DataArgs},
+    load::ModelArgs,
+    output, pattern,
+    terminal::Terminal,
+};
 use algolens::{
     Result,
     evaluation::{Evaluation, evaluate},
@@ -10,9 +16,9 @@ use algolens::{
 
 /// Evaluate a model on random lists or your own data: loss, probabilities, accuracy
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  algolens eval models/sorted_list.safetensors\n  \
+#[command(after_help = format!("Examples:\n  algolens eval models/sorted_list.safetensors\n  \
                         algolens eval models/sorted_list.safetensors --size 20000 --seed 1 --json\n  \
-                        algolens eval model.pt --data data.npz")]
+                        algolens eval model.pt --data data.npz\n\n{}", data::FILES))]
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,

@@ -16,6 +16,7 @@ mod data;
 mod data_file;
 mod dataset;
 mod eval;
+mod example;
 mod inspect;
 mod lists;
 mod load;

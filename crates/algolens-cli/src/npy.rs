@@ -1,13 +1,33 @@
-//! Reading NumPy's `.npy`: whole numbers that count something, and words.
+//! Reading NumPy's `.npy`: whole numbers that count something, weights and probabilities, truth values, and words.
 
-use algolens::{Error, Result, task::Token};
-use ndarray::ArrayD;
+use algolens::{Error, Result, files, task::Token};
+use ndarray::{Array2, ArrayD, Ix2};
 use ndarray_npy::{ReadNpyExt, ReadableElement, npy::header::Header};
+use std::path::Path;
 
-/// The numbers of a `.npy` file, of any integer type; `what` names it in errors.
-pub fn numbers(bytes: &[u8], what: &str) -> Result<ArrayD<Token>> {
-    whole(bytes).map_err(|found| Error::invalid(what, "a whole .npy file", found))?;
-    let read = integers::<i64>(bytes)
+/// What a `.npy` file holds, by its type.
+pub enum Array {
+    /// Numbers of 0 or more, of any integer type.
+    Whole(ArrayD<Token>),
+    /// Of type `f4` or `f8`.
+    Floats(ArrayD<f32>),
+    /// Of type `bool`.
+    Bools(ArrayD<bool>),
+}
+
+/// The array of a `.npy` file; `what` names it in errors.
+pub fn array(bytes: &[u8], what: &str) -> Result<Array> {
+    let (header, _) = whole(bytes).map_err(|found| Error::invalid(what, "a whole .npy file", found))?;
+    if let Some(floats) = read::<f32>(bytes) {
+        return Ok(Array::Floats(floats));
+    }
+    if let Some(floats) = read::<f64>(bytes) {
+        return Ok(Array::Floats(floats.mapv(|number| number as f32)));
+    }
+    if let Some(bools) = read::<bool>(bytes) {
+        return Ok(Array::Bools(bools));
+    }
+    let integers = integers::<i64>(bytes)
         .or_else(|| integers::<i32>(bytes))
         .or_else(|| integers::<i16>(bytes))
         .or_else(|| integers::<i8>(bytes))
@@ -15,11 +35,46 @@ pub fn numbers(bytes: &[u8], what: &str) -> Result<ArrayD<Token>> {
         .or_else(|| integers::<u32>(bytes))
         .or_else(|| integers::<u16>(bytes))
         .or_else(|| integers::<u8>(bytes));
-    let numbers = read.ok_or_else(|| Error::invalid(what, "a .npy file of integers", "something else"))?;
+    let kind = header.type_descriptor.to_string();
+    let found = || match kind.contains("|O") {
+        true => "objects, as of rows of different lengths (a padding token makes them one)".to_owned(),
+        false => format!("type {kind}"),
+    };
+    let numbers = integers.ok_or_else(|| Error::invalid(what, "a .npy file of numbers", found()))?;
     match numbers.iter().find(|number| Token::try_from(**number).is_err()) {
         Some(number) => Err(Error::invalid(what, "whole numbers of 0 or more", number)),
-        None => Ok(numbers.mapv(|number| number as Token)),
+        None => Ok(Array::Whole(numbers.mapv(|number| number as Token))),
     }
+}
+
+/// The numbers of a `.npy` file, of any integer type; `what` names it in errors.
+pub fn numbers(bytes: &[u8], what: &str) -> Result<ArrayD<Token>> {
+    let expected = |found| Error::invalid(what, "a .npy file of integers", found);
+    match array(bytes, what)? {
+        Array::Whole(numbers) => Ok(numbers),
+        Array::Floats(_) => Err(expected("floats")),
+        Array::Bools(_) => Err(expected("truth values")),
+    }
+}
+
+/// The numbers of a `.npy` file of any type, as floats; `what` names it in errors.
+pub fn floats(bytes: &[u8], what: &str) -> Result<ArrayD<f32>> {
+    Ok(match array(bytes, what)? {
+        Array::Whole(numbers) => numbers.mapv(|number| number as f32),
+        Array::Floats(floats) => floats,
+        Array::Bools(bools) => bools.mapv(|is| f32::from(u8::from(is))),
+    })
+}
+
+/// The tokens `[batch, pos]` of a `.npy` file.
+pub fn tokens(path: &Path) -> Result<Array2<Token>> {
+    let what = path.display().to_string();
+    let tokens = numbers(&files::read(path)?, &what)?;
+    let shape = format!("shape {:?}", tokens.shape());
+    let tokens = tokens
+        .into_dimensionality::<Ix2>()
+        .map_err(|_| Error::invalid(&what, "two dimensions, [batch, pos]", &shape))?;
+    if tokens.is_empty() { Err(Error::invalid(what, "at least one token", shape)) } else { Ok(tokens) }
 }
 
 /// The words of a `.npy` file of one dimension, of NumPy's type `<U…`; `what` names it in errors.
@@ -82,10 +137,15 @@ fn is_nested(bytes: &[u8]) -> bool {
     true
 }
 
-/// The array of a `.npy` file, if its numbers are of this type.
+/// The array of a `.npy` file, if its elements are of this type.
+fn read<A: ReadableElement>(bytes: &[u8]) -> Option<ArrayD<A>> {
+    ArrayD::<A>::read_npy(bytes).ok()
+}
+
+/// The array of a `.npy` file, if its numbers are of this integer type.
 fn integers<I>(bytes: &[u8]) -> Option<ArrayD<i128>>
 where
     I: ReadableElement + Copy + Into<i128>,
 {
-    ArrayD::<I>::read_npy(bytes).ok().map(|array| array.mapv(Into::into))
+    read::<I>(bytes).map(|array| array.mapv(Into::into))
 }

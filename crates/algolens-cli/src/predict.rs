@@ -1,12 +1,13 @@
 //! `algolens predict`: the predictions on lists that a user gives.
 
-use crate::{backend_flags::BackendFlags, lists, load::ModelArgs, output};
+use crate::{backend_flags::BackendFlags, data, lists, load::ModelArgs, output};
 use algolens::{
-    Result,
+    Error, Result,
     interpret::{Prediction, Subject, greedy, predict},
-    task::{Registry, Task, Token},
+    task::{Dataset, Registry, Task, Token},
 };
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// Let a model sort lists, and mark what it gets wrong
 ///
@@ -21,10 +22,13 @@ pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// Lists, their values parted by commas; - reads one from each line of the standard input
-    #[arg(required = true, value_name = "LIST")]
+    #[arg(required_unless_present = "data", value_name = "LIST")]
     lists: Vec<String>,
+    /// Your own data instead: NumPy's .npz (see `algolens help eval`)
+    #[arg(long, value_name = "FILE", conflicts_with = "lists")]
+    data: Option<PathBuf>,
     /// Also let the model write the sorted half itself
-    #[arg(long)]
+    #[arg(long, conflicts_with = "data")]
     greedy: bool,
     /// Process the weights first (the predictions are the same)
     #[arg(long)]
@@ -49,25 +53,32 @@ struct Answer {
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(args.processed, registry)?;
     let engine = args.backend.engine(opened.model.config())?;
-    let task = opened.task()?;
-    let data = lists::read(&args.lists, &*task)?;
+    let task = if args.data.is_none() { Some(opened.task()?) } else { None };
+    let data = match (&args.data, &task) {
+        (Some(path), _) => data::read(path, &opened)?,
+        (None, Some(task)) => lists::read(&args.lists, &**task)?,
+        (None, None) => return Err(Error::invalid("lists", "at least one, or --data", "none")),
+    };
     let subject = Subject { model: &opened.model, engine: &*engine };
-    let written = if args.greedy { Some(greedy(subject, &*task, &data)?) } else { None };
+    let written = match &task {
+        Some(task) if args.greedy => Some(greedy(subject, &**task, &data)?),
+        _ => None,
+    };
     let answers: Vec<Answer> = predict(subject, &data)?
         .into_iter()
         .enumerate()
         .map(|(at, prediction)| Answer { prediction, greedy: written.as_ref().map(|w| w.row(at).to_vec()) })
         .collect();
-    if args.json { output::json(&answers) } else { Ok(text(&answers, &*task)) }
+    if args.json { output::json(&answers) } else { Ok(text(&answers, &data, task.as_deref())) }
 }
 
-fn text(answers: &[Answer], task: &dyn Task) -> String {
-    let labels = task.output_labels();
+fn text(answers: &[Answer], data: &Dataset, task: Option<&dyn Task>) -> String {
     let mut text = String::new();
-    for Answer { prediction, greedy } in answers {
+    for (at, Answer { prediction, greedy }) in answers.iter().enumerate() {
         let verdict = if prediction.correct { "right" } else { "WRONG" };
-        text += &format!("{}  {verdict}\n", output::input(task, &prediction.tokens));
-        text += &output::prediction(prediction, &labels);
+        let input = task.map_or_else(|| data.labels(at).join(" "), |task| output::input(task, &prediction.tokens));
+        text += &format!("{input}  {verdict}\n");
+        text += &output::prediction(prediction, data.output_labels());
         if let Some(greedy) = greedy {
             let verdict = if *greedy == prediction.expected { "right" } else { "WRONG" };
             text += &format!("  written by itself: {}  {verdict}\n", output::spaced(greedy));

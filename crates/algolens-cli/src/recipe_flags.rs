@@ -2,14 +2,18 @@
 
 mod table;
 
-use crate::load::Said;
+use crate::{data_file, load::Said};
 use algolens::{
     Error, Result, files,
     task::Registry,
     train::{Recipe, Run},
 };
 use clap::{ArgMatches, Args, Command, FromArgMatches};
-use std::path::{Path, PathBuf};
+use serde::de::DeserializeOwned;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use table::{Flag, flags};
 
 /// The flags of a training recipe: flags go before the TOML file, the file before the post's recipe.
@@ -75,9 +79,30 @@ impl RecipeFlags {
     /// # Errors
     /// A file that cannot be read or is no recipe, flags that contradict each other, a task that the registry does not know.
     pub fn run(&self, registry: &Registry) -> Result<Run> {
+        Run::new(self.recipe()?, registry)
+    }
+
+    /// The run on the examples of a data file, before its first epoch.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); flags and keys that only drawn examples heed, a file that is no data.
+    pub fn run_on(&self, path: &Path) -> Result<Run> {
+        let for_drawing = |flag: &Flag| flag.is_for_drawing_only() && flag.is_in(&self.given.0);
+        if let Some(flag) = all().find(for_drawing) {
+            return Err(Error::invalid("flags beside --data", "none that only drawn examples heed", flag.typed()));
+        }
+        if let Some(path) = &self.config {
+            check_draws_nothing(path)?;
+        }
+        let recipe = self.recipe()?;
+        let examples = data_file::examples(path, recipe.seed)?;
+        Run::on_examples(recipe, Arc::new(examples))
+    }
+
+    fn recipe(&self) -> Result<Recipe> {
         let mut recipe = self.config.as_deref().map_or_else(|| Ok(Recipe::default()), read_toml)?;
         all().try_for_each(|flag| flag.set(&self.given.0, &mut recipe))?;
-        Run::new(recipe, registry)
+        Ok(recipe)
     }
 }
 
@@ -86,8 +111,20 @@ fn all() -> impl Iterator<Item = Flag> {
     flags().into_iter().flat_map(|(_, flags)| flags)
 }
 
-/// The recipe that a TOML file gives; what it leaves out is the post's.
-fn read_toml(path: &Path) -> Result<Recipe> {
+/// Whether a recipe in TOML says nothing of which examples are drawn.
+fn check_draws_nothing(path: &Path) -> Result<()> {
+    let recipe: toml::Table = read_toml(path)?;
+    match ["task", "data", "train_size", "validation_size"].into_iter().find(|key| recipe.contains_key(*key)) {
+        None => Ok(()),
+        Some(key) => {
+            let error = Error::invalid("recipe beside --data", "no key that only drawn examples heed", key);
+            Err(Error::InFile { path: path.into(), error: Box::new(error) })
+        }
+    }
+}
+
+/// What a TOML file says, as a recipe (what it leaves out is the post's) or key by key.
+fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let in_file = |error| Error::InFile { path: path.into(), error: Box::new(error) };
     let bytes = files::read(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|error| in_file(Error::invalid("recipe", "UTF-8", error)))?;

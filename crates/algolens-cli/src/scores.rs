@@ -1,6 +1,10 @@
 //! `algolens scores`: the attention scores of one list, term by term.
 
-use crate::{lists, load::ModelArgs, output};
+use crate::{
+    example::{Example, ExampleArgs},
+    load::ModelArgs,
+    output,
+};
 use algolens::{
     Error, Result,
     engine::Plain,
@@ -15,13 +19,13 @@ use serde::Serialize;
 /// The terms of a cell sum to its score in the first block, up to a constant that all keys of the query share.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
-                        algolens scores models/sorted_list.safetensors 7,5,47,20,48,24,11,4,19,39 --query 18 --head 0.1")]
+                        algolens scores models/sorted_list.safetensors 7,5,47,20,48,24,11,4,19,39 --query 18 --head 0.1\n  \
+                        algolens scores model.pt --data data.npz --example 3")]
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// The list, its values parted by commas
-    #[arg(value_name = "LIST")]
-    list: String,
+    #[command(flatten)]
+    example: ExampleArgs,
     /// The position of the query [default: the first that predicts: SEP]
     #[arg(long, value_name = "P")]
     query: Option<usize>,
@@ -47,7 +51,6 @@ struct Terms<'a> {
 /// Splits the scores, and shows them: a row a key, a column a term.
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(!args.raw, registry)?;
-    let task = opened.task()?;
     args.head.check(opened.model.config())?;
     if args.head.layer != 0 {
         return Err(Error::invalid(
@@ -56,23 +59,19 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
             args.head,
         ));
     }
-    let data = lists::read(std::slice::from_ref(&args.list), &*task)?;
-    if data.len() != 1 {
-        return Err(Error::invalid("lists", "one", data.len()));
-    }
-    let query = args.query.or_else(|| data.positions().first().copied()).unwrap_or(0);
-    if query >= task.n_ctx() {
-        return Err(Error::invalid("--query", format!("a position below {}", task.n_ctx()), query));
+    let Example { tokens, positions, labels, .. } = args.example.read(&opened)?;
+    let query = args.query.or_else(|| positions.first().copied()).unwrap_or(0);
+    if query >= labels.len() {
+        return Err(Error::invalid("--query", format!("a position below {}", labels.len()), query));
     }
     let subject = Subject { model: &opened.model, engine: &Plain::new() };
-    let terms = score_terms(subject, &data.tokens().row(0).to_vec())?;
+    let terms = score_terms(subject, &tokens.row(0).to_vec())?;
     if args.json {
         return output::json_of(&opened, &Terms { query_terms: QUERY_TERMS, key_terms: KEY_TERMS, terms: &terms });
     }
     let names = QUERY_TERMS.iter().flat_map(|query| KEY_TERMS.iter().map(move |key| format!("{query}·{key}")));
     let header: Vec<String> = ["key".to_owned(), "sum".to_owned()].into_iter().chain(names).collect();
-    let labels = data.labels(0);
-    let rows = (0..opened.model.config().keys_seen(query, task.n_ctx())).map(|key| {
+    let rows = (0..opened.model.config().keys_seen(query, labels.len())).map(|key| {
         let cell = terms.terms.slice(s![args.head.head, .., .., query, key]);
         let values = [cell.sum()].into_iter().chain(cell.iter().copied()).map(|value| format!("{value:.2}"));
         [format!("{} ({key})", labels[key])].into_iter().chain(values).collect()

@@ -1,7 +1,7 @@
 //! A study as `study` and `report` make it: its flags, its results, its page.
 
 use crate::{
-    data, data_file,
+    data,
     load::{Opened, Said},
     proof,
     terminal::{Terminal, warn},
@@ -92,7 +92,7 @@ impl StudyFlags {
     /// What the study is made on: the user's data, or the model's task.
     pub fn source(&self, opened: &Opened) -> Result<Source> {
         match &self.data {
-            Some(path) => Ok(Source::Data(Box::new(data_file::read(path, opened)?))),
+            Some(path) => Ok(Source::Data(Box::new(data::read(path, opened)?))),
             None => Ok(Source::Task(opened.task()?)),
         }
     }
@@ -244,7 +244,7 @@ fn training(path: &Path, opened: &Opened, log: Option<&Path>) -> Result<Option<T
     }
     let files = Files::beside(path)?;
     // The state tells most, if it is that of the run which ended with these weights.
-    match files.state(&opened.registry) {
+    match files.state(&opened.registry, None) {
         Ok(Some(run)) if run.finished() => {
             let same = run.best() == opened.model;
             return Ok(same.then(|| Training { recipe: Some(run.recipe().clone()), history: run.history().to_vec() }));

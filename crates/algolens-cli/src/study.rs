@@ -75,7 +75,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
         None => {
             let run = args.recipe.run(registry)?;
             let engine = args.backend.engine(run.model().config())?;
-            let source = Source::Task(registry.task(&run.recipe().task)?);
+            let source = Source::Task(registry.task(run.recipe().task_spec()?)?);
             let model = args.out.join("model.safetensors");
             let options = args.study.options(&model, &source, run.model().config(), &*engine, registry)?;
             output::make_folder(&args.out)?;

@@ -38,6 +38,10 @@ pub struct Args {
     /// another --backend or --vectors to others)
     #[arg(long)]
     resume: bool,
+    /// Your own data instead of a task: NumPy's .npz (see `algolens help eval`). Its part train is learnt, its part validation
+    /// decides which weights are kept; without parts a tenth, drawn by the seed, does
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
     #[command(flatten)]
     recipe: RecipeFlags,
     #[command(flatten)]
@@ -56,6 +60,8 @@ Examples:
       Another architecture and optimizer
   algolens train --out model.safetensors --checkpoint-every 293
       Also the weights of every epoch of the post's recipe, in model.checkpoints/
+  algolens train --out model.safetensors --data data.npz
+      A model of your own data, of which no task needs to be known
   algolens train --out model.safetensors --config recipe.toml --seed 3
       A recipe from a file, with another seed
 
@@ -74,7 +80,10 @@ recipe.toml, in which every key may be left out:
 
 /// Trains, or goes on training, and tells which weights were kept.
 pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
-    let run = args.recipe.run(registry)?;
+    let run = match &args.data {
+        Some(path) => args.recipe.run_on(path)?,
+        None => args.recipe.run(registry)?,
+    };
     let engine = args.backend.engine(run.model().config())?;
     run_into(&args.out, args.resume, run, registry, &*engine, terminal)
 }
@@ -90,7 +99,7 @@ pub fn run_into(
 ) -> Result<String> {
     let files = Files::beside(out)?;
     let _lock = Lock::take(out)?;
-    let begun = if resume { files.state(registry)? } else { None };
+    let begun = if resume { files.state(registry, run.examples())? } else { None };
     match begun {
         Some(begun) => {
             begun.resumable_by(run.recipe()).map_err(|error| files.in_state(error))?;
@@ -114,6 +123,10 @@ pub fn run_into(
 }
 
 fn train(run: &mut Run, engine: &dyn Engine, files: &Files, terminal: &Terminal) -> Result<()> {
+    if let Some(examples) = run.examples() {
+        let (train, validation) = (examples.train().len(), examples.validation().len());
+        terminal.say(format!("learns from {train} examples of {}, validates on {validation}", examples.source().name));
+    }
     let progress = Progress::new(run, terminal);
     let mut watcher = Watcher { files, terminal, progress, failed: None, task: run.recipe().task.clone() };
     let result = run.train(engine, &mut watcher);
@@ -139,7 +152,7 @@ struct Watcher<'a> {
     terminal: &'a Terminal,
     progress: Progress<'a>,
     failed: Option<Error>,
-    task: TaskSpec,
+    task: Option<TaskSpec>,
 }
 
 impl<'e> Observer<Event<'e>> for Watcher<'_> {
@@ -149,7 +162,7 @@ impl<'e> Observer<Event<'e>> for Watcher<'_> {
                 self.progress.step(&step);
                 Ok(())
             }
-            Event::Checkpoint { steps, model } => self.files.save_checkpoint(steps, model, &self.task),
+            Event::Checkpoint { steps, model } => self.files.save_checkpoint(steps, model, self.task.clone()),
             Event::Epoch(run) => {
                 self.progress.epoch(run);
                 self.files.save(run)

@@ -21,10 +21,7 @@ impl Task for Majority {
     fn output_labels(&self) -> Vec<String> { ["mostly 0", "mostly 1"].map(String::from).to_vec() }
     fn predicted_positions(&self) -> Vec<usize> { vec![9] }
     fn targets(&self, example: &[Token]) -> Targets { vec![u32::from(example[..9].iter().sum::<u32>() > 4)].into() }
-    fn generate(&self, rng: &mut Twister, example: &mut [Token]) {
-        example.fill_with(|| below(rng, 2));
-        example[9] = 2;
-    }
+    fn generate(&self, rng: &mut Twister, example: &mut [Token]) { example.fill_with(|| below(rng, 2)); example[9] = 2; }
     fn validate(&self, example: &[Token]) -> Result<()> {
         let right = example.len() == 10 && example[..9].iter().all(|bit| *bit < 2) && example[9] == 2;
         right.then_some(()).ok_or_else(|| Error::invalid("example", "nine bits and =", format!("{example:?}")))
@@ -45,7 +42,8 @@ impl TaskKind for Majority {
 pub fn make(report: &Path) -> Result<f64> {
     let model = Architecture { d_model: 16, d_head: 8, ..Architecture::default() };
     let sizes = Recipe { train_size: 8000, validation_size: 500, batch_size: 100, epochs: 8, ..Recipe::default() };
-    let mut run = Run::new(Recipe { task: Majority.spec(), model, ..sizes }, &Registry::default().with::<Majority>())?;
+    let recipe = Recipe { task: Some(Majority.spec()), model, ..sizes };
+    let mut run = Run::new(recipe, &Registry::default().with::<Majority>())?;
     run.train(HookedTransformer::new(run.best()).engine(), &mut |_: Event| Continue(()))?;
     let trained = HookedTransformer::new(run.best());
     let (options, on) = (StudyOptions { title: "majority".into(), ..Default::default() }, Material::Task(&Majority));

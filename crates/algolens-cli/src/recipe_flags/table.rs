@@ -64,7 +64,7 @@ fn optimizer() -> Vec<Flag> {
 fn task() -> Vec<Flag> {
     let post = SortedList::POST;
     vec![
-        Flag::new("task", "TASK", "What is learnt, as NAME or NAME(OPTION=VALUE,…)", |recipe| &mut recipe.task)
+        Flag::of_open("task", "TASK", "What is learnt, as NAME or NAME(OPTION=VALUE,…)", |recipe| &mut recipe.task)
             .default(&post.spec().to_string())
             .hint(|said| &mut said.task),
         Flag::of_task("list-len", "list_len", "Values in a list", post.list_len()),
@@ -153,7 +153,8 @@ impl Flag {
     fn of_task(name: &'static str, option: &'static str, help: &'static str, default: usize) -> Self {
         let set = move |matches: &ArgMatches, recipe: &mut Recipe| {
             if let Some(value) = matches.get_one::<usize>(name) {
-                recipe.task.options.insert(option.into(), Json::from(*value));
+                let task = recipe.task.get_or_insert_with(|| SortedList::POST.spec());
+                task.options.insert(option.into(), Json::from(*value));
             }
             Ok(())
         };
@@ -183,6 +184,11 @@ impl Flag {
     /// The flag as a user types it.
     pub fn typed(&self) -> String {
         format!("--{}", self.name)
+    }
+
+    /// Whether the flag says what examples are drawn, and nothing of those of a file.
+    pub fn is_for_drawing_only(&self) -> bool {
+        ["task", "list-len", "max-value", "train-size", "validation-size"].contains(&self.name)
     }
 
     /// Whether the flag is among matches.

@@ -5,12 +5,13 @@ use algolens::{
     files::{read, write_whole},
     model::{Model, checkpoint::Checkpoint},
     task::{Registry, TaskSpec},
-    train::{EpochRecord, Recipe, Run},
+    train::{EpochRecord, Examples, Recipe, Run},
 };
 use std::{
     ffi::OsString,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// The paths of a run's files. Each is written whole or not at all, so that the process may end at any moment.
@@ -43,10 +44,14 @@ impl Files {
         })
     }
 
-    /// The run that was begun here, if one was, on a task that the registry knows.
-    pub fn state(&self, registry: &Registry) -> Result<Option<Run>> {
+    /// The run that was begun here, if one was, on a task that the registry knows, or on these examples of a file.
+    pub fn state(&self, registry: &Registry, examples: Option<&Arc<Examples>>) -> Result<Option<Run>> {
+        let begun = |bytes: &[u8]| match examples {
+            Some(examples) => Run::from_bytes_on(bytes, examples.clone()),
+            None => Run::from_bytes(bytes, registry),
+        };
         match read(&self.state) {
-            Ok(bytes) => Run::from_bytes(&bytes, registry).map(Some).map_err(|error| self.in_state(error)),
+            Ok(bytes) => begun(&bytes).map(Some).map_err(|error| self.in_state(error)),
             Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -104,9 +109,9 @@ impl Files {
     }
 
     /// Saves the weights in the course of training.
-    pub fn save_checkpoint(&self, steps: u64, model: &Model, task: &TaskSpec) -> Result<()> {
+    pub fn save_checkpoint(&self, steps: u64, model: &Model, task: Option<TaskSpec>) -> Result<()> {
         let path = self.checkpoints.join(format!("step-{steps:07}.safetensors"));
-        Checkpoint { model: model.clone(), task: Some(task.clone()) }.save(&path)
+        Checkpoint { model: model.clone(), task }.save(&path)
     }
 
     /// Writes the model of a finished run if it is no longer there, and says whether it did.
@@ -119,7 +124,7 @@ impl Files {
     }
 
     fn save_model(&self, run: &Run) -> Result<()> {
-        Checkpoint { model: run.best(), task: Some(run.recipe().task.clone()) }.save(&self.model)
+        Checkpoint { model: run.best(), task: run.recipe().task.clone() }.save(&self.model)
     }
 }
 

@@ -7,4 +7,5 @@ mod program;
 mod proofs;
 mod recipe_flags;
 mod train;
+mod train_data;
 mod verbs;

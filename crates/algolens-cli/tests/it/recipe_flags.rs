@@ -87,7 +87,7 @@ fn a_task_is_learnt_and_is_what_a_model_is_taken_for() {
         |task: &[&str]| run(&[&["train", "--out", out.to_str().unwrap(), "--epochs", "1"], TINY, task].concat());
     assert!(train(&["--task", "sorted_list(list_len=3)", "--max-value", "7"]).status.success());
     let state = fs::read(folder.path().join("m.safetensors.state")).unwrap();
-    let task = Run::from_bytes(&state, &Registry::default()).unwrap().recipe().task.to_string();
+    let task = Run::from_bytes(&state, &Registry::default()).unwrap().recipe().task_spec().unwrap().to_string();
     assert_eq!(task, "sorted_list(list_len=3,max_value=7)");
     let said = |output: Output| String::from_utf8(output.stderr).unwrap();
     assert!(said(train(&["--task", "sum", "--list-len", "4"])).contains("no task is called \"sum\""));

@@ -4,12 +4,14 @@
 //! [`Run::to_bytes`] after each epoch, and a run read back from them goes on to the same bits as one never interrupted.
 
 mod adam;
+mod examples;
 mod history;
 mod recipe;
 mod run;
 mod state;
 
 pub use adam::Adam;
+pub use examples::{DataSource, Examples};
 pub use history::EpochRecord;
 pub use recipe::{Architecture, Optimizer, Recipe};
 pub use run::{Event, Progress, Run};

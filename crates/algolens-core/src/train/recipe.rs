@@ -1,9 +1,10 @@
 //! What a training run is made from.
 
+use super::DataSource;
 use crate::{
     Error, Result,
     model::{AttentionDir, Config, Mlp, Normalization, Positions},
-    task::{SortedList, Task, TaskSpec},
+    task::{Dataset, SortedList, Task, TaskSpec},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,8 +18,11 @@ use serde_json::Value;
 pub struct Recipe {
     /// Data, initial weights and the order of examples derive from it.
     pub seed: u64,
-    /// What is learnt.
-    pub task: TaskSpec,
+    /// What is learnt; none where a file has the examples.
+    pub task: Option<TaskSpec>,
+    /// The file whose examples are learnt, where no task draws them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataSource>,
     /// The model's shape, as far as the task leaves it open.
     pub model: Architecture,
     /// Examples to learn from.
@@ -85,7 +89,8 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             seed: 0,
-            task: SortedList::POST.spec(),
+            task: Some(SortedList::POST.spec()),
+            data: None,
             model: Architecture::default(),
             train_size: 150_000,
             validation_size: 10_000,
@@ -123,17 +128,28 @@ impl Default for Architecture {
 impl Architecture {
     /// The whole config of a model of this shape for a task.
     pub fn config(&self, task: &dyn Task) -> Config {
+        let classes = task.output_labels().len();
+        self.sized(task.n_ctx(), task.token_labels().len(), classes, task.attention_dir())
+    }
+
+    /// The whole config of a model of this shape for some examples.
+    pub(super) fn config_for(&self, examples: &Dataset) -> Config {
+        let (n_ctx, classes) = (examples.tokens().ncols(), examples.output_labels().len());
+        self.sized(n_ctx, examples.token_labels().len(), classes, AttentionDir::Causal)
+    }
+
+    fn sized(&self, n_ctx: usize, d_vocab: usize, d_vocab_out: usize, attention_dir: AttentionDir) -> Config {
         Config {
             n_layers: self.n_layers,
             n_heads: self.n_heads,
             d_model: self.d_model,
             d_head: self.d_head,
             mlp: self.mlp,
-            n_ctx: task.n_ctx(),
-            d_vocab: task.token_labels().len(),
-            d_vocab_out: task.output_labels().len(),
+            n_ctx,
+            d_vocab,
+            d_vocab_out,
             normalization_type: self.normalization_type,
-            attention_dir: self.attention_dir.unwrap_or(task.attention_dir()),
+            attention_dir: self.attention_dir.unwrap_or(attention_dir),
             positional_embedding_type: self.positional_embedding_type,
             eps: self.eps,
         }
@@ -161,18 +177,30 @@ impl Recipe {
         self.checkpoint_every.is_some_and(|every| steps.is_multiple_of(every as u64))
     }
 
-    /// The recipe with the attention of a task's models, where it leaves that open.
-    pub(super) fn attending_as(mut self, task: &dyn Task) -> Self {
-        self.model.attention_dir.get_or_insert(task.attention_dir());
+    /// The recipe with the attention of models of this config, where it leaves that open.
+    pub(super) fn attending_as(mut self, config: &Config) -> Self {
+        self.model.attention_dir.get_or_insert(config.attention_dir);
         self
     }
 
-    /// Whether a training run on its task can be made from this.
+    /// The task.
+    ///
+    /// # Errors
+    /// A recipe for the examples of a file.
+    pub fn task_spec(&self) -> Result<&TaskSpec> {
+        match (&self.task, &self.data) {
+            (Some(task), None) => Ok(task),
+            (_, Some(data)) => Err(Error::invalid("task", "one", format!("the examples of {data}"))),
+            (None, None) => Err(Error::invalid("task", "one", "none")),
+        }
+    }
+
+    /// Whether a training run of models of this config can be made from this.
     ///
     /// # Errors
     /// Names the first key whose value is out of range.
-    pub fn validate(&self, task: &dyn Task) -> Result<()> {
-        self.model.config(task).validate()?;
+    pub fn validate(&self, config: &Config) -> Result<()> {
+        config.validate()?;
         for (name, size, most) in [
             ("train_size", self.train_size, usize::MAX),
             ("validation_size", self.validation_size, usize::MAX),
@@ -187,12 +215,12 @@ impl Recipe {
                 return Err(Error::invalid(name, format!("at most {most}"), size));
             }
         }
-        let most = Self::MOST_TOKENS / task.n_ctx();
+        let most = Self::MOST_TOKENS / config.n_ctx;
         for (name, examples) in
             [("train_size", self.train_size), ("validation_size", self.train_size.saturating_add(self.validation_size))]
         {
             if examples > most {
-                let expected = format!("at most {most} training and validation examples of {} tokens", task.n_ctx());
+                let expected = format!("at most {most} training and validation examples of {} tokens", config.n_ctx);
                 return Err(Error::invalid(name, expected, examples));
             }
         }

@@ -1,10 +1,10 @@
 //! The training loop.
 
-use super::{Adam, EpochRecord, Recipe, history};
+use super::{Adam, EpochRecord, Examples, Recipe, history};
 use crate::{
     Error, Result,
     engine::{Batch, Engine, Score},
-    model::{Model, Params},
+    model::{Config, Model, Params},
     observer::Observer,
     parallel, random,
     task::{Dataset, Registry, Targets, Task, Token},
@@ -19,7 +19,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Run {
     pub(super) recipe: Recipe,
-    pub(super) task: Arc<dyn Task>,
+    pub(super) learnt: Learnt,
     pub(super) model: Model,
     pub(super) adam: Adam,
     /// Of the most accurate epoch; the initial weights before the first.
@@ -27,8 +27,27 @@ pub struct Run {
     pub(super) history: Vec<EpochRecord>,
 }
 
+/// What a run learns from.
+#[derive(Clone, Debug)]
+pub(super) enum Learnt {
+    /// Examples that a task draws.
+    Task(Arc<dyn Task>),
+    /// Those of a file.
+    Examples(Arc<Examples>),
+}
+
+impl Learnt {
+    /// The config of a recipe's models.
+    pub(super) fn config(&self, recipe: &Recipe) -> Config {
+        match self {
+            Self::Task(task) => recipe.model.config(&**task),
+            Self::Examples(examples) => recipe.model.config_for(examples.train()),
+        }
+    }
+}
+
 impl PartialEq for Run {
-    /// The recipe has the task.
+    /// The recipe says what is learnt.
     fn eq(&self, other: &Self) -> bool {
         self.recipe == other.recipe
             && self.model == other.model
@@ -75,17 +94,48 @@ impl Run {
     /// # Errors
     /// A task that the registry does not know, a recipe that [`Recipe::validate`] refuses.
     pub fn new(recipe: Recipe, registry: &Registry) -> Result<Self> {
-        let task = registry.task(&recipe.task)?;
-        let recipe = Recipe { task: task.spec(), ..recipe.attending_as(&*task) };
-        recipe.validate(&*task)?;
-        let model = Model::init(recipe.model.config(&*task), recipe.seed)?;
-        let adam = Adam::new(&recipe, model.params.values().len());
-        Ok(Self { best: model.params.clone(), recipe, task, model, adam, history: Vec::new() })
+        let task = registry.task(recipe.task_spec()?)?;
+        Self::begin(Recipe { task: Some(task.spec()), ..recipe }, Learnt::Task(task))
     }
 
-    /// What is learnt.
-    pub fn task(&self) -> &Arc<dyn Task> {
-        &self.task
+    /// A run on the examples of a file, before its first epoch. They go before the recipe's task and sizes of data.
+    ///
+    /// # Errors
+    /// A recipe that [`Recipe::validate`] refuses.
+    pub fn on_examples(recipe: Recipe, examples: Arc<Examples>) -> Result<Self> {
+        let recipe = Recipe {
+            task: None,
+            data: Some(examples.source().clone()),
+            train_size: examples.train().len(),
+            validation_size: examples.validation().len(),
+            ..recipe
+        };
+        Self::begin(recipe, Learnt::Examples(examples))
+    }
+
+    fn begin(recipe: Recipe, learnt: Learnt) -> Result<Self> {
+        let config = learnt.config(&recipe);
+        let recipe = recipe.attending_as(&config);
+        recipe.validate(&config)?;
+        let model = Model::init(config, recipe.seed)?;
+        let adam = Adam::new(&recipe, model.params.values().len());
+        Ok(Self { best: model.params.clone(), recipe, learnt, model, adam, history: Vec::new() })
+    }
+
+    /// The task that is learnt; none where a file has the examples.
+    pub fn task(&self) -> Option<&Arc<dyn Task>> {
+        match &self.learnt {
+            Learnt::Task(task) => Some(task),
+            Learnt::Examples(_) => None,
+        }
+    }
+
+    /// The examples that are learnt, where no task draws them.
+    pub fn examples(&self) -> Option<&Arc<Examples>> {
+        match &self.learnt {
+            Learnt::Task(_) => None,
+            Learnt::Examples(examples) => Some(examples),
+        }
     }
 
     /// What the run is made from.
@@ -121,7 +171,7 @@ impl Run {
     /// # Errors
     /// Names the first key that differs, with both values.
     pub fn resumable_by(&self, recipe: &Recipe) -> Result<()> {
-        self.recipe.check_same(&recipe.clone().attending_as(&*self.task))
+        self.recipe.check_same(&recipe.clone().attending_as(&self.learnt.config(recipe)))
     }
 
     /// Trains from where the run stands to its end. When it ends early, the run stands at its last finished epoch.
@@ -132,23 +182,38 @@ impl Run {
         if self.finished() {
             return Ok(());
         }
-        let data = |size, purpose| Dataset::generate(&*self.task, size, &mut random::stream(self.recipe.seed, purpose));
-        let train = data(self.recipe.train_size, "train")?;
-        let validation = data(self.recipe.validation_size, "validation")?;
-        for (name, data) in [("training examples", &train), ("validation examples", &validation)] {
-            if data.targets().total_weight() == 0.0 {
-                return Err(Error::invalid(name, "a prediction that is scored", "none"));
+        let learnt = self.learnt.clone();
+        let drawn;
+        let (train, validation) = match &learnt {
+            Learnt::Task(task) => {
+                drawn = self.draw(&**task)?;
+                (&drawn.0, &drawn.1)
             }
-        }
+            Learnt::Examples(examples) => (examples.train(), examples.validation()),
+        };
         if self.history.is_empty() && self.recipe.checkpoint_due(0) {
             tell(observer, Event::Checkpoint { steps: 0, model: &self.model })?;
         }
-        let mut scratch = Scratch::new(self, &train);
+        let mut scratch = Scratch::new(self, train);
         while !self.finished() {
-            self.epoch(engine, &train, &validation, &mut scratch, observer)?;
+            self.epoch(engine, train, validation, &mut scratch, observer)?;
             tell(observer, Event::Epoch(self))?;
         }
         Ok(())
+    }
+
+    /// The examples that a task draws, to learn from and to validate on.
+    fn draw(&self, task: &dyn Task) -> Result<(Dataset, Dataset)> {
+        let draw = |size, purpose, name: &str| {
+            let data = Dataset::generate(task, size, &mut random::stream(self.recipe.seed, purpose))?;
+            if data.targets().total_weight() > 0.0 {
+                Ok(data)
+            } else {
+                Err(Error::invalid(name, "a prediction that is scored", "none"))
+            }
+        };
+        let train = draw(self.recipe.train_size, "train", "training examples")?;
+        Ok((train, draw(self.recipe.validation_size, "validation", "validation examples")?))
     }
 
     /// One epoch, on copies that become the run's state at its end.

@@ -3,7 +3,7 @@
 //! Safetensors with four vectors of f32 in the layout's order (`weights`, `adam_m`, `adam_v`, `best`) and one metadata
 //! key with the recipe and the history as JSON. The bytes are a function of the run alone.
 
-use super::{Adam, EpochRecord, Recipe, Run, history};
+use super::{Adam, EpochRecord, Examples, Recipe, Run, history, run::Learnt};
 use crate::{
     Error, Result, header,
     model::{Layout, Model, Params},
@@ -11,7 +11,7 @@ use crate::{
 };
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// The metadata key.
 const KEY: &str = "algolens_training";
@@ -57,15 +57,38 @@ impl Run {
     /// The run that [`to_bytes`](Self::to_bytes) wrote. The registry knows its task.
     ///
     /// # Errors
-    /// One line that says what is wrong with bytes that no run wrote; a task that the registry does not know.
+    /// One line that says what is wrong with bytes that no run wrote; a task that the registry does not know, or a run on the
+    /// examples of a file.
     pub fn from_bytes(bytes: &[u8], registry: &Registry) -> Result<Self> {
+        Self::read(bytes, |recipe| Ok(Learnt::Task(registry.task(recipe.task_spec()?)?)))
+    }
+
+    /// The run on these examples of a file that [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    /// As [`from_bytes`](Self::from_bytes); a run that began with another file, or a task.
+    pub fn from_bytes_on(bytes: &[u8], examples: Arc<Examples>) -> Result<Self> {
+        Self::read(bytes, |recipe| {
+            if recipe.data.as_ref() == Some(examples.source()) {
+                return Ok(Learnt::Examples(examples));
+            }
+            let began = match (&recipe.data, &recipe.task) {
+                (Some(data), _) => data.to_string(),
+                (None, Some(task)) => format!("the task {task}"),
+                (None, None) => "none".into(),
+            };
+            Err(Error::invalid("data", format!("{began}, as the run began with"), examples.source()))
+        })
+    }
+
+    fn read(bytes: &[u8], learnt: impl FnOnce(&Recipe) -> Result<Learnt>) -> Result<Self> {
         let header = header::find(bytes, KEY).map_err(|error| unreadable(&error))?;
         let header = header.ok_or_else(|| unreadable(&"it has no metadata of a training run"))?;
         let Header { recipe, history, .. } =
             header::read(&header, FORMAT, "training state", |error| unreadable(&error))?;
-        let task = registry.task(&recipe.task)?;
-        recipe.validate(&*task)?;
-        let config = recipe.model.config(&*task);
+        let learnt = learnt(&recipe)?;
+        let config = learnt.config(&recipe);
+        recipe.validate(&config)?;
         history::check(&recipe, &history)?;
         let file = SafeTensors::deserialize(bytes).map_err(|error| unreadable(&error))?;
         if let Some(name) = file.names().into_iter().find(|name| ![WEIGHTS, ADAM_M, ADAM_V, BEST].contains(name)) {
@@ -82,7 +105,7 @@ impl Run {
         let mut kept = Params::like(model.params.layout().clone());
         kept.values_mut().copy_from_slice(&best);
         let adam = Adam::resume(&recipe, history::steps(&recipe, history.len()), m, v);
-        Ok(Self { recipe, task, model, adam, best: kept, history })
+        Ok(Self { recipe, learnt, model, adam, best: kept, history })
     }
 }
 

@@ -13,14 +13,14 @@ fn sorted(list_len: usize, max_value: u32) -> TaskSpec {
 }
 
 fn config(recipe: &Recipe) -> Config {
-    recipe.model.config(&*Registry::default().task(&recipe.task).unwrap())
+    recipe.model.config(&*Registry::default().task(recipe.task_spec().unwrap()).unwrap())
 }
 
 /// A task and a model that learns something of it in a fraction of a second.
 fn small() -> Recipe {
     Recipe {
         seed: 1,
-        task: sorted(4, 9),
+        task: Some(sorted(4, 9)),
         model: Architecture { d_model: 16, d_head: 8, ..Architecture::default() },
         train_size: 400,
         validation_size: 100,
@@ -190,7 +190,7 @@ fn toml_gives_some_keys_and_only_those_there_are() {
     let expected = Recipe {
         epochs: 3,
         optimizer: Optimizer::AdamW,
-        task: sorted(4, 9),
+        task: Some(sorted(4, 9)),
         model: Architecture { d_model: 16, mlp, ..Architecture::default() },
         ..Recipe::default()
     };
@@ -218,8 +218,8 @@ fn bad_recipes_name_the_key() {
         (Recipe { beta1: 1.0, ..small() }, "beta1"),
         (Recipe { beta2: -0.1, ..small() }, "beta2"),
         (Recipe { adam_eps: 1e-60, ..small() }, "adam_eps"),
-        (Recipe { task: sorted(0, 9), ..small() }, "list_len"),
-        (Recipe { task: sorted(4, 9).with("list_len", "four"), ..small() }, "list_len"),
+        (Recipe { task: Some(sorted(0, 9)), ..small() }, "list_len"),
+        (Recipe { task: Some(sorted(4, 9).with("list_len", "four")), ..small() }, "list_len"),
         (Recipe { model: Architecture { d_head: 0, ..small().model }, ..small() }, "d_head"),
     ];
     for (recipe, name) in names {
@@ -308,7 +308,7 @@ fn forty_steps_lose_what_they_lose_in_pytorch() {
     const PYTORCH: [f64; 8] =
         [2.512_389_7, 2.134_361_7, 1.978_093_7, 1.887_806_8, 1.661_667_1, 1.559_954_9, 1.433_323_4, 1.217_668_4];
     let task = SortedList::new(4, 10).unwrap();
-    let recipe = Recipe { task: sorted(4, 10), ..small() };
+    let recipe = Recipe { task: Some(sorted(4, 10)), ..small() };
     let mut model = Model::zeros(config(&recipe)).unwrap();
     for named in model.params.layout().clone().names() {
         let base = if named.name.ends_with(".w") { 1.0 } else { 0.0 };

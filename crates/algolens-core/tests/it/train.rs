@@ -116,7 +116,7 @@ fn registry() -> Registry {
 fn recipe(asked: &str) -> Recipe {
     Recipe {
         seed: 1,
-        task: TaskSpec::new("letters").with("asked", asked),
+        task: Some(TaskSpec::new("letters").with("asked", asked)),
         model: Architecture { d_model: 32, d_head: 16, ..Architecture::default() },
         train_size: 4000,
         validation_size: 400,
@@ -146,7 +146,7 @@ fn trained(asked: &str, backend: Backend, epochs: usize) -> Run {
 fn tasks_of_every_kind_of_target_are_learnt() {
     for (asked, least) in [("seen", 0.95), ("shares", 0.9), ("last", 0.99), ("last_of_all", 0.99)] {
         let run = trained(asked, Backend::Circuit, 8);
-        let data = Dataset::generate(&**run.task(), 500, &mut random::stream(9, "test")).unwrap();
+        let data = Dataset::generate(&**run.task().unwrap(), 500, &mut random::stream(9, "test")).unwrap();
         let found = evaluate(&*Backend::Plain.engine(Vectors::best()), &run.best(), &data).unwrap();
         println!("{asked}: {found:?}");
         assert!(found.token_accuracy > least, "{asked}: {found:?}");
@@ -204,7 +204,10 @@ fn what_is_padding_is_not_scored() {
 
 /// A task that says one thing and does another.
 #[derive(Debug)]
-struct Confused(fn(&[Token]) -> Targets);
+struct Confused(Says);
+
+/// The targets of an example.
+type Says = fn(&[Token]) -> Targets;
 
 impl Task for Confused {
     fn spec(&self) -> TaskSpec {
@@ -240,8 +243,7 @@ impl Task for Confused {
 
 #[test]
 fn targets_that_do_not_fit_the_task_are_named() {
-    type MakesTargets = fn(&[Token]) -> Targets;
-    let cases: [(MakesTargets, &str); 6] = [
+    let cases: [(Says, &str); 6] = [
         (|_| vec![0].into(), "targets: expected shape [1, 2], found [1, 1]"),
         (|_| vec![0, 2].into(), "token 1: expected a number below 2, found 2"),
         (|_| Array3::from_elem((1, 2, 3), true).into(), "classes of the targets: expected 2, found 3"),
@@ -265,7 +267,7 @@ fn targets_that_do_not_fit_the_task_are_named() {
 #[test]
 fn batches_that_do_not_fit_a_model_are_refused() {
     let run = Run::new(recipe("seen"), &registry()).unwrap();
-    let data = Dataset::generate(&**run.task(), 3, &mut random::stream(1, "test")).unwrap();
+    let data = Dataset::generate(&**run.task().unwrap(), 3, &mut random::stream(1, "test")).unwrap();
     let engine = Backend::Circuit.engine(Vectors::best());
     let said = |targets: Targets| {
         let batch = Batch { targets: targets.view(), ..Batch::from(&data) };

@@ -8,7 +8,7 @@ use algolens::{
 };
 use algolens_testing::{npy, reference, write_npz};
 use assert_cmd::Command;
-use ndarray::Array1;
+use ndarray::{Array1, Axis};
 use serde_json::{Value, json};
 use std::path::Path;
 use zip::CompressionMethod;
@@ -82,6 +82,42 @@ fn refusal(arguments: &[&str]) -> String {
 /// What the files do not say of these models.
 fn flags(case: &Case) -> &'static [&'static str] {
     if case.folder == "cumsum" { &["--normalization", "none", "--act-fn", "relu"] } else { &[] }
+}
+
+/// Every input of small tasks is counted once; those of large ones are valid.
+#[test]
+fn their_inputs_are_counted() {
+    let of = |task: &str| algolens_own_tasks::registry().task(&task.parse().unwrap()).unwrap();
+    for (task, length, tokens) in [
+        ("palindromes(half=2,max_value=2)", 4, 3_u32),
+        ("first_unique(length=3,letters=4)", 3, 4),
+        ("cumsum(length=3)", 3, 11),
+    ] {
+        let task = of(task);
+        let mut all: Vec<Vec<u32>> = vec![vec![]];
+        for _ in 0..length {
+            all = all.iter().flat_map(|input| (0..tokens).map(|token| [&input[..], &[token]].concat())).collect();
+        }
+        let inputs = task.inputs().unwrap();
+        assert!(all.iter().all(|input| task.complete(input).is_ok()), "{task:?}");
+        assert_eq!((inputs.count(), inputs.iter().collect::<Vec<_>>()), (all.len() as u128, all));
+    }
+    for Case { task, .. } in CASES {
+        let task = of(task);
+        let inputs = task.inputs().unwrap();
+        let sample = inputs.sample(500, &mut random::stream(0, "test/inputs")).unwrap();
+        assert!(sample.is_sorted_by(|a, b| a < b));
+        sample.iter().for_each(|input| task.validate(&task.complete(input).unwrap()).unwrap());
+        assert!(inputs.get(inputs.count()).is_err());
+    }
+}
+
+#[test]
+fn the_program_s_tasks_are_listed_with_their_defaults() {
+    let (help, _) = answer(&["--help"]);
+    for task in ["sorted_list(list_len=10,max_value=50)", "palindromes(half=10,max_value=30)", "cumsum(length=20)"] {
+        assert!(help.contains(task), "{help}");
+    }
 }
 
 #[test]
@@ -163,6 +199,46 @@ fn they_are_studied_and_reported() {
     }
 }
 
+/// Writes data as a user's file.
+fn write(path: &Path, data: &Dataset) {
+    let positions = data.positions().iter().map(|position| *position as i64).collect();
+    let arrays = [
+        ("tokens", npy(data.tokens().mapv(i64::from).into_dyn())),
+        ("targets", npy(data.classes().unwrap().mapv(i64::from).into_dyn())),
+        ("positions", npy(Array1::from_vec(positions).into_dyn())),
+    ];
+    write_npz(path, &arrays, CompressionMethod::Stored);
+}
+
+/// One example from a file, of which no program needs to know the task, is the one that is typed.
+#[test]
+fn an_example_of_a_file_is_looked_at_as_one_that_is_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.npz");
+    for case in CASES {
+        let Some(model) = case.model() else { return };
+        let task = algolens_own_tasks::registry().task(&case.task.parse().unwrap()).unwrap();
+        let input = task.parse_input(case.input).unwrap();
+        let example = Array1::from_vec(task.complete(&input).unwrap()).insert_axis(Axis(0));
+        write(&path, &Dataset::from_examples(&*task, example).unwrap());
+        for (verb, keys) in [
+            ("predict", &["tokens", "expected", "predicted", "prob_expected"][..]),
+            ("scores", &["terms"]),
+            ("attribute", &["tokens", "positions", "contributions"]),
+        ] {
+            let of = |example: &[&str]| {
+                let mut found = json_of(&[&[verb, &model], example, flags(&case)].concat());
+                if found.is_array() { found[0].take() } else { found }
+            };
+            let (read, typed) = (of(&["--data", path.to_str().unwrap()]), of(&[case.input]));
+            for key in keys {
+                assert!(!typed[key].is_null(), "{verb} has no {key}: {typed}");
+                assert_eq!(read[key], typed[key], "{}: {key} of {verb}", case.folder);
+            }
+        }
+    }
+}
+
 /// The same examples from a file, of which no program needs to know the task.
 #[test]
 fn they_are_judged_alike_on_data_from_a_file() {
@@ -174,13 +250,7 @@ fn they_are_judged_alike_on_data_from_a_file() {
         let Some(model) = case.model() else { return };
         let task = algolens_own_tasks::registry().task(&case.task.parse().unwrap()).unwrap();
         let data = Dataset::generate(&*task, SIZE, &mut random::from_dataset_seed(43)).unwrap();
-        let positions = data.positions().iter().map(|position| *position as i64).collect();
-        let arrays = [
-            ("tokens", npy(data.tokens().mapv(i64::from).into_dyn())),
-            ("targets", npy(data.classes().unwrap().mapv(i64::from).into_dyn())),
-            ("positions", npy(Array1::from_vec(positions).into_dyn())),
-        ];
-        write_npz(&path, &arrays, CompressionMethod::Stored);
+        write(&path, &data);
         let file = path.to_str().unwrap();
         for verb in [&["eval", &model][..], &["ablate", &model, "--head", case.head], &["attention", &model]] {
             let arguments = [verb, flags(&case)].concat();
@@ -191,6 +261,13 @@ fn they_are_judged_alike_on_data_from_a_file() {
             }
             assert_eq!(read["task"], Value::Null);
         }
+        let rows =
+            |data: &[&str]| json_of(&[&["qk", &model, "--dest", "1", "--effective"], data, flags(&case)].concat());
+        assert_eq!(rows(&["--data", file]), rows(&["--size", &size, "--seed", "43"]), "{}", case.folder);
+        let page = folder.path().join("report.html");
+        let report = ["report", &model, "--data", file, "--study-size", "50", "--out", page.to_str().unwrap()];
+        answer(&[&report[..], flags(&case)].concat());
+        assert!(page.exists());
         // A study of the data measures the same, but for what it resamples and searches.
         let study_of = |name: &str, data: &[&str]| -> Value {
             let out = folder.path().join(name);

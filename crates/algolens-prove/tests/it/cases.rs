@@ -42,7 +42,7 @@ pub struct Kind {
 pub fn train(kind: &Kind, seed: u64) -> (Model, SortedList) {
     let recipe = Recipe {
         seed,
-        task: SortedList::new(kind.list_len, kind.max_value).unwrap().spec(),
+        task: Some(SortedList::new(kind.list_len, kind.max_value).unwrap().spec()),
         model: Architecture {
             n_heads: kind.n_heads,
             d_model: 24,
