@@ -2,9 +2,10 @@
 
 use super::level::Vectors;
 use crate::dispatch;
-use crate::{model::Config, parallel::for_each};
+use crate::{model::Config, parallel::for_each, task::Token};
 use fearless_simd::Simd;
 use fearless_simd_macros::simd;
+use ndarray::{ArrayView2, s};
 
 /// The groups that a batch is cut into, at most. Fixed, so that sums are made in the same order on any number of threads.
 pub(super) const GROUPS: usize = 16;
@@ -16,6 +17,19 @@ pub(super) const LEARNING_GROUPS: usize = GROUPS / 2;
 /// Sequences of each group when there are this many groups; the last may have fewer.
 pub(super) fn sequences_per_group(sequences: usize, groups: usize) -> usize {
     sequences.div_ceil(groups).max(1)
+}
+
+/// Tokens `[batch, pos]` and right classes `[batch, position]`, this many sequences at a time.
+pub(super) fn with_classes<'a>(
+    tokens: ArrayView2<'a, Token>,
+    classes: ArrayView2<'a, Token>,
+    sequences: usize,
+) -> impl Iterator<Item = (ArrayView2<'a, Token>, ArrayView2<'a, Token>)> {
+    let starts = (0..tokens.nrows()).step_by(sequences);
+    starts.map(move |from| {
+        let rows = s![from..(from + sequences).min(tokens.nrows()), ..];
+        (tokens.slice_move(rows), classes.slice_move(rows))
+    })
 }
 
 /// Sequences in a chunk, at most: few enough that the activations of a toy model stay in a core's L2 cache.

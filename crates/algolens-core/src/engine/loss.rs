@@ -142,11 +142,14 @@ impl Split {
         pairs.max(0.0) + (-pairs.abs()).exp().ln_1p()
     }
 
-    /// The derivative of the loss by a logit outside or inside.
-    fn gradient(&self, logit: f64, is_inside: bool) -> f64 {
+    /// The derivatives of the loss by logits outside (false) and inside (true).
+    fn gradient(self) -> impl Fn(f64, bool) -> f64 {
+        let Self { outside, inside } = self;
         // Σ exp(…) / (1 + Σ exp(…)).
-        let wrong = (-self.loss() + self.outside + self.inside).exp();
-        if is_inside { -wrong * (-logit - self.inside).exp() } else { wrong * (logit - self.outside).exp() }
+        let wrong = (-self.loss() + outside + inside).exp();
+        move |logit, is_inside| {
+            if is_inside { -wrong * (-logit - inside).exp() } else { wrong * (logit - outside).exp() }
+        }
     }
 }
 
@@ -178,9 +181,26 @@ pub(super) fn loss_gradient<T: Scalar>(mut logits: ArrayViewMut2<T>, targets: Ta
     score
 }
 
+/// As [`loss_gradient`], of rows of so many classes and of padding, which becomes zeros.
+#[inline(never)]
+pub(super) fn padded_loss_gradient<'a>(
+    rows: impl Iterator<Item = &'a mut [f32]>,
+    classes: usize,
+    targets: TargetsView,
+    scale: f32,
+) -> Score {
+    let mut score = Score::default();
+    for (row, (target, weight)) in rows.zip(targets.iter()) {
+        let (logits, padding) = row.split_at_mut(classes);
+        score.add(row_gradient(ArrayViewMut1::from(logits), target, weight, scale));
+        padding.fill(0.0);
+    }
+    score
+}
+
 /// Replaces the logits of one prediction by `scale` · `weight` times the gradient of its loss, and scores it: softmax −
 /// one-hot for a class, Σp · softmax − p for a distribution p.
-pub(super) fn row_gradient<T: Scalar>(mut row: ArrayViewMut1<T>, target: Target, weight: f32, scale: T) -> Score {
+fn row_gradient<T: Scalar>(mut row: ArrayViewMut1<T>, target: Target, weight: f32, scale: T) -> Score {
     if weight == 0.0 {
         row.fill(T::zero());
         return Score::default();
@@ -192,9 +212,9 @@ pub(super) fn row_gradient<T: Scalar>(mut row: ArrayViewMut1<T>, target: Target,
             row[class as usize] -= T::one();
         }
         Target::Set(set) => {
-            let split = Split::new(row.view(), set);
+            let gradient = Split::new(row.view(), set).gradient();
             for (logit, is_inside) in row.iter_mut().zip(set) {
-                *logit = T::of(split.gradient(logit.as_f64(), *is_inside));
+                *logit = T::of(gradient(logit.as_f64(), *is_inside));
             }
         }
         Target::Distribution(probs) => {

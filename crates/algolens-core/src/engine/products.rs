@@ -1,7 +1,7 @@
 //! Products of small matrices that stay in a core's registers: a *tile* of the result is summed up whole before it is
 //! written. Where matrices are large, `matmul` is the better tool.
 
-use super::vector::{get, lanes_mut, sums_of_four};
+use super::vector::{Beside, get, lanes_mut, sums_of_four};
 use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
 use std::ops::Range;
@@ -95,7 +95,7 @@ impl Accumulator for RowsMut<'_> {
 
     #[inline(always)]
     fn put<S: Simd, const N: usize>(&mut self, _: S, row: usize, column: usize, sums: &[S::f32s; N]) {
-        for (sum, out) in sums.iter().zip(lanes_mut::<S>(&mut self.row(row)[column..])) {
+        for (sum, out) in sums.iter().beside(lanes_mut::<S>(&mut self.row(row)[column..])) {
             sum.store_slice(out);
         }
     }

@@ -36,6 +36,31 @@ pub fn lanes_mut<S: Simd>(row: &mut [f32]) -> std::slice::ChunksExactMut<'_, f32
     row.chunks_exact_mut(S::f32s::LEN)
 }
 
+/// Walks two things side by side, to the end of the shorter. As [`Iterator::zip`], which kernels of this size may not get
+/// inlined.
+pub trait Beside: Iterator + Sized {
+    /// This one's items, each with the other's.
+    #[inline(always)]
+    fn beside<B: IntoIterator>(self, other: B) -> SideBySide<Self, B::IntoIter> {
+        SideBySide(self, other.into_iter())
+    }
+}
+
+impl<A: Iterator> Beside for A {}
+
+/// What [`Beside::beside`] gives.
+#[derive(Clone)]
+pub struct SideBySide<A, B>(A, B);
+
+impl<A: Iterator, B: Iterator> Iterator for SideBySide<A, B> {
+    type Item = (A::Item, B::Item);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        Some((self.0.next()?, self.1.next()?))
+    }
+}
+
 /// The vector of these lanes.
 #[inline(always)]
 pub fn get<S: Simd>(simd: S, lanes: &[f32]) -> S::f32s {
@@ -62,7 +87,7 @@ pub fn max_of<S: Simd>(simd: S, row: &[f32]) -> f32 {
 #[inline(always)]
 pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     let mut sum = S::f32s::splat(simd, 0.0);
-    for (a, b) in lanes::<S>(a).zip(lanes::<S>(b)) {
+    for (a, b) in lanes::<S>(a).beside(lanes::<S>(b)) {
         sum = get(simd, a).mul_add(get(simd, b), sum);
     }
     sum.reduce_sum()
@@ -72,7 +97,7 @@ pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
 #[inline(always)]
 pub fn square_of_sum<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     let mut sum = S::f32s::splat(simd, 0.0);
-    for (a, b) in lanes::<S>(a).zip(lanes::<S>(b)) {
+    for (a, b) in lanes::<S>(a).beside(lanes::<S>(b)) {
         let both = get(simd, a) + get(simd, b);
         sum = both.mul_add(both, sum);
     }
@@ -104,7 +129,7 @@ pub fn scale_row<S: Simd>(simd: S, row: &mut [f32], factor: f32) {
 #[inline(always)]
 pub fn add_scaled<S: Simd>(simd: S, row: &mut [f32], x: &[f32], factor: f32) {
     let factor = S::f32s::splat(simd, factor);
-    for (row, x) in lanes_mut::<S>(row).zip(lanes::<S>(x)) {
+    for (row, x) in lanes_mut::<S>(row).beside(lanes::<S>(x)) {
         get(simd, x).mul_add(factor, get(simd, row)).store_slice(row);
     }
 }

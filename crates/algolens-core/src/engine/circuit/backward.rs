@@ -9,16 +9,16 @@ use super::{
 use crate::{
     engine::{
         Score,
-        loss::row_gradient,
+        loss::padded_loss_gradient,
         products::{Rows, RowsMut, Weights, dot_products, weighted_sums},
         queries::Query,
-        vector::{Numbers, add_to, dot, get, lanes, lanes_mut, numbers, padded, scale_row},
+        vector::{Beside, Numbers, add_to, dot, get, lanes, lanes_mut, numbers, padded, scale_row},
     },
     task::{RightView, TargetsView},
 };
 use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
-use ndarray::{ArrayViewMut1, Axis};
+use ndarray::Axis;
 use std::{iter::once, ops::Range};
 
 /// The memory of the backward half of a pass.
@@ -67,7 +67,7 @@ impl Backward {
         gradients: &mut Tables,
     ) -> Score {
         let mut score = Score::default();
-        for (sequence, targets) in sequences.iter_mut().zip(targets.examples()) {
+        for (sequence, targets) in sequences.iter_mut().beside(targets.examples()) {
             score.add(logits_backward(simd, tables, sequence, targets, scale));
             rows_backward(simd, tables, sequence, gradients);
         }
@@ -83,11 +83,11 @@ impl Backward {
             d.scaled.fill(0.0);
         }
         for head in 0..tables.shape.heads {
-            for (sequence, d) in sequences.iter().zip(&mut *sequence_gradients) {
+            for (sequence, d) in sequences.iter().beside(&mut *sequence_gradients) {
                 d.weights_backward(simd, tables, sequence, head);
                 d.scores_backward(simd, sequence, head);
             }
-            for (sequence, d) in sequences.iter().zip(&mut *sequence_gradients) {
+            for (sequence, d) in sequences.iter().beside(&mut *sequence_gradients) {
                 d.scatter(sequence, tables.shape, at_tokens);
                 d.circuit_backward(simd, tables, sequence, head, at_tokens, gradients);
             }
@@ -97,7 +97,7 @@ impl Backward {
                 writes_backward(simd, sequence, head, columns, gradients);
             }
         }
-        for (sequence, d) in sequences.iter().zip(sequence_gradients) {
+        for (sequence, d) in sequences.iter().beside(sequence_gradients) {
             d.scale_backward(sequence, gradients);
         }
         score
@@ -127,16 +127,17 @@ impl SequenceGradients {
         let (inner, sums) = self.inner.split_at_mut(sequence.queries.all.len() * keys);
         let head_scores = head * inner.len()..(head + 1) * inner.len();
         let (weights, scores) = (&sequence.weights[head_scores.clone()], &sequence.scores[head_scores]);
-        let rows = weights.chunks_exact(keys).zip(inner.chunks_exact(keys)).zip(&sequence.queries.all);
-        for (mean, ((weights, d), query)) in self.means.iter_mut().zip(rows) {
+        let rows = weights.chunks_exact(keys).beside(inner.chunks_exact(keys)).beside(&sequence.queries.all);
+        for (mean, ((weights, d), query)) in self.means.iter_mut().beside(rows) {
             *mean = dot(simd, &weights[..padded(query.seen)], d);
         }
-        let key_sums = lanes_mut::<S>(sums).zip(lanes_mut::<S>(&mut self.scaled)).zip(lanes::<S>(&sequence.scale));
-        for (((sum, d_scaled), r), at) in key_sums.zip((0..).step_by(S::f32s::LEN)) {
+        let key_sums =
+            lanes_mut::<S>(sums).beside(lanes_mut::<S>(&mut self.scaled)).beside(lanes::<S>(&sequence.scale));
+        for (((sum, d_scaled), r), at) in key_sums.beside((0..).step_by(S::f32s::LEN)) {
             let r = get(simd, r);
             let mut d_scores = S::f32s::splat(simd, 0.0);
             let mut d_r = get(simd, d_scaled);
-            for ((query, mean), Query { seen, .. }) in self.means.iter().enumerate().zip(&sequence.queries.all) {
+            for ((query, mean), Query { seen, .. }) in self.means.iter().enumerate().beside(&sequence.queries.all) {
                 if padded(*seen) <= at {
                     continue;
                 }
@@ -155,8 +156,8 @@ impl SequenceGradients {
     /// What r of each key and query gets.
     fn scale_backward(&self, sequence: &SequenceState, gradients: &mut Tables) {
         let position_rows = gradients.scale.chunks_exact_mut(gradients.shape.tokens);
-        let key_sums = self.scale.iter().zip(self.scaled.iter()).zip(sequence.scale.iter());
-        for ((sum, token), ((d, d_scaled), r)) in position_rows.zip(&sequence.tokens).zip(key_sums) {
+        let key_sums = self.scale.iter().beside(self.scaled.iter()).beside(sequence.scale.iter());
+        for ((sum, token), ((d, d_scaled), r)) in position_rows.beside(&sequence.tokens).beside(key_sums) {
             sum[*token as usize] += d + d_scaled / r;
         }
     }
@@ -164,10 +165,10 @@ impl SequenceGradients {
     /// What the scores' gradients are at the keys' tokens.
     fn scatter(&self, sequence: &SequenceState, shape: Shape, at_tokens: &mut [f32]) {
         at_tokens.fill(0.0);
-        let rows = at_tokens.chunks_exact_mut(shape.key_tokens()).zip(self.inner.chunks_exact(shape.keys()));
+        let rows = at_tokens.chunks_exact_mut(shape.key_tokens()).beside(self.inner.chunks_exact(shape.keys()));
         let seen = sequence.queries.all.iter().map(|query| query.seen).chain([sequence.queries.keys]);
-        for ((at_tokens, inner), seen) in rows.zip(seen) {
-            for (token, d) in sequence.tokens[..seen].iter().zip(inner) {
+        for ((at_tokens, inner), seen) in rows.beside(seen) {
+            for (token, d) in sequence.tokens[..seen].iter().beside(inner) {
                 at_tokens[*token as usize] += *d;
             }
         }
@@ -189,15 +190,15 @@ impl SequenceGradients {
         let (d_tokens, d_positions) = d_qk.split_at_mut(shape.tokens * shape.qk_width());
         let mut d_tokens = RowsMut { data: d_tokens, stride: shape.qk_width() };
         let mut d_positions = RowsMut { data: d_positions, stride: shape.qk_width() };
-        let rows = at_tokens.chunks_exact(shape.key_tokens()).zip(self.inner.chunks_exact(shape.keys()));
-        for ((at_tokens, at_positions), Query { position, seen }) in rows.clone().zip(&sequence.queries.all) {
+        let rows = at_tokens.chunks_exact(shape.key_tokens()).beside(self.inner.chunks_exact(shape.keys()));
+        for ((at_tokens, at_positions), Query { position, seen }) in rows.clone().beside(&sequence.queries.all) {
             let token = sequence.token_at(*position);
-            let query_rows = lanes::<S>(qk.row(token)).zip(lanes::<S>(qk.row(shape.tokens + position)));
-            let d_query_rows = lanes_mut::<S>(d_tokens.row(token)).zip(lanes_mut::<S>(d_positions.row(*position)));
+            let query_rows = lanes::<S>(qk.row(token)).beside(lanes::<S>(qk.row(shape.tokens + position)));
+            let d_query_rows = lanes_mut::<S>(d_tokens.row(token)).beside(lanes_mut::<S>(d_positions.row(*position)));
             let r = S::f32s::splat(simd, sequence.scale[*position]);
             let mut d_r = S::f32s::splat(simd, 0.0);
             let d = lanes::<S>(at_tokens).chain(lanes::<S>(&at_positions[..padded(*seen)]));
-            for (d, ((token_row, position_row), (d_token, d_position))) in d.zip(query_rows.zip(d_query_rows)) {
+            for (d, ((token_row, position_row), (d_token, d_position))) in d.beside(query_rows.beside(d_query_rows)) {
                 let d = get(simd, d);
                 d_r = d.mul_add(get(simd, token_row) + get(simd, position_row), d_r);
                 add_to(simd, d_token, d * r);
@@ -207,7 +208,7 @@ impl SequenceGradients {
         }
         let d_bias = d_positions.row(shape.positions);
         for (at_tokens, at_positions) in rows.skip(sequence.queries.all.len()) {
-            for (d_bias, d) in lanes_mut::<S>(d_bias).zip(lanes::<S>(at_tokens).chain(lanes::<S>(at_positions))) {
+            for (d_bias, d) in lanes_mut::<S>(d_bias).beside(lanes::<S>(at_tokens).chain(lanes::<S>(at_positions))) {
                 add_to(simd, d_bias, get(simd, d));
             }
         }
@@ -243,21 +244,17 @@ fn logits_backward<S: Simd>(
     scale: f32,
 ) -> Score {
     let classes = tables.shape.classes;
-    let mut score = Score::default();
     let RightView::Classes(right) = targets.right else {
         let rows = sequence.unembedded.logits.chunks_exact_mut(padded(classes));
-        for (row, (target, weight)) in rows.zip(targets.iter()) {
-            let (logits, padding) = row.split_at_mut(classes);
-            score.add(row_gradient(ArrayViewMut1::from(logits), target, weight, scale));
-            padding.fill(0.0);
-        }
-        return score;
+        return padded_loss_gradient(rows, classes, targets, scale);
     };
     let right = right.index_axis_move(Axis(0), 0);
     sequence.predict(simd, right);
     let Unembedded { logits, predictions, .. } = &mut sequence.unembedded;
-    let query_logits = logits.chunks_exact_mut(padded(classes)).zip(right).zip(targets.each_weight());
-    for (prediction, ((powers, class), weight)) in predictions.iter().zip(query_logits) {
+    let mut score = Score::default();
+    let query_logits = logits.chunks_exact_mut(padded(classes)).beside(right);
+    for (at, (prediction, (powers, class))) in predictions.iter().beside(query_logits).enumerate() {
+        let weight = targets.weight(0, at);
         prediction.gradient(simd, powers, *class as usize, scale * weight);
         score.add(prediction.outcome().weighted(weight).into());
     }
@@ -272,16 +269,16 @@ fn rows_backward<S: Simd>(simd: S, tables: &Tables, sequence: &mut SequenceState
     let shape = tables.shape;
     let Unembedded { logits, scale, .. } = &mut sequence.unembedded;
     let rows = sequence.rows.chunks_exact_mut(shape.row_width()).map(|row| row.split_at_mut(shape.resid_width()));
-    for ((g, (resid, u)), scale) in logits.chunks_exact(padded(shape.classes)).zip(rows).zip(scale.iter()) {
+    for ((g, (resid, u)), scale) in logits.chunks_exact(padded(shape.classes)).beside(rows).beside(scale.iter()) {
         let mut g_u = S::f32s::splat(simd, 0.0);
-        for (u, g) in lanes_mut::<S>(u).zip(lanes::<S>(g)) {
+        for (u, g) in lanes_mut::<S>(u).beside(lanes::<S>(g)) {
             let g = get(simd, g);
             g_u = g.mul_add(get(simd, u), g_u);
             (g * *scale).store_slice(u);
         }
         scale_row(simd, resid, -scale.powi(3) / shape.d_model as f32 * g_u.reduce_sum());
     }
-    for (bias, at) in lanes_mut::<S>(&mut gradients.bias).zip((0..).step_by(S::f32s::LEN)) {
+    for (bias, at) in lanes_mut::<S>(&mut gradients.bias).beside((0..).step_by(S::f32s::LEN)) {
         let mut sum = get(simd, bias);
         for g in logits.chunks_exact(padded(shape.classes)) {
             sum += get(simd, &g[at..at + S::f32s::LEN]);
@@ -295,11 +292,11 @@ fn rows_backward<S: Simd>(simd: S, tables: &Tables, sequence: &mut SequenceState
 fn direct_backward<S: Simd>(simd: S, sequence: &SequenceState, columns: Range<usize>, gradients: &mut Tables) {
     let (tokens, width) = (gradients.shape.tokens, gradients.shape.row_width());
     let (token_rows, position_rows) = gradients.direct.split_at_mut(tokens * width);
-    for (d, query) in sequence.rows.chunks_exact(width).zip(&sequence.queries.all) {
+    for (d, query) in sequence.rows.chunks_exact(width).beside(&sequence.queries.all) {
         let token_row = &mut token_rows[sequence.token_at(query.position) * width..][columns.clone()];
         let position_row = &mut position_rows[query.position * width..][columns.clone()];
-        let rows = lanes_mut::<S>(token_row).zip(lanes_mut::<S>(position_row));
-        for (d, (token_row, position_row)) in lanes::<S>(&d[columns.clone()]).zip(rows) {
+        let rows = lanes_mut::<S>(token_row).beside(lanes_mut::<S>(position_row));
+        for (d, (token_row, position_row)) in lanes::<S>(&d[columns.clone()]).beside(rows) {
             let d = get(simd, d);
             add_to(simd, token_row, d);
             add_to(simd, position_row, d);

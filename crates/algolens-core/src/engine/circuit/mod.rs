@@ -14,7 +14,7 @@ mod weights;
 
 use super::{
     Batch, Engine, Outcome, Score,
-    groups::{GROUPS, LEARNING_GROUPS, sequences_per_chunk, sequences_per_group, sum_all},
+    groups::{GROUPS, LEARNING_GROUPS, sequences_per_chunk, sequences_per_group, sum_all, with_classes},
     level::Vectors,
     memory::{BufferKey, Memory, Pool},
     queries::Queries,
@@ -114,8 +114,7 @@ impl Memory for CircuitBuffers {
         self.fill(vectors, model);
         let Self { chunks, circuits, .. } = self;
         let sequences = sequences_per_group(tokens.nrows(), GROUPS);
-        let shares = tokens.axis_chunks_iter(Axis(0), sequences).zip(classes.axis_chunks_iter(Axis(0), sequences));
-        let shares = shares.zip(all.chunks_mut(sequences * classes.ncols()));
+        let shares = with_classes(tokens, classes, sequences).zip(all.chunks_mut(sequences * classes.ncols()));
         parallel::for_each(shares.collect(), |((tokens, classes), share)| {
             chunks.with(|chunk| {
                 dispatch!(vectors, simd => chunk.outcomes(simd, &circuits.tables, tokens, classes, share));
@@ -230,7 +229,7 @@ impl Chunk {
         outcomes: &mut [Outcome],
     ) {
         let (sequences, predictions) = (self.sequences.len(), classes.ncols());
-        let chunks = tokens.axis_chunks_iter(Axis(0), sequences).zip(classes.axis_chunks_iter(Axis(0), sequences));
+        let chunks = with_classes(tokens, classes, sequences);
         for ((tokens, classes), outcomes) in chunks.zip(outcomes.chunks_mut(sequences * predictions)) {
             let sequences = &mut self.sequences[..tokens.nrows()];
             forward(simd, tables, sequences, tokens);

@@ -4,7 +4,7 @@ use super::tables::Tables;
 use crate::engine::{
     products::{Accumulator, RowSource, Rows, RowsMut},
     queries::Query,
-    vector::{add_to, lanes_mut},
+    vector::{Beside, add_to, lanes_mut},
 };
 use fearless_simd::prelude::*;
 use std::ops::Range;
@@ -67,7 +67,7 @@ impl Accumulator for KeySums<'_> {
     fn put<S: Simd, const N: usize>(&mut self, simd: S, key: usize, column: usize, sums: &[S::f32s; N]) {
         let token_row = lanes_mut::<S>(&mut self.token_rows.row(self.tokens[key] as usize)[column..]);
         let position_row = lanes_mut::<S>(&mut self.position_rows.row(key)[column..]);
-        for ((token_row, position_row), sum) in token_row.zip(position_row).zip(sums) {
+        for ((token_row, position_row), sum) in token_row.beside(position_row).beside(sums) {
             add_to(simd, token_row, *sum);
             add_to(simd, position_row, *sum);
         }

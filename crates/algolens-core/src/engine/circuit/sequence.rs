@@ -9,7 +9,7 @@ use crate::{
         products::{Rows, Weights, weighted_sums},
         queries::{Queries, Query},
         softmax::{self, Prediction},
-        vector::{LOOKUP, Numbers, dot, exp_row, get, lanes, lanes_mut, look_up, numbers, padded},
+        vector::{Beside, LOOKUP, Numbers, dot, exp_row, get, lanes, lanes_mut, look_up, numbers, padded},
     },
     task::Token,
 };
@@ -75,8 +75,8 @@ impl SequenceState {
 
     fn read(&mut self, tables: &Tables, tokens: ArrayView1<Token>) {
         let keys =
-            self.tokens.iter_mut().zip(self.scale.iter_mut()).zip(tables.scale.chunks_exact(tables.shape.tokens));
-        for (((token, scale), scales), read) in keys.zip(tokens) {
+            self.tokens.iter_mut().beside(self.scale.iter_mut()).beside(tables.scale.chunks_exact(tables.shape.tokens));
+        for (((token, scale), scales), read) in keys.beside(tokens) {
             *token = *read;
             *scale = scales[*read as usize];
         }
@@ -102,13 +102,13 @@ impl SequenceState {
         let keys = self.tokens.len();
         let queries = self.queries.all.len();
         let weights = &mut self.weights[head * queries * keys..(head + 1) * queries * keys];
-        let rows = weights.chunks_exact_mut(keys).zip(&self.queries.all);
-        for ((weights, query), softmax) in rows.zip(&mut self.softmaxes) {
+        let rows = weights.chunks_exact_mut(keys).beside(&self.queries.all);
+        for ((weights, query), softmax) in rows.beside(&mut self.softmaxes) {
             *softmax = exp_row(simd, &mut weights[..padded(query.seen)], *softmax).recip();
         }
-        let rows = weights.chunks_exact_mut(keys).zip(&self.queries.all);
-        for ((weights, query), norm) in rows.zip(&self.softmaxes) {
-            for (weight, r) in lanes_mut::<S>(&mut weights[..padded(query.seen)]).zip(lanes::<S>(&self.scale)) {
+        let rows = weights.chunks_exact_mut(keys).beside(&self.queries.all);
+        for ((weights, query), norm) in rows.beside(&self.softmaxes) {
+            for (weight, r) in lanes_mut::<S>(&mut weights[..padded(query.seen)]).beside(lanes::<S>(&self.scale)) {
                 (get(simd, weight) * (get(simd, r) * *norm)).store_slice(weight);
             }
         }
@@ -123,24 +123,24 @@ impl SequenceState {
         let head_scores = head * queries.len() * keys..(head + 1) * queries.len() * keys;
         let rows = self.scores[head_scores.clone()]
             .chunks_exact_mut(keys)
-            .zip(self.weights[head_scores].chunks_exact_mut(keys));
+            .beside(self.weights[head_scores].chunks_exact_mut(keys));
         let qk = tables.qk(head);
         let bias = qk.row(shape.features()).split_at(shape.key_tokens());
-        for (((scores, weights), Query { position, seen }), most) in rows.zip(queries).zip(&mut self.softmaxes) {
+        for (((scores, weights), Query { position, seen }), most) in rows.beside(queries).beside(&mut self.softmaxes) {
             let token_row = qk.row(self.tokens[*position] as usize).split_at(shape.key_tokens());
             let position_row = qk.row(shape.tokens + position).split_at(shape.key_tokens());
             let r = S::f32s::splat(simd, self.scale[*position]);
-            let at_tokens = lanes::<S>(token_row.0).zip(lanes::<S>(position_row.0)).zip(lanes::<S>(bias.0));
-            for (row, ((token, position), bias)) in lanes_mut::<S>(&mut self.at_tokens).zip(at_tokens) {
+            let at_tokens = lanes::<S>(token_row.0).beside(lanes::<S>(position_row.0)).beside(lanes::<S>(bias.0));
+            for (row, ((token, position), bias)) in lanes_mut::<S>(&mut self.at_tokens).beside(at_tokens) {
                 (get(simd, token) + get(simd, position)).mul_add(r, get(simd, bias)).store_slice(row);
             }
             let (scores, weights) = (&mut scores[..padded(*seen)], &mut weights[..padded(*seen)]);
             look_up(simd, &self.at_tokens, shape.tokens, &self.tokens, scores);
-            let at_positions = lanes::<S>(token_row.1).zip(lanes::<S>(position_row.1)).zip(lanes::<S>(bias.1));
-            let key_scores = lanes::<S>(&self.scale).zip(at_positions).zip((0..).step_by(S::f32s::LEN));
+            let at_positions = lanes::<S>(token_row.1).beside(lanes::<S>(position_row.1)).beside(lanes::<S>(bias.1));
+            let key_scores = lanes::<S>(&self.scale).beside(at_positions).beside((0..).step_by(S::f32s::LEN));
             let mut max = S::f32s::splat(simd, f32::NEG_INFINITY);
             for ((score, weight), ((r_key, ((token, position), bias)), key)) in
-                lanes_mut::<S>(scores).zip(lanes_mut::<S>(weights)).zip(key_scores)
+                lanes_mut::<S>(scores).beside(lanes_mut::<S>(weights)).beside(key_scores)
             {
                 let at_position = (get(simd, token) + get(simd, position)).mul_add(r, get(simd, bias));
                 let inner = get(simd, score) + at_position;
@@ -176,14 +176,16 @@ impl SequenceState {
         let Unembedded { logits, scale, .. } = &mut self.unembedded;
         let rows = || self.rows.chunks_exact(shape.row_width()).map(|row| row.split_at(shape.resid_width()));
         if shape.norms {
-            for (scale, (resid, _)) in scale.iter_mut().zip(rows()) {
+            for (scale, (resid, _)) in scale.iter_mut().beside(rows()) {
                 *scale = (dot(simd, resid, resid) / shape.d_model as f32 + shape.eps).sqrt().recip();
             }
         }
-        for ((logits, (_, u)), scale) in logits.chunks_exact_mut(padded(shape.classes)).zip(rows()).zip(scale.iter()) {
+        for ((logits, (_, u)), scale) in
+            logits.chunks_exact_mut(padded(shape.classes)).beside(rows()).beside(scale.iter())
+        {
             let s = S::f32s::splat(simd, *scale);
-            let class_logits = lanes::<S>(u).zip(lanes::<S>(&tables.bias));
-            for (logits, (u, bias)) in lanes_mut::<S>(logits).zip(class_logits) {
+            let class_logits = lanes::<S>(u).beside(lanes::<S>(&tables.bias));
+            for (logits, (u, bias)) in lanes_mut::<S>(logits).beside(class_logits) {
                 get(simd, u).mul_add(s, get(simd, bias)).store_slice(logits);
             }
         }
@@ -194,10 +196,10 @@ impl SequenceState {
     pub fn predict<S: Simd>(&mut self, simd: S, classes: ArrayView1<Token>) {
         let Unembedded { logits, predictions, .. } = &mut self.unembedded;
         let width = logits.len() / predictions.len();
-        for ((logits, prediction), class) in logits.chunks_exact(width).zip(&mut *predictions).zip(classes) {
+        for ((logits, prediction), class) in logits.chunks_exact(width).beside(&mut *predictions).beside(classes) {
             *prediction = Prediction::of(simd, logits, *class as usize);
         }
-        for (logits, prediction) in logits.chunks_exact_mut(width).zip(predictions) {
+        for (logits, prediction) in logits.chunks_exact_mut(width).beside(predictions) {
             prediction.exponentials(simd, logits);
         }
     }
@@ -208,7 +210,7 @@ impl SequenceState {
 /// Circuit by circuit, each used by all sequences while it is near.
 #[simd]
 pub fn forward<S: Simd>(simd: S, tables: &Tables, sequences: &mut [SequenceState], tokens: ArrayView2<Token>) {
-    for (sequence, tokens) in sequences.iter_mut().zip(tokens.outer_iter()) {
+    for (sequence, tokens) in sequences.iter_mut().beside(tokens.outer_iter()) {
         sequence.read(tables, tokens);
     }
     for head in 0..tables.shape.heads {

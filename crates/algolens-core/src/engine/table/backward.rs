@@ -12,7 +12,7 @@ use super::{
 use crate::{
     engine::{
         Batch, K, Q, Score, V,
-        loss::row_gradient,
+        loss::padded_loss_gradient,
         matmul,
         softmax::predict,
         vector::{Numbers, numbers, padded},
@@ -21,7 +21,7 @@ use crate::{
 };
 use fearless_simd::Simd;
 use fearless_simd_macros::simd;
-use ndarray::{ArrayView2, ArrayViewMut1};
+use ndarray::ArrayView2;
 
 /// The memory of the way back through a chunk.
 pub struct Backward {
@@ -177,16 +177,11 @@ impl Backward {
 /// Replaces logits by the gradient of `scale` times the weighted sum of the losses, and scores them.
 #[simd]
 fn logits_backward<S: Simd>(simd: S, logits: &mut Matrix, targets: TargetsView, scale: f32) -> Score {
-    let mut score = Score::default();
-    let classes = logits.width;
     let RightView::Classes(right) = targets.right else {
-        for (row, (target, weight)) in logits.rows_mut().zip(targets.iter()) {
-            let (row, padding) = row.split_at_mut(classes);
-            score.add(row_gradient(ArrayViewMut1::from(row), target, weight, scale));
-            padding.fill(0.0);
-        }
-        return score;
+        let classes = logits.width;
+        return padded_loss_gradient(logits.rows_mut(), classes, targets, scale);
     };
+    let mut score = Score::default();
     for (row, (class, weight)) in logits.rows_mut().zip(right.iter().zip(targets.each_weight())) {
         let prediction = predict(simd, row, *class as usize);
         prediction.gradient(simd, row, *class as usize, scale * weight);

@@ -21,7 +21,7 @@ mod weights;
 
 use super::{
     Batch, Engine, Outcome, Score,
-    groups::{GROUPS, LEARNING_GROUPS, sequences_per_chunk, sequences_per_group, sum_all},
+    groups::{GROUPS, LEARNING_GROUPS, sequences_per_chunk, sequences_per_group, sum_all, with_classes},
     level::Vectors,
     memory::{BufferKey, Memory, Pool},
     softmax::predict,
@@ -120,8 +120,7 @@ impl Memory for Workspace {
         let pass = Pass { model, packed: &self.packed, plan: &self.plan };
         let table = table.then_some(&self.table);
         let sequences = sequences_per_group(tokens.nrows(), GROUPS);
-        let shares = tokens.axis_chunks_iter(Axis(0), sequences).zip(classes.axis_chunks_iter(Axis(0), sequences));
-        let shares = shares.zip(outcomes.chunks_mut(sequences * classes.ncols()));
+        let shares = with_classes(tokens, classes, sequences).zip(outcomes.chunks_mut(sequences * classes.ncols()));
         let pieces = self.chunks.iter_mut().zip(shares).collect();
         parallel::for_each(pieces, |(chunk, ((tokens, classes), outcomes)): (&mut Chunk, ((_, _), _))| {
             dispatch!(vectors, simd => chunk_outcomes(simd, pass, chunk, table, tokens, classes, outcomes));
@@ -220,8 +219,7 @@ impl Learner {
             rows.clear_table(table);
         }
         let mut sums = Sums { scale, gradients: &mut self.gradients, table };
-        for from in (0..batch.tokens.nrows()).step_by(chunk.sequences) {
-            let sequences = batch.slice(from, (from + chunk.sequences).min(batch.tokens.nrows()));
+        for sequences in batch.chunks(chunk.sequences) {
             chunk.forward(simd, pass, sums.table.as_ref().map(|(table, _)| *table), sequences.tokens);
             self.score.add(self.backward.backward(simd, pass, chunk, sequences, &mut sums));
         }
@@ -258,9 +256,7 @@ fn chunk_outcomes<S: Simd>(
     outcomes: &mut [Outcome],
 ) {
     let mut outcomes = outcomes.iter_mut();
-    let chunks =
-        tokens.axis_chunks_iter(Axis(0), chunk.sequences).zip(classes.axis_chunks_iter(Axis(0), chunk.sequences));
-    for (tokens, classes) in chunks {
+    for (tokens, classes) in with_classes(tokens, classes, chunk.sequences) {
         chunk.forward(simd, pass, table, tokens);
         for ((row, class), outcome) in chunk.logits.rows_mut().zip(classes).zip(&mut outcomes) {
             *outcome = predict(simd, row, *class as usize).outcome();
