@@ -1,13 +1,13 @@
 //! Direct logit attribution: what each component of the residual stream adds to the logits.
 
-use super::{Head, Subject, circuits::check_layer, nested};
+use super::{Chunk, Head, Runner, Site, Subject, circuits::check_layer, nested};
 use algolens_core::{
     Result,
     engine::hooks::{BlockPoint, Cache, Filter, HookPoint},
-    model::{Model, NormLayout, Normalization, Positions},
+    model::{Model, NormLayout, Positions},
     task::Token,
 };
-use ndarray::{Array2, Array3, Array4, Array5, ArrayView1, ArrayView2, Axis, Ix3, Ix4, s};
+use ndarray::{Array1, Array2, Array4, Array5, ArrayView1, ArrayView2, ArrayView3, Axis, Ix3, Ix4, s};
 use serde::Serialize;
 
 /// Direct logit attribution: the logits as a sum over components of the residual stream, with the final norm's scale applied.
@@ -29,24 +29,29 @@ pub struct Attribution {
 /// Sequences that do not fit the model.
 pub fn attribution(subject: Subject, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Attribution> {
     let model = subject.model;
-    let (_, cache) = record(subject, tokens, positions)?;
-    let readout = Readout::new(model, &cache, positions)?;
-    let components = components(model, &cache)?;
+    let readout = Readout::new(model);
+    let components = components(model);
     let classes = model.config().d_vocab_out;
     let shape = (components.len() + readout.constants.len(), tokens.nrows(), positions.len(), classes);
     let mut contributions = Array4::zeros(shape);
-    for ((_, stream), mut to) in components.iter().zip(contributions.outer_iter_mut()) {
-        for (list, mut to) in to.outer_iter_mut().enumerate() {
-            for (slot, &position) in positions.iter().enumerate() {
-                let vector = stream.at(list, position);
-                to.row_mut(slot).assign(&readout.logits(vector.view(), list, slot));
+    each_recorded(subject, tokens, positions, |chunk| {
+        let scale = readout.scale(&chunk.cache)?;
+        let mut contributions = contributions.slice_axis_mut(Axis(1), chunk.examples.into());
+        for ((_, stream), mut to) in components.iter().zip(contributions.outer_iter_mut()) {
+            let vectors = stream.vectors(&chunk.cache)?;
+            for (list, mut to) in to.outer_iter_mut().enumerate() {
+                for (slot, &position) in positions.iter().enumerate() {
+                    let vector = vectors.at(list, position);
+                    to.row_mut(slot).assign(&readout.logits(vector.view(), scale.at(list, position)));
+                }
             }
         }
-    }
+        Ok(())
+    })?;
     for ((_, constant), mut to) in readout.constants.iter().zip(contributions.outer_iter_mut().skip(components.len())) {
         to += constant;
     }
-    let names = components.into_iter().map(|(name, _)| name).chain(readout.constants.iter().map(|(n, _)| n.clone()));
+    let names = components.into_iter().map(|(name, _)| name).chain(readout.constants.into_iter().map(|(name, _)| name));
     Ok(Attribution { components: names.collect(), contributions })
 }
 
@@ -64,25 +69,28 @@ pub fn source_attribution(
 ) -> Result<Array5<f64>> {
     let config = subject.model.config();
     check_layer(config, layer)?;
-    let (_, cache) = record(subject, tokens, positions)?;
-    let readout = Readout::new(subject.model, &cache, positions)?;
+    let readout = Readout::new(subject.model);
     let w_o = subject.model.params.get(subject.model.params.layout().blocks[layer].W_O);
-    let values = cache.get::<Ix4>(&name_at(layer, BlockPoint::V))?;
-    let pattern = cache.get::<Ix4>(&name_at(layer, BlockPoint::Pattern))?;
+    let [values_at, pattern_at] = [BlockPoint::V, BlockPoint::Pattern].map(|point| name_at(layer, point));
     let (lists, seq) = tokens.dim();
     let mut all = Array5::zeros((lists, config.n_heads, positions.len(), seq, config.d_vocab_out));
-    for list in 0..lists {
-        for head in 0..config.n_heads {
-            let written = values.slice(s![list, .., head, ..]).dot(&w_o.index_axis(Axis(0), head)).mapv(f64::from);
-            for (slot, &position) in positions.iter().enumerate() {
-                for (source, vector) in written.outer_iter().enumerate() {
-                    let weight = f64::from(pattern[[list, head, position, source]]);
-                    let logits = readout.logits(vector, list, slot) * weight;
-                    all.slice_mut(s![list, head, slot, source, ..]).assign(&logits);
+    each_recorded(subject, tokens, positions, |chunk| {
+        let scale = readout.scale(&chunk.cache)?;
+        let (values, pattern) = (chunk.cache.get::<Ix4>(&values_at)?, chunk.cache.get::<Ix4>(&pattern_at)?);
+        for (list, mut all) in all.slice_axis_mut(Axis(0), chunk.examples.into()).outer_iter_mut().enumerate() {
+            for head in 0..config.n_heads {
+                let written = values.slice(s![list, .., head, ..]).dot(&w_o.index_axis(Axis(0), head)).mapv(f64::from);
+                for (slot, &position) in positions.iter().enumerate() {
+                    for (source, vector) in written.outer_iter().enumerate() {
+                        let weight = f64::from(pattern[[list, head, position, source]]);
+                        let logits = readout.logits(vector, scale.at(list, position)) * weight;
+                        all.slice_mut(s![head, slot, source, ..]).assign(&logits);
+                    }
                 }
             }
         }
-    }
+        Ok(())
+    })?;
     Ok(all)
 }
 
@@ -117,29 +125,33 @@ pub(super) struct SourceLogits {
 ///
 /// # Errors
 /// Sequences that do not fit the model, or a block that it does not have.
+///
+/// # Panics
+/// If there are fewer queries than sequences.
 pub(super) fn source_logits(
     subject: Subject,
     layer: usize,
     tokens: ArrayView2<Token>,
     queries: &[SourceQuery],
 ) -> Result<Vec<SourceLogits>> {
-    const CHUNK: usize = 512;
     let model = subject.model;
     check_layer(model.config(), layer)?;
+    let readout = Readout::new(model);
     let w_o = model.params.get(model.params.layout().blocks[layer].W_O);
     let [values_at, pattern_at] = [BlockPoint::V, BlockPoint::Pattern].map(|point| name_at(layer, point));
     let positions: Vec<usize> = (0..tokens.ncols()).collect();
     let mut all = Vec::with_capacity(queries.len());
-    for (tokens, queries) in tokens.axis_chunks_iter(Axis(0), CHUNK).zip(queries.chunks(CHUNK)) {
-        let (logits, cache) = record(subject, tokens, &positions)?;
-        let readout = Readout::new(model, &cache, &positions)?;
+    each_recorded(subject, tokens, &positions, |chunk| {
+        let Chunk { examples, logits, cache } = chunk;
+        let scale = readout.scale(&cache)?;
         let (values, pattern) = (cache.get::<Ix4>(&values_at)?, cache.get::<Ix4>(&pattern_at)?);
         let embed = cache.get::<Ix3>("hook_embed")?;
-        for (list, &SourceQuery { head, position, sources, classes }) in queries.iter().enumerate() {
+        for (list, &SourceQuery { head, position, sources, classes }) in queries[examples].iter().enumerate() {
+            let scale = scale.at(list, position);
             let through = |head: usize, source: usize| {
                 let w_o = w_o.index_axis(Axis(0), head).mapv(f64::from);
                 let written = values.slice(s![list, source, head, ..]).mapv(f64::from).dot(&w_o);
-                let logits = readout.logits(written.view(), list, position);
+                let logits = readout.logits(written.view(), scale);
                 classes.map(|class| logits[class as usize] * f64::from(pattern[[list, head, position, source]]))
             };
             let mut all_heads = [[0.0; 2]; 2];
@@ -154,7 +166,7 @@ pub(super) fn source_logits(
                     }
                 }
             }
-            let direct = readout.logits(embed.slice(s![list, position, ..]).mapv(f64::from).view(), list, position);
+            let direct = readout.logits(embed.slice(s![list, position, ..]).mapv(f64::from).view(), scale);
             all.push(SourceLogits {
                 dla,
                 all_heads,
@@ -163,7 +175,8 @@ pub(super) fn source_logits(
                 attention: sources.map(|source| f64::from(pattern[[list, head, position, source]])),
             });
         }
-    }
+        Ok(())
+    })?;
     Ok(all)
 }
 
@@ -172,9 +185,13 @@ fn name_at(layer: usize, point: BlockPoint) -> String {
     HookPoint::Block(layer, point).to_string()
 }
 
-/// Runs the model: the logits at every position, and a cache of the activations that attribution reads.
-fn record(subject: Subject, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<(Array3<f32>, Cache<f32>)> {
-    algolens_core::engine::check_tokens(subject.model, tokens, positions)?;
+/// Runs the model, and calls `each` with the logits at `positions` and the activations that attribution reads.
+fn each_recorded(
+    subject: Subject,
+    tokens: ArrayView2<Token>,
+    positions: &[usize],
+    each: impl FnMut(Chunk) -> Result<()>,
+) -> Result<()> {
     const READ: [&str; 7] = [
         "hook_embed",
         "hook_pos_embed",
@@ -185,49 +202,67 @@ fn record(subject: Subject, tokens: ArrayView2<Token>, positions: &[usize]) -> R
         "ln_final.hook_scale",
     ];
     let reads = |name: &str| READ.iter().any(|read| name.ends_with(read));
-    subject.engine.run_with_cache(subject.model, tokens, Filter::Matching(&reads))
+    Runner::new(subject).run(tokens, positions, &[], Filter::Matching(&reads), each)
 }
 
-/// One component of the residual stream.
+/// Where a component of the residual stream is found.
 enum Stream<'a> {
-    /// `[batch, pos, d_model]`.
-    Everywhere(ndarray::ArrayView3<'a, f32>),
-    /// `[d_model]`, the same at every position.
+    /// In a cache.
+    Activation(Site),
+    /// In the weights, `[d_model]`: the same at every position.
     Constant(ArrayView1<'a, f32>),
 }
 
 impl Stream<'_> {
-    /// The component at a position of a list, `[d_model]`.
-    fn at(&self, list: usize, position: usize) -> ndarray::Array1<f64> {
+    /// The component in some sequences of which a run recorded the activations.
+    fn vectors<'c>(&'c self, cache: &'c Cache<f32>) -> Result<Vectors<'c>> {
+        Ok(match self {
+            Self::Constant(vector) => Vectors::Constant(*vector),
+            Self::Activation(Site { point, head: None }) => Vectors::Everywhere(cache.get(&point.to_string())?),
+            Self::Activation(Site { point, head: Some(head) }) => {
+                Vectors::Everywhere(cache.get::<Ix4>(&point.to_string())?.slice_move(s![.., .., *head, ..]))
+            }
+        })
+    }
+}
+
+/// A component of the residual stream in some sequences.
+enum Vectors<'a> {
+    /// `[batch, pos, d_model]`.
+    Everywhere(ArrayView3<'a, f32>),
+    /// `[d_model]`.
+    Constant(ArrayView1<'a, f32>),
+}
+
+impl Vectors<'_> {
+    /// The component at a position of a sequence, `[d_model]`.
+    fn at(&self, list: usize, position: usize) -> Array1<f64> {
         match self {
-            Self::Everywhere(stream) => stream.slice(s![list, position, ..]).mapv(f64::from),
+            Self::Everywhere(vectors) => vectors.slice(s![list, position, ..]).mapv(f64::from),
             Self::Constant(vector) => vector.mapv(f64::from),
         }
     }
 }
 
 /// The components of the final residual stream, by name.
-fn components<'a>(model: &'a Model, cache: &'a Cache<f32>) -> Result<Vec<(String, Stream<'a>)>> {
+fn components(model: &Model) -> Vec<(String, Stream<'_>)> {
     let config = model.config();
-    let mut components = vec![("embed".to_owned(), Stream::Everywhere(cache.get::<Ix3>("hook_embed")?))];
+    let at = |point: HookPoint| Stream::Activation(point.into());
+    let mut components = vec![("embed".to_owned(), at(HookPoint::Embed))];
     if config.positional_embedding_type == Positions::Standard {
-        components.push(("pos_embed".to_owned(), Stream::Everywhere(cache.get::<Ix3>("hook_pos_embed")?)));
+        components.push(("pos_embed".to_owned(), at(HookPoint::PosEmbed)));
     }
     for (layer, block) in model.params.layout().blocks.iter().enumerate() {
-        let result = cache.get::<Ix4>(&name_at(layer, BlockPoint::Result))?;
         for head in 0..config.n_heads {
-            let stream = Stream::Everywhere(result.slice_move(s![.., .., head, ..]));
-            components.push((Head { layer, head }.to_string(), stream));
+            let head = Head { layer, head };
+            components.push((head.to_string(), Stream::Activation(head.into())));
         }
         components.push((format!("{layer}.b_O"), Stream::Constant(model.params.get(block.b_O))));
         if !config.attn_only() {
-            components.push((
-                format!("{layer}.mlp"),
-                Stream::Everywhere(cache.get::<Ix3>(&name_at(layer, BlockPoint::MlpOut))?),
-            ));
+            components.push((format!("{layer}.mlp"), at(HookPoint::Block(layer, BlockPoint::MlpOut))));
         }
     }
-    Ok(components)
+    components
 }
 
 /// The final norm, with its scale fixed, and the unembedding: a linear map from the residual stream to logits.
@@ -236,15 +271,22 @@ struct Readout {
     centred: bool,
     /// ln_final.w · W_U, `[d_model, class]`.
     w_u: Array2<f64>,
-    /// The final norm's scale, `[batch, position]`.
-    scale: Array2<f64>,
     /// What biases add to the logits, `[class]`, by name.
-    constants: Vec<(String, ndarray::Array1<f64>)>,
+    constants: Vec<(String, Array1<f64>)>,
+}
+
+/// The final norm's scale, `[batch, pos, 1]`; none without norms.
+struct Scale<'a>(Option<ArrayView3<'a, f32>>);
+
+impl Scale<'_> {
+    /// At a position of a sequence; 1 without norms.
+    fn at(&self, list: usize, position: usize) -> f64 {
+        self.0.map_or(1.0, |scale| scale[[list, position, 0]].into())
+    }
 }
 
 impl Readout {
-    /// The readout of a cached run at `positions`.
-    fn new(model: &Model, cache: &Cache<f32>, positions: &[usize]) -> Result<Self> {
+    fn new(model: &Model) -> Self {
         let layout = model.params.layout();
         let mut w_u = model.params.get(layout.W_U).mapv(f64::from);
         let mut constants = Vec::new();
@@ -253,20 +295,18 @@ impl Readout {
             w_u *= &model.params.get(w).mapv(f64::from).insert_axis(Axis(1));
         }
         constants.push(("b_U".to_owned(), model.params.get(layout.b_U).mapv(f64::from)));
-        let centred = model.config().normalization_type != Normalization::None;
-        let scale = if centred {
-            let scale = cache.get::<Ix3>("ln_final.hook_scale")?;
-            scale.index_axis(Axis(2), 0).select(Axis(1), positions).mapv(f64::from)
-        } else {
-            let lists = cache.get::<Ix3>("hook_embed")?.dim().0;
-            Array2::ones((lists, positions.len()))
-        };
-        Ok(Self { centred, w_u, scale, constants })
+        Self { centred: model.config().has_norms(), w_u, constants }
     }
 
-    /// What `vector` adds to the logits of a list at the position with index `slot`.
-    fn logits(&self, vector: ArrayView1<f64>, list: usize, slot: usize) -> ndarray::Array1<f64> {
+    /// The scales of some sequences of which a run recorded them.
+    fn scale<'c>(&self, cache: &'c Cache<f32>) -> Result<Scale<'c>> {
+        let scale = self.centred.then(|| cache.get::<Ix3>("ln_final.hook_scale"));
+        scale.transpose().map(Scale)
+    }
+
+    /// What `vector` adds to the logits where the final norm has this scale.
+    fn logits(&self, vector: ArrayView1<f64>, scale: f64) -> Array1<f64> {
         let mean = if self.centred { vector.sum() / vector.len() as f64 } else { 0.0 };
-        (&vector - mean).dot(&self.w_u) / self.scale[[list, slot]]
+        (&vector - mean).dot(&self.w_u) / scale
     }
 }

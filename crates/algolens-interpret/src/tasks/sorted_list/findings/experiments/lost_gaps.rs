@@ -1,21 +1,21 @@
 //! Which key makes a model miss the value behind a gap: each taken away in turn.
 
 use crate::{
-    Subject,
+    Intervention, Replacement, Runner, Subject,
     tasks::sorted_list::{PredictionSite, families::gap_lists},
 };
 use algolens_core::{
     Result,
     engine::{
-        hooks::{BlockPoint, HookPoint, Hooks},
+        hooks::{BlockPoint, Cache, Filter, HookPoint},
         loss::argmax,
     },
     task::{Dataset, SortedList, Token},
 };
-use ndarray::{ArrayViewMut1, Axis, s};
+use ndarray::{ArrayView1, ArrayView4, Axis, Ix4};
 
 /// A wrong step over a gap, from x to y, once more with keys taken from the query of x in every head of the first block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Repair {
     /// True if the answer is y without the keys that hold x.
     pub without_x: bool,
@@ -25,8 +25,7 @@ pub struct Repair {
 
 /// Most wrong steps that are run again: of more, so many evenly spread over them.
 const STEPS: usize = 1000;
-/// Sequences a run.
-const CHUNK: usize = 250;
+const SCORES: HookPoint = HookPoint::Block(0, BlockPoint::AttnScores);
 
 /// The repairs of the wrong steps among `gaps`, which are the sites of `size` lists a gap of a seed.
 pub fn repairs(
@@ -42,53 +41,60 @@ pub fn repairs(
         let pairs = sites.iter().zip(lists).filter(|(site, _)| !site.correct());
         wrong.extend(pairs.map(|(site, (_, list))| (site.clone(), list)));
     }
-    let steps = STEPS.min(wrong.len());
-    let chosen: Vec<&(PredictionSite, Vec<Token>)> = (0..steps).map(|at| &wrong[at * wrong.len() / steps]).collect();
-    let mut repairs = Vec::with_capacity(steps);
-    for chosen in chosen.chunks(CHUNK) {
-        let data = Dataset::from_inputs(task, &chosen.iter().map(|(_, list)| list.as_slice()).collect::<Vec<_>>())?;
-        let sites: Vec<&PredictionSite> = chosen.iter().map(|(site, _)| site).collect();
-        let without_x = repaired(subject, &data, &sites, |scores, tokens, site| {
-            scores
-                .iter_mut()
-                .zip(tokens)
-                .filter(|(_, token)| **token == site.d)
-                .for_each(|(score, _)| *score = f32::NEG_INFINITY);
-        })?;
-        let without_other = repaired(subject, &data, &sites, |scores, tokens, site| {
-            let other = |token: Token| token != site.d && token != site.target;
-            let keys = (0..scores.len()).filter(|key| other(tokens[*key]));
-            if let Some(strongest) = keys.max_by(|a, b| scores[*a].total_cmp(&scores[*b])) {
-                scores[strongest] = f32::NEG_INFINITY;
+    let count = STEPS.min(wrong.len());
+    let chosen: Vec<&(PredictionSite, Vec<Token>)> = (0..count).map(|at| &wrong[at * wrong.len() / count]).collect();
+    let data = Dataset::from_inputs(task, &chosen.iter().map(|(_, list)| list.as_slice()).collect::<Vec<_>>())?;
+    let step = |at: usize| Step { tokens: data.tokens().index_axis_move(Axis(0), at), site: &chosen[at].0 };
+    let steps: Vec<Step> = (0..count).map(step).collect();
+    let everywhere: Vec<usize> = (0..data.tokens().ncols()).collect();
+    let (runner, record) = (Runner::new(subject), SCORES.to_string());
+    let mut repairs = vec![Repair::default(); count];
+    runner.run(data.tokens(), &[], &[], Filter::Names(&[&record]), |chunk| {
+        let (steps, repairs) = (&steps[chunk.examples.clone()], &mut repairs[chunk.examples.clone()]);
+        let scores = chunk.cache.get::<Ix4>(&record)?;
+        let edited = [x_keys as Taken, strongest_other].map(|taken| without(scores, steps, taken));
+        let sets = edited.each_ref().map(|cache| [Intervention::new(SCORES, Replacement::From(cache))]);
+        runner.run_each(chunk.of(&data).tokens(), &everywhere, &sets, Filter::Nothing, |set, chunk| {
+            let steps = steps[chunk.examples.clone()].iter().zip(&mut repairs[chunk.examples]);
+            for ((step, repair), logits) in steps.zip(chunk.logits.outer_iter()) {
+                let right = argmax(logits.row(step.site.query)) as Token == step.site.target;
+                *[&mut repair.without_x, &mut repair.without_other][set] = right;
             }
-        })?;
-        let pairs = without_x.into_iter().zip(without_other);
-        repairs.extend(pairs.map(|(without_x, without_other)| Repair { without_x, without_other }));
-    }
+            Ok(())
+        })
+    })?;
     Ok(repairs)
 }
 
-/// For each site whether its answer is right once the scores of its query, in every head of the first block, are edited.
-fn repaired(
-    subject: Subject,
-    data: &Dataset,
-    sites: &[&PredictionSite],
-    edit: impl Fn(&mut ArrayViewMut1<f32>, &[Token], &PredictionSite),
-) -> Result<Vec<bool>> {
-    let tokens: Vec<Vec<Token>> = data.tokens().outer_iter().map(|tokens| tokens.to_vec()).collect();
-    let mut hooks = Hooks::new(subject.model.config());
-    hooks.add_at(HookPoint::Block(0, BlockPoint::AttnScores), |scores| {
-        for ((mut scores, site), tokens) in scores.outer_iter_mut().zip(sites).zip(&tokens) {
-            for mut head in scores.outer_iter_mut() {
-                let mut row = head.index_axis_mut(Axis(0), site.query).into_dimensionality().expect("a row of keys");
-                edit(&mut row, tokens, site);
-            }
+/// A wrong step and the tokens of its list.
+struct Step<'a> {
+    tokens: ArrayView1<'a, Token>,
+    site: &'a PredictionSite,
+}
+
+/// The scores `[step, head, query, key]`, where each step's query loses some keys in every head.
+fn without(scores: ArrayView4<f32>, steps: &[Step], taken: Taken) -> Cache<f32> {
+    let mut scores = scores.to_owned();
+    for (step, mut scores) in steps.iter().zip(scores.outer_iter_mut()) {
+        for mut row in scores.index_axis_mut(Axis(1), step.site.query).outer_iter_mut() {
+            taken(step, row.view()).into_iter().for_each(|key| row[key] = f32::NEG_INFINITY);
         }
-        Ok(())
-    });
-    let logits = subject.engine.run_with_hooks(subject.model, data.tokens(), &mut hooks)?;
-    let right = |(list, site): (usize, &&PredictionSite)| {
-        argmax(logits.slice(s![list, site.query, ..])) as Token == site.target
-    };
-    Ok(sites.iter().enumerate().map(right).collect())
+    }
+    let mut cache = Cache::default();
+    cache.insert(SCORES, scores.into_dyn());
+    cache
+}
+
+/// The keys that a head loses, of its scores `[key]`.
+type Taken = fn(&Step, ArrayView1<f32>) -> Vec<usize>;
+
+/// The keys that hold x.
+fn x_keys(step: &Step, _: ArrayView1<f32>) -> Vec<usize> {
+    (0..step.tokens.len()).filter(|key| step.tokens[*key] == step.site.d).collect()
+}
+
+/// The key with the largest score of those that hold neither x nor y.
+fn strongest_other(step: &Step, scores: ArrayView1<f32>) -> Vec<usize> {
+    let keys = (0..scores.len()).filter(|key| ![step.site.d, step.site.target].contains(&step.tokens[*key]));
+    keys.max_by(|a, b| scores[*a].total_cmp(&scores[*b])).into_iter().collect()
 }

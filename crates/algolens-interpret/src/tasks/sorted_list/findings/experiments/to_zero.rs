@@ -1,13 +1,15 @@
 //! Why large values do not attend to 0: what the query's position does to their scores.
 
-use crate::{Subject, scores::token_scores, tasks::sorted_list::families::list_with};
+use crate::{
+    Intervention, Replacement, Runner, Subject, scores::token_scores, tasks::sorted_list::families::list_with,
+};
 use algolens_core::{
     Result,
-    engine::hooks::{BlockPoint, Filter, HookPoint, Hooks},
+    engine::hooks::{BlockPoint, Cache, Filter, HookPoint},
     random,
     task::{Dataset, SortedList, Token},
 };
-use ndarray::{Array4, Ix4, s};
+use ndarray::{Array2, ArrayView4, ArrayViewMut2, Ix3, s};
 
 /// The score of 0 less that of the target, at a large value in one head of the first block: means over random lists.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,26 +51,23 @@ pub fn to_zero(subject: Subject, task: &SortedList, lists: usize, seed: u32) -> 
     let data = Dataset::from_inputs(task, &drawn.iter().map(|drawn| drawn.list.as_slice()).collect::<Vec<_>>())?;
     let queries: Vec<usize> = drawn.iter().map(|drawn| drawn.query).collect();
     let tokens = token_scores(subject, data.tokens(), &queries)?;
-    let score = scores(subject, &data, &queries, None)?;
-    let early = scores(subject, &data, &queries, Some(task.list_len() + 1))?;
+    let [score, early] = zero_margins(subject, &data, &drawn, task.list_len() + 1)?;
     let mut found = Vec::new();
-    for (at, drawn) in drawn.chunks(lists).enumerate() {
+    for (at, of_d) in drawn.chunks(lists).enumerate() {
         for head in 0..subject.model.config().n_heads {
-            let mean = |difference: &dyn Fn(usize, usize, [usize; 2]) -> f64| {
-                let of = |(list, drawn): (usize, &Drawn)| difference(at * lists + list, drawn.query, drawn.keys);
-                drawn.iter().enumerate().map(of).sum::<f64>() / lists as f64
+            let mean = |difference: &dyn Fn(usize) -> f64| {
+                (0..lists).map(|list| difference(at * lists + list)).sum::<f64>() / lists as f64
             };
-            let whole = |scores: &Array4<f32>| {
-                mean(&|list, query, [zero, target]| {
-                    f64::from(scores[[list, head, query, zero]] - scores[[list, head, query, target]])
-                })
+            let token_margin = |list: usize| {
+                let [zero, target] = drawn[list].keys.map(|key| tokens[[list, head, key]]);
+                zero - target
             };
             found.push(ToZero {
-                d: drawn[0].d,
+                d: of_d[0].d,
                 head,
-                tokens: mean(&|list, _, [zero, target]| tokens[[list, head, zero]] - tokens[[list, head, target]]),
-                score: whole(&score),
-                early: whole(&early),
+                tokens: mean(&token_margin),
+                score: mean(&|list| score[[list, head]]),
+                early: mean(&|list| early[[list, head]]),
             });
         }
     }
@@ -90,32 +89,57 @@ fn draw(task: &SortedList, d: Token, lists: usize, seed: u32) -> Vec<Drawn> {
     std::iter::repeat_with(draw).take(lists).collect()
 }
 
-/// The first block's scores `[list, head, query, key]`, with the embedding of position `early` at each list's query if there is one.
-fn scores(subject: Subject, data: &Dataset, queries: &[usize], early: Option<usize>) -> Result<Array4<f32>> {
+/// The score of 0 less that of the target in the first block, `[list, head]`: as it is, and with the embedding of position `early`
+/// at each list's query.
+fn zero_margins(subject: Subject, data: &Dataset, drawn: &[Drawn], early: usize) -> Result<[Array2<f64>; 2]> {
     let params = &subject.model.params;
     let w_pos = params.get(params.layout().W_pos);
-    let mut hooks = Hooks::new(subject.model.config());
-    if let Some(early) = early {
-        hooks.add_at(HookPoint::PosEmbed, move |pos_embed| {
-            for (list, query) in queries.iter().enumerate() {
-                pos_embed.slice_mut(s![list, *query, ..]).assign(&w_pos.row(early));
-            }
+    let scores_at = HookPoint::Block(0, BlockPoint::AttnScores);
+    let [scores_name, pos_embed_name] = [scores_at, HookPoint::PosEmbed].map(|point| point.to_string());
+    let shape = (drawn.len(), subject.model.config().n_heads);
+    let [mut as_is, mut moved] = [0; 2].map(|_| Array2::zeros(shape));
+    let runner = Runner::new(subject);
+    runner.run(data.tokens(), &[], &[], Filter::Names(&[&scores_name, &pos_embed_name]), |chunk| {
+        let drawn = &drawn[chunk.examples.clone()];
+        let mut pos_embed = chunk.cache.get::<Ix3>(&pos_embed_name)?.to_owned();
+        for (mut pos_embed, drawn) in pos_embed.outer_iter_mut().zip(drawn) {
+            pos_embed.row_mut(drawn.query).assign(&w_pos.row(early));
+        }
+        let mut cache = Cache::default();
+        cache.insert(HookPoint::PosEmbed, pos_embed.into_dyn());
+        let from = chunk.examples.start;
+        margins(chunk.cache.get(&scores_name)?, drawn, as_is.slice_mut(s![from.., ..]));
+        let replaced = [Intervention::new(HookPoint::PosEmbed, Replacement::From(&cache))];
+        runner.run(chunk.of(data).tokens(), &[], &replaced, Filter::Names(&[&scores_name]), |chunk| {
+            let (first, drawn) = (from + chunk.examples.start, &drawn[chunk.examples]);
+            margins(chunk.cache.get(&scores_name)?, drawn, moved.slice_mut(s![first.., ..]));
             Ok(())
-        });
+        })
+    })?;
+    Ok([as_is, moved])
+}
+
+/// The score of 0 less that of the target, `[list, head]`, of scores `[list, head, query, key]`.
+fn margins(scores: ArrayView4<f32>, drawn: &[Drawn], mut margins: ArrayViewMut2<f64>) {
+    for ((scores, Drawn { query, keys, .. }), mut margins) in
+        scores.outer_iter().zip(drawn).zip(margins.outer_iter_mut())
+    {
+        for (head, margin) in margins.iter_mut().enumerate() {
+            let [zero, target] = keys.map(|key| scores[[head, *query, key]]);
+            *margin = f64::from(zero - target);
+        }
     }
-    let name = HookPoint::Block(0, BlockPoint::AttnScores).to_string();
-    let (_, cache) = subject.engine.run(subject.model, data.tokens(), &mut hooks, Filter::Names(&[&name]))?;
-    Ok(cache.get::<Ix4>(&name)?.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use algolens_core::{
-        engine::Plain,
+        engine::{Engine, Plain},
         model::{Config, Model},
         task::Task,
     };
+    use ndarray::Ix4;
 
     /// With the early position's embedding at the query in the weights themselves, the scores of the unsorted half are the same.
     #[test]
@@ -137,7 +161,9 @@ mod tests {
                 let row = model.params.get(w_pos).row(5).to_owned();
                 moved.params.get_mut(w_pos).row_mut(query).assign(&row);
                 for (model, sum) in [(&model, &mut score), (&moved, &mut early)] {
-                    let scores = scores(Subject { model, ..subject }, &data, &[], None).unwrap();
+                    const NAME: &str = "blocks.0.attn.hook_attn_scores";
+                    let (_, cache) = Plain::new().run_with_cache(model, data.tokens(), Filter::Names(&[NAME])).unwrap();
+                    let scores = cache.get::<Ix4>(NAME).unwrap();
                     let row = scores.slice(s![0, pair.head, query, ..]);
                     *sum += f64::from(row[zero] - row[target]) / 3.0;
                 }
