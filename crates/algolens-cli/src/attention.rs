@@ -8,7 +8,7 @@ use algolens::{
         CopyHeads, HeadAttention, Subject, circuits, copy_heads, head_attention,
         tasks::sorted_list::{AttentionStatistics, attention_statistics},
     },
-    task::{Dataset, Registry},
+    task::Registry,
 };
 use serde::Serialize;
 
@@ -56,17 +56,13 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let data = args.data.read(&opened)?;
     let subject = Subject { model: &opened.model, engine: &Plain::new() };
     let mean_weights = head_attention(subject, args.layer, &data)?;
-    let sorting = match opened.sorted_list() {
-        // A user's data may be no lists.
-        Ok(task) => match Dataset::from_examples(&task, data.tokens().to_owned()) {
-            Ok(lists) => Some(Sorting {
-                statistics: attention_statistics(subject, &task, args.layer, &lists)?,
-                copy_heads: copy_heads(&circuits(&opened.model, args.layer)?, task.max_value() as usize + 1)?,
-            }),
-            Err(_) => None,
-        },
-        Err(_) => None,
-    };
+    let sorting = opened.sorted_lists(&data).map(|(task, lists)| -> Result<Sorting> {
+        Ok(Sorting {
+            statistics: attention_statistics(subject, &task, args.layer, &lists)?,
+            copy_heads: copy_heads(&circuits(&opened.model, args.layer)?, task.max_value() as usize + 1)?,
+        })
+    });
+    let sorting = sorting.transpose()?;
     let found = Attention { mean_weights, sorting };
     if args.json {
         return output::json_of(&opened, &found);
@@ -103,8 +99,7 @@ fn table(statistics: &AttentionStatistics) -> String {
 
 /// The tokens that each head serves, in words.
 pub fn served(copy_heads: &CopyHeads) -> String {
-    let ranges: Vec<String> =
-        copy_heads.ranges.iter().map(|range| format!("{}–{} by {}", range.from, range.to, range.head)).collect();
+    let ranges: Vec<String> = copy_heads.ranges.iter().map(ToString::to_string).collect();
     format!(
         "tokens are served {}\n{:.1} % of them are copied: their OV row peaks on themselves\n",
         ranges.join(", "),

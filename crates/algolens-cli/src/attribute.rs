@@ -28,7 +28,7 @@ pub struct Args {
     /// Look at the prediction after this token of the answer, such as a sorted value
     #[arg(long, value_name = "TOKEN", conflicts_with = "at")]
     after: Option<Token>,
-    /// Look at the prediction at this position [default: the first that predicts: SEP]
+    /// Look at the prediction at this position [default: the first that predicts]
     #[arg(long, value_name = "P")]
     at: Option<usize>,
     /// Split what this head adds by source token
@@ -90,7 +90,8 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
             let position = example.positions[slot];
             let logits = |source: usize| sources.slice(s![0, head.head, slot, source, ..]);
             let name = |source: usize| format!("{} ({source})", example.labels[source]);
-            ("source", (0..=position).map(|source| cells(name(source), logits(source))).collect())
+            let seen = opened.model.config().keys_seen(position, example.labels.len());
+            ("source", (0..seen).map(|source| cells(name(source), logits(source))).collect())
         }
         _ => {
             let logits = |at: usize| attribution.contributions.slice(s![at, 0, slot, ..]);

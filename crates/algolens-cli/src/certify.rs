@@ -9,6 +9,7 @@ use algolens::{
     Error, Result,
     check::certificate::{Bracket, Certificate, Tally},
     files::{Lock, read, write_whole},
+    model::Model,
     prove::{self, Classes, Origin, SafeInputs, Search, Tables},
     task::{Registry, SortedList},
 };
@@ -119,6 +120,15 @@ pub fn certificate(opened: &Opened, task: &SortedList, budget: Duration, termina
     let mut search = Search::new(&tables, Classes::of(task)?, flags.slack)?;
     advance(&mut search, &flags, terminal, |_| Ok(()))?;
     search_certificate(&search, opened, task, true)
+}
+
+/// Whether there can be a certificate of a model.
+///
+/// # Errors
+/// A model that proofs are not about.
+pub fn check(model: &Model, task: &SortedList) -> Result<()> {
+    Tables::of(model, task)?;
+    Classes::of(task).map(drop)
 }
 
 /// The certificate of a search, as it stands.

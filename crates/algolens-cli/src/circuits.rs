@@ -138,17 +138,19 @@ struct QkRow {
 pub fn run_qk(args: &QkArgs, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(!args.raw, registry)?;
     let d_vocab = opened.model.config().d_vocab;
-    let labels = match opened.task() {
-        Ok(task) => task.token_labels(),
-        Err(_) => (0..d_vocab).map(|token| token.to_string()).collect(),
+    let read = args.data.as_ref().map(|path| data::read(path, &opened)).transpose()?;
+    let numbers = || (0..d_vocab).map(|token| token.to_string()).collect();
+    let labels = match &read {
+        Some(data) => data.token_labels().to_vec(),
+        None => opened.task().map_or_else(|_| numbers(), |task| task.token_labels()),
     };
     let named = labels.iter().position(|label| *label == args.dest);
     let number = || args.dest.parse().ok().filter(|token| *token < d_vocab);
     let unknown = || Error::invalid("--dest", format!("a token below {d_vocab}, or its name"), &args.dest);
     let dest = named.or_else(number).ok_or_else(unknown)?;
     let scores = if args.effective {
-        let lists = match &args.data {
-            Some(path) => data::read(path, &opened)?,
+        let lists = match read {
+            Some(data) => data,
             None => data::lists(&*opened.task()?, args.size, args.seed)?,
         };
         effective_qk(Subject { model: &opened.model, engine: &Plain::new() }, &lists)?.scores

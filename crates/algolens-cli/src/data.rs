@@ -6,7 +6,9 @@ use crate::{
     terminal::warn,
 };
 use algolens::{
-    Error, Result, random,
+    Error, Result,
+    interpret::Material,
+    random,
     task::{Dataset, Task},
 };
 use std::path::{Path, PathBuf};
@@ -53,14 +55,17 @@ pub fn check_lists(tokens: usize, size: usize) -> Result<()> {
 pub const FILES: &str = "\
 Data files: NumPy's .npz of
   tokens          [example, pos], integers
-  targets         [example, predicted position], integers: the right class; or [example, predicted position, class] of
-                  booleans: sets of right classes; or of floats: distributions. Without them the task says what is right
+  targets         [example, predicted position], integers: the right class; or
+                  [example, predicted position, class] of booleans: sets of right classes;
+                  or of floats: distributions. Without them the task says what is right
   positions       [predicted position]; without them every position is predicted
-  weights         [example, predicted position], what each prediction counts; 0 leaves it unscored
+  weights         [example, predicted position], what each prediction counts; 0 leaves it
+                  unscored
   padding         the token that fills shorter examples; predictions there are not scored
   labels, output_labels
                   what each token, and each class, is called
-  split           train, validation or test (or 0, 1, 2) for each example; all verbs but train look at test, if there is one";
+  split           train, validation or test (or 0, 1, 2) for each example; all verbs but
+                  train look at test, if there is one";
 
 /// The examples of a file that a verb works on: those of the test part, if there is one, which is said on a line of its own.
 pub fn read(path: &Path, opened: &Opened) -> Result<Dataset> {
@@ -85,10 +90,9 @@ impl DataArgs {
     /// Other data of the same kind as `data`, to resample from: the lists of the next seed; of the user's examples, for each
     /// the next.
     pub fn other(&self, data: &Dataset, opened: &Opened) -> Result<Dataset> {
-        if self.data.is_none() {
-            return lists(&*opened.task()?, self.size, self.seed.wrapping_add(1));
+        match self.data {
+            Some(_) => Material::Data(data).other(data, self.seed),
+            None => Material::Task(&*opened.task()?).other(data, self.seed),
         }
-        let next: Vec<usize> = (1..data.len()).chain([0]).collect();
-        Ok(data.select(&next))
     }
 }

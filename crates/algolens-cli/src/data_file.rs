@@ -127,11 +127,11 @@ fn of_no_task(arrays: &Arrays, sizes: Sizes) -> Result<Dataset> {
         given => named("output_labels", given, classes, "classes")?,
     };
     let padding = arrays.padding(d_vocab)?;
-    let data = Dataset::new(tokens, targets, positions, labels)?.with_output_labels(output_labels);
-    match padding {
-        Some(padding) => data.with_padding(padding),
-        None => Ok(data),
-    }
+    let data = match padding {
+        Some(padding) => Dataset::padded(tokens, targets, positions, labels, padding),
+        None => Dataset::new(tokens, targets, positions, labels),
+    };
+    Ok(data?.with_output_labels(output_labels))
 }
 
 /// The examples of a file to train on: those of its parts train and validation; without parts a tenth, drawn by the seed, is

@@ -51,12 +51,12 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
 pub fn table(evaluation: &Evaluation) -> String {
     let row = |name: &str, value: f64, digits: usize| vec![name.to_owned(), format!("{value:.digits$}")];
     output::table(
-        &[&format!("on {} lists", evaluation.size), ""],
+        &[&format!("on {} examples", evaluation.size), ""],
         [
             row("loss (nats)", evaluation.loss, 3),
-            row("mean probability on the right token", evaluation.mean_prob, 3),
-            row("median probability on the right token", evaluation.median_prob, 3),
-            row("min probability on the right token", evaluation.min_prob, 3),
+            row("mean probability on the right answer", evaluation.mean_prob, 3),
+            row("median probability on the right answer", evaluation.median_prob, 3),
+            row("min probability on the right answer", evaluation.min_prob, 3),
             row("token accuracy", evaluation.token_accuracy, 4),
             row("list accuracy", evaluation.list_accuracy, 4),
         ],

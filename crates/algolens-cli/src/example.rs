@@ -3,7 +3,7 @@
 use crate::{data, lists, load::Opened, npy};
 use algolens::{
     Error, Result,
-    task::{Dataset, Role, Target, Token, check_vocabulary},
+    task::{Dataset, Role, Token, check_vocabulary},
 };
 use ndarray::{Array2, Axis};
 use std::path::{Path, PathBuf};
@@ -94,14 +94,7 @@ impl ExampleArgs {
 impl Example {
     /// The only example of some data.
     fn of(data: &Dataset) -> Self {
-        let right = |slot: usize| match data.targets().target(0, slot) {
-            Target::Class(class) => vec![class as usize],
-            Target::Set(set) => (0..set.len()).filter(|class| set[*class]).collect(),
-            Target::Distribution(probs) => {
-                let likeliest = probs.iter().copied().fold(0.0, f32::max);
-                (0..probs.len()).filter(|class| probs[*class] == likeliest).collect()
-            }
-        };
+        let right = |slot| data.targets().target(0, slot).classes().into_iter().map(|class| class as usize).collect();
         Self {
             tokens: data.tokens().to_owned(),
             positions: data.positions().to_vec(),

@@ -8,7 +8,7 @@ use algolens::{
         checkpoint::{Checkpoint, Hints, Loaded},
         processing::{Processed, Step},
     },
-    task::{Registry, SortedList, Task, TaskKind, TaskOfModel, TaskSpec},
+    task::{Dataset, Registry, SortedList, Task, TaskKind, TaskOfModel, TaskSpec},
 };
 use std::{
     cell::Cell,
@@ -158,6 +158,15 @@ impl Opened {
     /// The task, if what was found depends on it.
     pub fn used_task(&self) -> Option<TaskOfModel> {
         self.find_task().ok().filter(|_| self.used.get())
+    }
+
+    /// The sorting task of the model, and data as its lists, if that is what they are.
+    pub fn sorted_lists(&self, data: &Dataset) -> Option<(SortedList, Dataset)> {
+        let found = self.find_task().ok()?;
+        let task = SortedList::of(&found.task.spec()).ok()?;
+        let lists = Dataset::from_examples(&task, data.tokens().to_owned()).ok()?;
+        self.use_task(&found);
+        Some((task, lists))
     }
 
     /// The sorting task of the model.

@@ -3,8 +3,8 @@
 use crate::load::Opened;
 use algolens::{
     Error, Result,
-    interpret::Prediction,
-    task::{Role, Task, TaskSpec, Token, labels_of},
+    interpret::{Answer, Material, Prediction},
+    task::{Task, TaskSpec, Token, labels_of},
 };
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::ArrayViewD;
@@ -99,22 +99,24 @@ pub fn ranges(numbers: &[usize]) -> String {
 
 /// The input of an example by its labels, parted by blanks, without what fills it up.
 pub fn input(task: &dyn Task, example: &[Token]) -> String {
-    let padding = task.padding();
-    let is_input = |(token, role): &(&Token, Role)| *role == Role::Input && Some(**token) != padding;
-    let inputs = example.iter().zip(task.roles()).filter(is_input);
-    labels_of(&task.token_labels(), &inputs.map(|(token, _)| *token).collect::<Vec<_>>()).join(" ")
+    labels_of(&task.token_labels(), &Material::Task(task).input(example)).join(" ")
 }
 
 /// The predictions on a list in three lines, wrong ones marked.
 pub fn prediction(prediction: &Prediction, labels: &[String]) -> String {
     let label = |token: &Token| labels.get(*token as usize).cloned().unwrap_or_else(|| token.to_string());
+    let classes = |answer: &Answer| answer.classes().iter().map(label).collect::<Vec<_>>().join("|");
     let mut lines = [String::from("  expected "), String::from("  predicted"), String::from("  p(right) ")];
-    let answers = prediction.expected.iter().zip(&prediction.predicted).zip(&prediction.prob_expected);
-    for ((expected, predicted), prob) in answers {
-        let mark = if expected == predicted { "" } else { "✗" };
-        let cells = [label(expected), format!("{mark}{}", label(predicted)), format!("{prob:.3}")];
+    for (at, predicted) in prediction.predicted.iter().enumerate() {
+        let (expected, prob) = (classes(&prediction.expected[at]), prediction.prob_expected[at]);
+        let cells = match prediction.correct_at[at] {
+            None => ["–".into(), classes(predicted), "–".into()],
+            Some(true) => [expected, classes(predicted), format!("{prob:.3}")],
+            Some(false) => [expected, format!("✗{}", classes(predicted)), format!("{prob:.3}")],
+        };
+        let width = cells.iter().map(|cell| cell.chars().count()).fold(6, usize::max);
         for (line, cell) in lines.iter_mut().zip(cells) {
-            line.push_str(&format!(" {cell:>6}"));
+            line.push_str(&format!(" {cell:>width$}"));
         }
     }
     lines.join("\n") + "\n"

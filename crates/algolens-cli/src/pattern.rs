@@ -9,7 +9,8 @@ pub fn draw_first(subject: Subject, lists: &Dataset, colour: bool) -> Result<Str
     const NAME: &str = "blocks.0.attn.hook_pattern";
     let first = lists.select(&[0]);
     let (_, cache) = subject.engine.run_with_cache(subject.model, first.tokens(), Filter::Names(&[NAME]))?;
-    Ok(draw(&first.labels(0), cache.get::<Ix4>(NAME)?.index_axis(Axis(0), 0), subject.model.config(), colour))
+    let patterns = cache.get::<Ix4>(NAME)?.index_axis_move(Axis(0), 0);
+    Ok(draw(&first.labels(0), patterns, subject.model.config(), first.positions(), colour))
 }
 
 /// Columns that a terminal has, at least.
@@ -19,9 +20,14 @@ const LONGEST_NAME: usize = 4;
 /// Heads that are drawn, at most.
 const HEADS: usize = 4;
 
-/// The patterns `[head, query, key]` of one list, from the second half of its positions on: a line a query, a cell a key.
-/// A line instead of lists too long for a terminal, and of more heads than a screen has room for.
-pub fn draw(labels: &[String], patterns: ArrayView3<f32>, config: &Config, colour: bool) -> String {
+/// The patterns `[head, query, key]` of one list at the predicted positions: a line a query, a cell a key. A line instead of lists too long for a terminal, and of more heads than a screen has room for.
+pub fn draw(
+    labels: &[String],
+    patterns: ArrayView3<f32>,
+    config: &Config,
+    positions: &[usize],
+    colour: bool,
+) -> String {
     // Values have room; a separator's longer name is cut. Where nothing is a value, so are long names.
     let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(1).min(LONGEST_NAME);
     let width = labels.iter().filter(|label| label.parse::<i64>().is_ok()).map(String::len).max().unwrap_or(longest);
@@ -34,10 +40,9 @@ pub fn draw(labels: &[String], patterns: ArrayView3<f32>, config: &Config, colou
     let mut text = String::new();
     for (head, pattern) in patterns.outer_iter().enumerate().take(HEADS) {
         text += &format!("attention of head 0.{head} (rows attend, columns are attended to)\n{:width$} {keys}\n", "");
-        let queries = labels.iter().enumerate().take(labels.len() - 1).skip(labels.len() / 2);
-        for (query, label) in queries {
+        for &query in positions {
             text += &line(
-                label,
+                &labels[query],
                 width,
                 pattern.slice(s![query..=query, ..config.keys_seen(query, labels.len())]),
                 cell,

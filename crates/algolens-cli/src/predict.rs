@@ -9,9 +9,9 @@ use algolens::{
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Let a model sort lists, and mark what it gets wrong
+/// Let a model answer lists or examples, and mark what it gets wrong
 ///
-/// Each prediction is made from the right sorted values before it. With --greedy the model also writes the sorted half
+/// Each prediction is made from the right tokens before it. With --greedy the model also writes the sorted half
 /// itself, from its own predictions. A list is right one way exactly if it is right the other way.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -75,19 +75,25 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
 fn text(answers: &[Answer], data: &Dataset, task: Option<&dyn Task>) -> String {
     let mut text = String::new();
     for (at, Answer { prediction, greedy }) in answers.iter().enumerate() {
-        let verdict = if prediction.correct { "right" } else { "WRONG" };
+        let verdict = match prediction.correct {
+            _ if !prediction.is_scored() => "not scored",
+            true => "right",
+            false => "WRONG",
+        };
         let input = task.map_or_else(|| data.labels(at).join(" "), |task| output::input(task, &prediction.tokens));
         text += &format!("{input}  {verdict}\n");
         text += &output::prediction(prediction, data.output_labels());
         if let Some(greedy) = greedy {
-            let verdict = if *greedy == prediction.expected { "right" } else { "WRONG" };
+            let verdict = if prediction.expected == *greedy { "right" } else { "WRONG" };
             text += &format!("  written by itself: {}  {verdict}\n", output::spaced(greedy));
         }
     }
-    let right = answers.iter().filter(|answer| answer.prediction.correct).count();
-    text += &format!("{right} of {} lists right", answers.len());
+    let scored = answers.iter().filter(|answer| answer.prediction.is_scored());
+    let right = scored.clone().filter(|answer| answer.prediction.correct).count();
+    text += &format!("{right} of {} lists right", scored.count());
     if answers.iter().any(|answer| answer.greedy.is_some()) {
-        let alone = answers.iter().filter(|answer| answer.greedy.as_ref() == Some(&answer.prediction.expected)).count();
+        let written = answers.iter().filter_map(|answer| Some((answer.greedy.as_ref()?, &answer.prediction)));
+        let alone = written.filter(|(greedy, prediction)| prediction.expected == **greedy).count();
         text += &format!("; {alone} of {} when the model writes the sorted half itself", answers.len());
     }
     text + "\n"

@@ -52,7 +52,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
     }
     let opened = Opened::read(&args.model, &args.hints.said(), registry)?;
     let engine = args.backend.engine(opened.model.config())?;
-    let source = args.study.source(&opened)?;
+    let source = args.study.source(&opened, casebooks)?;
     let options = args.study.options(&args.model, &source, opened.model.config(), &*engine, registry)?;
     args.study.check_others(&opened, &options)?;
     let proof = args.study.proof(&opened)?;
@@ -60,7 +60,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
         output::make_folder(folder)?;
     }
     let log = args.log.as_deref();
-    let mut studied = args.study.study(&args.model, opened, &source, casebooks, &options, log, &*engine, terminal)?;
+    let mut studied = args.study.study(&args.model, opened, &source, &options, log, &*engine, terminal)?;
     studied.proof = proof;
     if args.json {
         return studied.data();

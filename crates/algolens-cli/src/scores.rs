@@ -26,7 +26,7 @@ pub struct Args {
     model: ModelArgs,
     #[command(flatten)]
     example: ExampleArgs,
-    /// The position of the query [default: the first that predicts: SEP]
+    /// The position of the query [default: the first that predicts]
     #[arg(long, value_name = "P")]
     query: Option<usize>,
     /// The head

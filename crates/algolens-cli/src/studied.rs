@@ -11,10 +11,12 @@ use algolens::{
     Error, Result,
     check::certificate::Counterexample,
     engine::Engine,
-    interpret::{Arrays, Casebooks, Material, Stage, Study, StudyOptions, Subject, Training, check_other, study},
+    interpret::{
+        Arrays, Casebook, Casebooks, Material, Stage, Study, StudyOptions, Subject, Training, check_other, study,
+    },
     model::{Config, Model},
     prove::Classes,
-    task::{Dataset, Registry, Role, SortedList, Task, TaskKind, TaskSpec, Token},
+    task::{Dataset, Registry, SortedList, Task, TaskKind, TaskSpec, Token},
 };
 use algolens_report::{FigureFile, Proof, Report};
 use std::{
@@ -51,8 +53,8 @@ pub struct StudyFlags {
 
 /// What a study is made on.
 pub enum Source {
-    /// The model's task.
-    Task(Arc<dyn Task>),
+    /// The model's task, and its casebook.
+    Task(Arc<dyn Task>, Option<Arc<dyn Casebook>>),
     /// Data that the user brings.
     Data(Box<Dataset>),
 }
@@ -60,8 +62,24 @@ pub enum Source {
 impl Source {
     fn material(&self) -> Material<'_> {
         match self {
-            Self::Task(task) => Material::Task(&**task),
+            Self::Task(task, _) => Material::Task(&**task),
             Self::Data(data) => Material::Data(data),
+        }
+    }
+
+    /// A task.
+    ///
+    /// # Errors
+    /// One that has the name of a casebook's, but other options.
+    pub fn task(task: Arc<dyn Task>, casebooks: &Casebooks) -> Result<Self> {
+        let casebook = casebooks.of(&*task)?;
+        Ok(Self::Task(task, casebook))
+    }
+
+    fn casebook(&self) -> Option<&dyn Casebook> {
+        match self {
+            Self::Task(_, casebook) => casebook.as_deref(),
+            Self::Data(_) => None,
         }
     }
 
@@ -90,10 +108,10 @@ impl StudyFlags {
     }
 
     /// What the study is made on: the user's data, or the model's task.
-    pub fn source(&self, opened: &Opened) -> Result<Source> {
+    pub fn source(&self, opened: &Opened, casebooks: &Casebooks) -> Result<Source> {
         match &self.data {
             Some(path) => Ok(Source::Data(Box::new(data::read(path, opened)?))),
-            None => Ok(Source::Task(opened.task()?)),
+            None => Source::task(opened.task()?, casebooks),
         }
     }
 
@@ -110,7 +128,7 @@ impl StudyFlags {
         source.material().check(config)?;
         let defaults = StudyOptions::default();
         let (size, inputs) = match source {
-            Source::Task(task) => {
+            Source::Task(task, _) => {
                 let size = self.study_size.unwrap_or(defaults.size);
                 data::check(&**task, size)?;
                 (size, self.read_lists(&**task)?)
@@ -119,6 +137,10 @@ impl StudyFlags {
         };
         if size == 0 {
             return Err(Error::invalid("number of lists", "at least 1", 0));
+        }
+        if !self.others.is_empty() && source.casebook().is_none() {
+            let found = source.spec().map_or_else(|| "data of your own".into(), |task| task.to_string());
+            return Err(Error::invalid("models of other seeds", "a task whose claims they are asked about", found));
         }
         let title = path.file_name().map_or(defaults.title, |name| name.to_string_lossy().into_owned());
         let others = self.read_others(source, engine, registry)?;
@@ -146,7 +168,6 @@ impl StudyFlags {
         path: &Path,
         opened: Opened,
         source: &Source,
-        casebooks: &Casebooks,
         options: &StudyOptions,
         log: Option<&Path>,
         engine: &dyn Engine,
@@ -155,23 +176,19 @@ impl StudyFlags {
         let training = training(path, &opened, log)?;
         let opened = opened.processed(!self.raw);
         let subject = Subject { model: &opened.model, engine };
-        let casebook = match source {
-            Source::Task(task) => casebooks.of(&**task)?,
-            Source::Data(_) => None,
-        };
         let bar = terminal.spinner();
         let mut watch = |stage: Stage| {
             bar.set_message(format!("{} ({} of {})", stage.what, stage.done + 1, stage.total));
             bar.tick();
             if terminal.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let found = study(subject, source.material(), casebook.as_deref(), options, &opened.processing, &mut watch);
+        let found = study(subject, source.material(), source.casebook(), options, &opened.processing, &mut watch);
         bar.finish_and_clear();
         if let Err(Error::Cancelled) = found {
             warn("algolens: interrupted; nothing of the study was written");
         }
         let (mut study, mut arrays) = found?;
-        if opened.used_task().is_some_and(|found| found.assumed) {
+        if study.task.is_some() && opened.used_task().is_some_and(|found| found.assumed) {
             study.assume_task();
         }
         if let Some(training) = training {
@@ -184,11 +201,8 @@ impl StudyFlags {
         if self.lists.is_empty() {
             return Ok(Vec::new());
         }
-        let roles = task.roles();
-        let inputs = |example: ndarray::ArrayView1<Token>| {
-            example.iter().zip(&roles).filter(|(_, role)| **role == Role::Input).map(|(token, _)| *token).collect()
-        };
-        Ok(crate::lists::read(&self.lists, task)?.tokens().outer_iter().map(inputs).collect())
+        let lists = crate::lists::read(&self.lists, task)?;
+        Ok(lists.tokens().outer_iter().map(|list| Material::Task(task).input(&list.to_vec())).collect())
     }
 
     fn read_others(&self, source: &Source, engine: &dyn Engine, registry: &Registry) -> Result<Vec<Model>> {
@@ -244,12 +258,9 @@ fn training(path: &Path, opened: &Opened, log: Option<&Path>) -> Result<Option<T
     }
     let files = Files::beside(path)?;
     // The state tells most, if it is that of the run which ended with these weights.
-    match files.state(&opened.registry, None) {
-        Ok(Some(run)) if run.finished() => {
-            let same = run.best() == opened.model;
-            return Ok(same.then(|| Training { recipe: Some(run.recipe().clone()), history: run.history().to_vec() }));
-        }
-        _ => {}
+    if let Ok(Some(run)) = files.state(&opened.registry, None) {
+        let same = run.finished() && run.best() == opened.model;
+        return Ok(same.then(|| Training { recipe: Some(run.recipe().clone()), history: run.history().to_vec() }));
     }
     if !files.log().exists() {
         return Ok(None);

@@ -65,9 +65,12 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
             args.recipe.check_for_hints_only()?;
             let opened = Opened::read(model, &args.recipe.said(), registry)?;
             let engine = args.backend.engine(opened.model.config())?;
-            let source = args.study.source(&opened)?;
+            let source = args.study.source(&opened, casebooks)?;
             let options = args.study.options(model, &source, opened.model.config(), &*engine, registry)?;
             args.study.check_others(&opened, &options)?;
+            if args.certify.is_some() {
+                certify::check(&opened.model, &opened.sorted_list()?)?;
+            }
             let proof = args.study.proof(&opened)?;
             output::make_folder(&args.out)?;
             (model.clone(), opened, engine, source, options, proof, String::new())
@@ -75,7 +78,10 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
         None => {
             let run = args.recipe.run(registry)?;
             let engine = args.backend.engine(run.model().config())?;
-            let source = Source::Task(registry.task(run.recipe().task_spec()?)?);
+            let source = Source::task(registry.task(run.recipe().task_spec()?)?, casebooks)?;
+            if args.certify.is_some() {
+                certify::check(run.model(), &SortedList::of(run.recipe().task_spec()?)?)?;
+            }
             let model = args.out.join("model.safetensors");
             let options = args.study.options(&model, &source, run.model().config(), &*engine, registry)?;
             output::make_folder(&args.out)?;
@@ -93,7 +99,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
         Some(Ok(task)) => attack::worst_lists(&opened, &task, args.worst, terminal)?,
         _ => Vec::new(),
     };
-    let mut studied = args.study.study(&path, opened, &source, casebooks, &options, None, &*engine, terminal)?;
+    let mut studied = args.study.study(&path, opened, &source, &options, None, &*engine, terminal)?;
     studied.proof = proof;
     studied.worst = worst;
     write(&studied, &args.out)?;
@@ -125,7 +131,10 @@ fn summary(studied: &Studied, out: &Path, terminal: &Terminal) -> String {
         text += &format!("\n{}", certify::summary(&proof.certificate, &classes));
     }
     if let Some((tokens, patterns)) = first_example(studied) {
-        text += &format!("\n{}", pattern::draw(&tokens, patterns, &studied.study.config, terminal.colour));
+        text += &format!(
+            "\n{}",
+            pattern::draw(&tokens, patterns, &studied.study.config, &studied.study.positions, terminal.colour)
+        );
     }
     text + &format!(
         "\nresults.json and arrays.npz are in {}; the report is\n{}\n",

@@ -125,7 +125,12 @@ pub struct Ablated {
 
 impl Ablation {
     /// The interventions that make it: means are taken over `data`, and parts are resampled from `other`.
-    fn interventions<'a>(&self, model: &Model, data: &'a Dataset, other: &'a Dataset) -> Vec<Intervention<'a>> {
+    pub(super) fn interventions<'a>(
+        &self,
+        model: &Model,
+        data: &'a Dataset,
+        other: &'a Dataset,
+    ) -> Vec<Intervention<'a>> {
         let last = HookPoint::Block(model.config().n_layers - 1, BlockPoint::ResidPost);
         let intervention = |part: &Part| Intervention {
             at: part.site(),
@@ -222,7 +227,7 @@ pub(super) fn ablate_each<'a>(
     let mut followed: Vec<Vec<Prediction>> = ablations.iter().map(|_| Vec::new()).collect();
     if let Some(chosen) = chosen {
         run(chosen, &mut |set, logits, lists| {
-            followed[set].extend(predictions(logits, lists)?);
+            followed[set].extend(predictions(logits, lists));
             Ok(())
         })?;
     }

@@ -27,14 +27,14 @@ pub struct HeadAttention {
     pub entropy: f64,
 }
 
-/// What each head of a block attends to, over a dataset.
+/// What each head of a block attends to, over the predictions of a dataset by their weights.
 ///
 /// # Errors
-/// Data that does not fit the model or is empty, or a block that the model does not have.
+/// Data that does not fit the model, or in which nothing is scored, or a block that the model does not have.
 pub fn head_attention(subject: Subject, layer: usize, data: &Dataset) -> Result<Vec<HeadAttention>> {
     check_layer(subject.model.config(), layer)?;
-    if data.is_empty() {
-        return Err(Error::invalid("dataset", "at least one example", 0));
+    if data.targets().total_weight() == 0.0 {
+        return Err(Error::invalid("dataset", "a prediction that is scored", "none"));
     }
     let name = HookPoint::Block(layer, BlockPoint::Pattern).to_string();
     let heads = Head::of_layer(subject.model.config(), layer);
@@ -44,16 +44,17 @@ pub fn head_attention(subject: Subject, layer: usize, data: &Dataset) -> Result<
         let pattern = chunk.cache.get::<Ix4>(&name)?;
         for (example, pattern) in chunk.examples.zip(pattern.outer_iter()) {
             let tokens = tokens.row(example).to_vec();
-            for &query in data.positions() {
+            for (slot, &query) in data.positions().iter().enumerate() {
+                let counts = f64::from(data.targets().weight(example, slot));
                 for (head, sums) in sums.iter_mut().enumerate() {
                     let found = weights(pattern.slice(s![head, query, ..]), &tokens, query);
-                    sums.iter_mut().zip(found).for_each(|(sum, weight)| *sum += weight);
+                    sums.iter_mut().zip(found).for_each(|(sum, weight)| *sum += counts * weight);
                 }
             }
         }
         Ok(())
     })?;
-    let queries = (data.len() * data.positions().len()) as f64;
+    let queries = data.targets().total_weight();
     let mean = |(head, sums): (Head, [f64; 5])| {
         let [to_itself, to_previous, to_first, to_same_token, entropy] = sums.map(|sum| sum / queries);
         HeadAttention { head, to_itself, to_previous, to_first, to_same_token, entropy }

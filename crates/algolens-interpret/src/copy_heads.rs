@@ -4,6 +4,7 @@ use super::{Circuits, Head};
 use algolens_core::{Error, Result, engine::loss::argmax, task::Token};
 use ndarray::{ArrayView1, s};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The copying head of every value: the head of one block with the largest OV diagonal there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,13 @@ pub struct CopyHeadRange {
     pub from: Token,
     /// The last value.
     pub to: Token,
+}
+
+/// As `28–37 by 0.0`.
+impl fmt::Display for CopyHeadRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}–{} by {}", self.from, self.to, self.head)
+    }
 }
 
 /// The copying head of each of the first `values` tokens: the one with the largest `W_OV_full[token, token]`.

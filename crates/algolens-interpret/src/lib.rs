@@ -36,7 +36,7 @@ pub use head::Head;
 pub use head_costs::{HeadCosts, head_costs};
 pub use intervene::{Intervention, Replacement};
 pub use nested::nested;
-pub use prediction::{Prediction, greedy, predict, probabilities};
+pub use prediction::{Answer, Prediction, greedy, predict, probabilities};
 pub use runner::{Chunk, Runner};
 pub use scores::{EffectiveQk, KEY_TERMS, QUERY_TERMS, ScoreTerms, effective_qk, score_terms};
 pub use site::Site;

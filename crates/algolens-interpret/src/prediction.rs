@@ -1,80 +1,152 @@
 //! Predictions of a model for single examples: most probable classes, probabilities, greedy decoding.
 
-use super::{Subject, runner::Runner};
+use super::{Intervention, Runner, Subject};
 use algolens_core::{
     Error, Result,
     engine::{
         check_batch,
         hooks::Filter,
-        loss::{argmax, log_softmax},
+        loss::{Outcome, argmax, log_softmax, outcomes},
     },
     model::AttentionDir,
-    task::{Dataset, Task, Token},
+    task::{Dataset, Target, Task, Token},
 };
-use ndarray::{Array2, Array3, ArrayView3, s};
+use ndarray::{Array2, Array3, ArrayView1, ArrayView2, ArrayView3, s};
 use serde::{Deserialize, Serialize};
+
+/// The answer to a prediction: what is right, or what a model says.
+///
+/// In JSON a number, or an array of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// One class.
+    Class(Token),
+    /// Several: those of a set, or equally likely ones of a distribution.
+    Classes(Vec<Token>),
+}
+
+impl From<Vec<Token>> for Answer {
+    fn from(classes: Vec<Token>) -> Self {
+        if let [class] = classes[..] { Self::Class(class) } else { Self::Classes(classes) }
+    }
+}
+
+impl Answer {
+    /// The classes.
+    pub fn classes(&self) -> &[Token] {
+        match self {
+            Self::Class(class) => std::slice::from_ref(class),
+            Self::Classes(classes) => classes,
+        }
+    }
+
+    /// What logits say: the class with the largest, or, where a set is asked for, as many as it has.
+    fn said(logits: ArrayView1<f32>, target: Target) -> Self {
+        let Target::Set(set) = target else { return Self::Class(argmax(logits) as Token) };
+        let mut ranked: Vec<Token> = (0..logits.len() as Token).collect();
+        ranked.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b)));
+        ranked.truncate(set.iter().filter(|is_right| **is_right).count().max(1));
+        ranked.sort_unstable();
+        ranked.into()
+    }
+}
+
+/// Whether the answer is this class, and no other.
+impl PartialEq<Token> for Answer {
+    fn eq(&self, class: &Token) -> bool {
+        self.classes() == [*class]
+    }
+}
 
 /// The predictions of a model for one example, one a predicted position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The whole sequence.
     pub tokens: Vec<Token>,
-    /// The target classes.
-    pub expected: Vec<Token>,
-    /// The most probable classes.
-    pub predicted: Vec<Token>,
-    /// Probabilities of the target classes.
+    /// The right classes; of a distribution, the likeliest.
+    pub expected: Vec<Answer>,
+    /// The most probable class; of a set, as many as it has.
+    pub predicted: Vec<Answer>,
+    /// exp(−loss): the probability of the right class (see [`Right`](algolens_core::task::Right) for what it is of sets and
+    /// distributions).
     pub prob_expected: Vec<f64>,
-    /// Probabilities of the most probable classes.
+    /// Probabilities of the predicted classes, of several together.
     pub prob_predicted: Vec<f64>,
+    /// Whether each prediction is correct; none where it is not scored.
+    #[serde(rename = "right_at")]
+    pub correct_at: Vec<Option<bool>>,
     /// True if every scored prediction is correct.
     #[serde(rename = "right")]
     pub correct: bool,
 }
 
+impl Prediction {
+    /// Whether any prediction is scored.
+    pub fn is_scored(&self) -> bool {
+        self.correct_at.iter().any(Option::is_some)
+    }
+
+    /// The least of the scored `prob_expected`, if any is.
+    pub fn least_prob(&self) -> Option<f64> {
+        let scored = self.prob_expected.iter().zip(&self.correct_at).filter(|(_, correct)| correct.is_some());
+        scored.map(|(prob, _)| *prob).reduce(f64::min)
+    }
+}
+
 /// The predictions for every example of a dataset.
 ///
 /// # Errors
-/// A dataset that does not fit the model, or whose targets are not classes.
+/// A dataset that does not fit the model.
 pub fn predict(subject: Subject, data: &Dataset) -> Result<Vec<Prediction>> {
+    predict_with(subject, data, &[])
+}
+
+/// The predictions for every example of a dataset, with some interventions.
+///
+/// # Errors
+/// A dataset or interventions that do not fit the model.
+pub(super) fn predict_with(
+    subject: Subject,
+    data: &Dataset,
+    interventions: &[Intervention],
+) -> Result<Vec<Prediction>> {
     check_batch(subject.model, data.into())?;
     let mut all = Vec::new();
-    Runner::new(subject).run(data.tokens(), data.positions(), &[], Filter::Nothing, |chunk| {
-        all.extend(predictions(chunk.logits.view(), &chunk.of(data))?);
+    Runner::new(subject).run(data.tokens(), data.positions(), interventions, Filter::Nothing, |chunk| {
+        all.extend(predictions(chunk.logits.view(), &chunk.of(data)));
         Ok(())
     })?;
     Ok(all)
 }
 
 /// The predictions from logits `[example, predicted position, class]`.
-///
-/// # Errors
-/// Targets that are not classes.
-pub(super) fn predictions(logits: ArrayView3<f32>, data: &Dataset) -> Result<Vec<Prediction>> {
-    let (tokens, targets) = (data.tokens(), data.classes()?);
-    let examples = logits.outer_iter().zip(tokens.outer_iter()).zip(targets.outer_iter());
-    let predictions = examples
-        .enumerate()
-        .map(|(example, ((logits, tokens), targets))| {
-            let probs: Vec<Vec<f64>> =
-                logits.outer_iter().map(|row| log_softmax(row).into_iter().map(f64::exp).collect()).collect();
-            let expected = targets.to_vec();
-            let predicted: Vec<Token> = logits.outer_iter().map(|row| argmax(row) as Token).collect();
-            let class_probs =
-                |classes: &[Token]| classes.iter().zip(&probs).map(|(c, probs)| probs[*c as usize]).collect();
-            Prediction {
-                tokens: tokens.to_vec(),
-                prob_expected: class_probs(&expected),
-                prob_predicted: class_probs(&predicted),
-                correct: (0..expected.len())
-                    .all(|at| predicted[at] == expected[at] || data.targets().weight(example, at) == 0.0),
-                expected,
-                predicted,
-            }
-        })
-        .collect();
-    Ok(predictions)
+pub(super) fn predictions(logits: ArrayView3<f32>, data: &Dataset) -> Vec<Prediction> {
+    let (outcomes, tokens) = (outcomes(logits, data.targets()), data.tokens());
+    let examples = logits.outer_iter().zip(tokens.outer_iter()).zip(outcomes.chunks(data.positions().len()));
+    let prediction = |(example, ((logits, tokens), outcomes)): (usize, Example)| {
+        let targets = (0..outcomes.len()).map(|at| data.targets().target(example, at));
+        let predicted: Vec<Answer> =
+            logits.outer_iter().zip(targets.clone()).map(|(row, target)| Answer::said(row, target)).collect();
+        let prob = |(row, said): (ArrayView1<f32>, &Answer)| {
+            let log_probs = log_softmax(row);
+            said.classes().iter().map(|class| log_probs[*class as usize].exp()).sum()
+        };
+        Prediction {
+            tokens: tokens.to_vec(),
+            expected: targets.map(|target| target.classes().into()).collect(),
+            prob_expected: outcomes.iter().map(|outcome| outcome.log_prob.exp()).collect(),
+            prob_predicted: logits.outer_iter().zip(&predicted).map(prob).collect(),
+            correct_at: outcomes.iter().map(|outcome| (outcome.weight > 0.0).then_some(outcome.right)).collect(),
+            correct: outcomes.iter().all(|outcome| outcome.right || outcome.weight == 0.0),
+            predicted,
+        }
+    };
+    examples.enumerate().map(prediction).collect()
 }
+
+/// The logits `[predicted position, class]` of an example, its tokens and its outcomes.
+type Example<'a> = ((ArrayView2<'a, f32>, ArrayView1<'a, Token>), &'a [Outcome]);
 
 /// The softmax of the logits, `[example, class, predicted position]`: what the post's `show` draws.
 ///

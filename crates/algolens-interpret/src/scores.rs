@@ -193,14 +193,17 @@ pub fn effective_qk(subject: Subject, data: &Dataset) -> Result<EffectiveQk> {
     let mut sums = Array3::<f64>::zeros((config.n_heads, config.d_vocab, config.d_vocab));
     let mut counts = Array2::<f64>::zeros((config.d_vocab, config.d_vocab));
     let model = subject.model.cast();
+    let mut examples = 0..data.len();
     with_ln1_scales(subject, data.tokens(), |tokens, scales| {
+        let Some(example) = examples.next() else { return };
         let scores = InputTerms::new(&model, tokens, scales).scores(&model, data.positions());
         for (slot, &query) in data.positions().iter().enumerate() {
+            let weight = f64::from(data.targets().weight(example, slot));
             for key in 0..query {
                 let (destination, source) = (tokens[query] as usize, tokens[key] as usize);
-                counts[[destination, source]] += 1.0;
+                counts[[destination, source]] += weight;
                 for head in 0..config.n_heads {
-                    sums[[head, destination, source]] += scores[[head, slot, key]];
+                    sums[[head, destination, source]] += weight * scores[[head, slot, key]];
                 }
             }
         }

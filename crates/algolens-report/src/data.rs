@@ -2,7 +2,8 @@
 
 use crate::{Report, ReportError, proof::ProofData};
 use algolens::{
-    interpret::{Head, Labels, Plot, Section, ShownExample, Study},
+    interpret::{Answer, Head, Labels, Plot, Section, ShownExample, Study},
+    model::AttentionDir,
     task::{Token, labels_of},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -31,6 +32,10 @@ struct PageData<'a> {
     first_heads: Vec<Head>,
     /// The predicted positions.
     positions: &'a [usize],
+    /// Whether every right answer is the token that follows.
+    answers_follow: bool,
+    /// Whether no query sees later keys.
+    causal: bool,
     lists: Vec<Example<'a>>,
     /// What each figure draws, by its name.
     figures: BTreeMap<&'a str, &'a Plot>,
@@ -44,8 +49,11 @@ struct Example<'a> {
     name: String,
     group: &'a str,
     tokens: &'a [Token],
-    expected: &'a [Token],
-    predicted: &'a [Token],
+    expected: &'a [Answer],
+    predicted: &'a [Answer],
+    prob_expected: &'a [f64],
+    /// None of those that are not scored.
+    right_at: &'a [Option<bool>],
 }
 
 /// An array as the script reads it: its shape, and its numbers as little-endian f32 in base64.
@@ -70,12 +78,23 @@ impl<'a> PageData<'a> {
             heads: Head::all(&study.config),
             first_heads: Head::of_layer(&study.config, 0),
             positions: &study.positions,
+            answers_follow: answers_follow(study),
+            causal: study.config.attention_dir == AttentionDir::Causal,
             lists: study.examples.iter().take(shown).map(|example| Example::new(example, study)).collect(),
             figures: plots.into_iter().collect(),
             proof: proof.and_then(ProofData::new),
             arrays,
         }
     }
+}
+
+/// Whether classes are tokens, and each right answer that is shown is the token after its position.
+fn answers_follow(study: &Study) -> bool {
+    let follows = |ShownExample { prediction, .. }: &ShownExample| {
+        let mut answers = prediction.expected.iter().zip(&study.positions);
+        answers.all(|(expected, position)| prediction.tokens.get(position + 1).is_some_and(|token| *expected == *token))
+    };
+    study.labels.tokens == study.labels.classes && study.examples.iter().all(follows)
 }
 
 impl<'a> Example<'a> {
@@ -88,6 +107,8 @@ impl<'a> Example<'a> {
             tokens: &prediction.tokens,
             expected: &prediction.expected,
             predicted: &prediction.predicted,
+            prob_expected: &prediction.prob_expected,
+            right_at: &prediction.correct_at,
         }
     }
 }

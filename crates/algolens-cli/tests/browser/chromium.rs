@@ -97,7 +97,7 @@ impl Chromium {
         self.commands.write_all(format!("{command}\0").as_bytes()).expect("Chromium listens");
         let until = Instant::now() + PATIENCE;
         loop {
-            let mut message = self.message(until, method);
+            let mut message = self.message(until, &command.to_string());
             if message["id"] == self.sent {
                 assert!(message["error"].is_null(), "{method}: {}", message["error"]);
                 return message["result"].take();

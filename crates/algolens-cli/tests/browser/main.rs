@@ -186,6 +186,10 @@ fn a_task_of_ones_own_has_a_report() {
     assert_eq!(sections, json!(["model", "predictions", "attention", "ablation", "circuits", "attribution", "worst"]));
     let bar = report.evaluate("document.querySelector('#bar b').textContent");
     assert_eq!(bar, format!("{:.2} %", 100.0 * accuracy));
+    // The answer is no next token: it stands at the token that it is given at.
+    let answers =
+        report.evaluate("[...document.querySelectorAll('#strip .chip')].map(c => c.querySelector('.answer') !== null)");
+    assert_eq!(answers, json!((0..10).map(|position| position == 9).collect::<Vec<_>>()));
     let empty = report.evaluate(
         "[...document.querySelectorAll('figure[data-figure] .plot')].filter(p => p.matches('.empty') || \
          !p.firstElementChild).map(p => p.parentElement.id)",

@@ -151,6 +151,7 @@ fn reports_that_cannot_be_made() {
     let small = ["train", "--quiet", "--list-len", "3", "--max-value", "6", "--train-size", "9", "--epochs", "1"];
     assert!(run(here, &[&small[..], &["--validation-size", "9", "--out", "small"]].concat()).status.success());
     refused(here, &["report", MODEL, "--others", "small"], "small: ");
+    refused(here, &["study", "--n-layers", "2", "--certify"], "n_layers: expected 1, for proofs, found 2");
     let kept = fs::read(here.join("small")).unwrap();
     refused(here, &["report", "small", "--out", "small"], "--out: expected a file of its own, found small");
     assert_eq!(fs::read(here.join("small")).unwrap(), kept);

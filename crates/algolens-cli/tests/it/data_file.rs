@@ -100,7 +100,7 @@ fn examples_of_no_task_are_judged_and_named() {
     let evaluation = json_of(&["eval", MODEL, "--data", text(&path)]);
     assert_eq!((&evaluation["size"], &evaluation["task_assumed"]), (&json!(2), &json!(false)));
     let shown = String::from_utf8(run(&["eval", MODEL, "--data", text(&path)]).stdout).unwrap();
-    assert!(shown.contains("on 2 lists") && shown.contains("n51"), "{shown}");
+    assert!(shown.contains("on 2 examples") && shown.contains("n51"), "{shown}");
     let resampled = ["ablate", MODEL, "--head", "0.0", "--method", "resample", "--data", text(&path)];
     assert!(json_of(&resampled)["loss_increase"].is_f64());
 }
@@ -173,6 +173,9 @@ fn sets_and_distributions_of_one_class_are_judged_as_that_class() {
     let sure = sets.mapv(|right| f32::from(u8::from(right)));
     let at: Vec<i64> = data.positions().iter().map(|position| *position as i64).collect();
     let drawn = json_of(&["eval", MODEL]);
+    let targets = npy(classes.mapv(i64::from).into_dyn());
+    let path = files.write(&[("tokens", tokens(&data)), ("targets", targets), ("positions", positions(&at))]);
+    let of_classes = json_of(&["predict", MODEL, "--data", text(&path)]);
     for right in [npy(sets.into_dyn()), npy(sure.into_dyn())] {
         let path = files.write(&[("tokens", tokens(&data)), ("targets", right), ("positions", positions(&at))]);
         let found = json_of(&["eval", MODEL, "--data", text(&path)]);
@@ -180,8 +183,14 @@ fn sets_and_distributions_of_one_class_are_judged_as_that_class() {
             let off = found[key].as_f64().unwrap() - drawn[key].as_f64().unwrap();
             assert!(off.abs() < 1e-6, "{key}: {off}");
         }
-        let output = run(&["predict", MODEL, "--data", text(&path)]);
-        assert!(String::from_utf8_lossy(&output.stderr).contains("targets: expected one right class each, found"));
+        let predicted = json_of(&["predict", MODEL, "--data", text(&path)]);
+        for (found, expected) in predicted.as_array().unwrap().iter().zip(of_classes.as_array().unwrap()) {
+            for key in ["tokens", "expected", "predicted", "right", "right_at"] {
+                assert_eq!(found[key], expected[key], "{key}");
+            }
+            let probs = |list: &Value| -> Vec<f64> { serde_json::from_value(list["prob_expected"].clone()).unwrap() };
+            assert!(probs(found).iter().zip(probs(expected)).all(|(a, b)| (a - b).abs() < 1e-6));
+        }
     }
 }
 
@@ -206,18 +215,30 @@ fn one_example_of_a_file_is_looked_at() {
         given["task"] = Value::Null;
         assert_eq!(found, given, "{verb}");
         let without = json_of(&[verb, MODEL, "--tokens", text(&bare), "--example", "7"]);
-        assert!(without["terms"] == given["terms"] || verb == "attribute");
-        let shown = String::from_utf8(run(&[verb, MODEL, "--data", text(&path)]).stdout).unwrap();
-        assert!(shown.contains("n51") || verb == "attribute", "{shown}");
+        match verb {
+            "scores" => assert_eq!(without["terms"], given["terms"]),
+            // Every position is looked at: the predicted ones are the last but one.
+            _ => {
+                let of = |found: &Value, at: usize| found["contributions"][0][0][at].clone();
+                assert!(of(&given, 0).is_array());
+                assert_eq!(of(&without, 10), of(&given, 0));
+            }
+        }
+        let more: &[&str] = if verb == "scores" { &[] } else { &["--sources", "0.1"] };
+        let shown = run(&[&[verb, MODEL, "--data", text(&path)], more].concat());
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        assert!(shown.contains("n51 (10)"), "{shown}");
         let said = String::from_utf8(run(&[verb, MODEL, "--data", text(&path), "--example", "501"]).stderr).unwrap();
         assert_eq!(said, "algolens: --example: expected 1 to 500, found 501\n");
         assert_eq!(run(&[verb, MODEL]).status.code(), Some(2));
     }
     let (given, found) = (["predict", MODEL, &list], ["predict", MODEL, "--data", text(&path)]);
     assert_eq!(json_of(&given)[0], json_of(&found)[6]);
-    let averaged = ["qk", MODEL, "--dest", "25", "--effective"];
-    let drawn = json_of(&[&averaged[..], &["--size", "500"]].concat());
-    assert_eq!(json_of(&[&averaged[..], &["--data", text(&path)]].concat()), drawn);
+    let averaged = |dest| ["qk", MODEL, "--dest", dest, "--effective"];
+    let drawn = json_of(&[&averaged("25")[..], &["--size", "500"]].concat());
+    for dest in ["25", "n25"] {
+        assert_eq!(json_of(&[&averaged(dest)[..], &["--data", text(&path)]].concat()), drawn);
+    }
 }
 
 #[test]

@@ -138,6 +138,22 @@ fn parts_sets_distributions_and_weights_are_heeded() {
         let found = eval(&folder.path("model.safetensors"), &file);
         assert_eq!(found["size"], 120);
         assert!(found["token_accuracy"].as_f64().unwrap() > 0.6, "{found}");
+        let (model, out) = (folder.path("model.safetensors"), folder.path("study"));
+        let predicted = run(&["predict", &model, "--data", &file, "--json"]);
+        let predicted: Value = serde_json::from_slice(&predicted.stdout).unwrap();
+        // The third prediction is not scored.
+        let right =
+            |at: usize| predicted.as_array().unwrap().iter().filter(|list| list["right_at"][at] == true).count();
+        assert_eq!((right(0) + right(1)) as f64 / 240.0, found["token_accuracy"].as_f64().unwrap());
+        assert!(predicted.as_array().unwrap().iter().all(|list| list["right_at"][2].is_null()));
+        let output = run(&["study", &model, "--data", &file, "--out", &out, "--quiet"]);
+        assert!(output.status.success(), "{}", text(output.stderr));
+        let study: Value =
+            serde_json::from_slice(&std::fs::read(Path::new(&out).join("results.json")).unwrap()).unwrap();
+        assert_eq!(study["evaluation"]["token_accuracy"], found["token_accuracy"]);
+        let shown = study["lists"].as_array().unwrap();
+        let right = |example: &Value| example["prediction"]["expected"][0].as_array().map_or(1, Vec::len);
+        assert!(shown.iter().any(|example| right(example) == 2) && shown.iter().all(|example| right(example) <= 2));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Targets, TargetsView, Task, Token, labels_of};
 use crate::{Error, Result, random::Twister};
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate};
 
 /// A set of examples, and what is right at each predicted position.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +69,30 @@ impl Dataset {
         positions: Vec<usize>,
         labels: Vec<String>,
     ) -> Result<Self> {
-        let targets = targets.into();
+        Self::build(tokens, targets.into(), positions, labels, None)
+    }
+
+    /// As [`new`](Self::new), with a token that fills shorter examples: predictions at positions that hold it are not scored.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); what is not scored needs no target.
+    pub fn padded(
+        tokens: Array2<Token>,
+        targets: impl Into<Targets>,
+        positions: Vec<usize>,
+        labels: Vec<String>,
+        padding: Token,
+    ) -> Result<Self> {
+        Self::build(tokens, targets.into(), positions, labels, Some(padding))
+    }
+
+    fn build(
+        tokens: Array2<Token>,
+        mut targets: Targets,
+        positions: Vec<usize>,
+        labels: Vec<String>,
+        padding: Option<Token>,
+    ) -> Result<Self> {
         if tokens.ncols() == 0 {
             return Err(Error::invalid("tokens", "at least one a sequence", 0));
         }
@@ -79,8 +102,12 @@ impl Dataset {
         if positions.is_empty() || !positions.is_sorted_by(|a, b| a < b) {
             return Err(Error::invalid("positions", "ascending ones, at least one", format!("{positions:?}")));
         }
+        targets.view().check_shape(tokens.nrows(), positions.len())?;
+        for (example, tokens) in tokens.outer_iter().enumerate() {
+            unscore_padding(&mut targets, example, tokens, &positions, padding);
+        }
         targets.view().check(tokens.nrows(), positions.len())?;
-        let data = Self { tokens, targets, positions, output_labels: labels.clone(), labels, padding: None };
+        let data = Self { tokens, targets, positions, output_labels: labels.clone(), labels, padding };
         data.check_scored()?;
         Ok(data)
     }
@@ -90,16 +117,6 @@ impl Dataset {
         Self { output_labels, ..self }
     }
 
-    /// The data with a token that fills shorter examples: predictions at positions that hold it are not scored.
-    ///
-    /// # Errors
-    /// Data in which nothing else is scored.
-    pub fn with_padding(self, padding: Token) -> Result<Self> {
-        let data = Self { padding: Some(padding), ..self }.unscore_padding();
-        data.check_scored()?;
-        Ok(data)
-    }
-
     fn of(task: &dyn Task, tokens: Array2<Token>) -> Result<Self> {
         let positions = task.predicted_positions();
         let (labels, output_labels) = (task.token_labels(), task.output_labels());
@@ -107,7 +124,9 @@ impl Dataset {
         for (at, row) in tokens.rows().into_iter().enumerate() {
             let in_example =
                 |error| Error::invalid(format!("example {} of the task", at + 1), "targets that fit", error);
-            let example = task.targets(&row.to_vec());
+            let mut example = task.targets(&row.to_vec());
+            example.view().check_shape(1, positions.len()).map_err(in_example)?;
+            unscore_padding(&mut example, 0, row, &positions, task.padding());
             example.view().check(1, positions.len()).map_err(in_example)?;
             example.view().check_classes(output_labels.len()).map_err(in_example)?;
             let all = match &mut targets {
@@ -117,19 +136,7 @@ impl Dataset {
             all.set(at, example.view()).map_err(in_example)?;
         }
         let targets = targets.unwrap_or_else(|| Array2::zeros((0, positions.len())).into());
-        Ok(Self { tokens, targets, positions, labels, output_labels, padding: task.padding() }.unscore_padding())
-    }
-
-    fn unscore_padding(mut self) -> Self {
-        let Some(padding) = self.padding else { return self };
-        for (example, tokens) in self.tokens.outer_iter().enumerate() {
-            for (prediction, position) in self.positions.iter().enumerate() {
-                if tokens[*position] == padding {
-                    self.targets.unscore(example, prediction);
-                }
-            }
-        }
-        self
+        Ok(Self { tokens, targets, positions, labels, output_labels, padding: task.padding() })
     }
 
     fn check_scored(&self) -> Result<()> {
@@ -216,8 +223,7 @@ impl Dataset {
         let tokens: Vec<_> = sets.iter().map(|set| set.tokens()).collect();
         let tokens = concatenate(Axis(0), &tokens).expect("the sets have one shape");
         let mut targets = Targets::room(first.targets(), tokens.nrows());
-        let each = sets.iter().flat_map(|set| (0..set.len()).map(|example| set.targets().slice(example, example + 1)));
-        for (at, example) in each.enumerate() {
+        for (at, example) in sets.iter().flat_map(|set| set.targets().examples()).enumerate() {
             targets.set(at, example)?;
         }
         Ok(Self { tokens, targets, ..(*first).clone() })
@@ -237,6 +243,19 @@ impl Dataset {
 }
 
 /// Room for the targets of so many examples, that of one of which is given.
+/// Leaves the predictions of an example unscored that are made at padding.
+fn unscore_padding(
+    targets: &mut Targets,
+    example: usize,
+    tokens: ArrayView1<Token>,
+    positions: &[usize],
+    padding: Option<Token>,
+) {
+    for (prediction, _) in positions.iter().enumerate().filter(|(_, position)| Some(tokens[**position]) == padding) {
+        targets.unscore(example, prediction);
+    }
+}
+
 fn room(like: TargetsView, examples: usize) -> Result<Targets> {
     let numbers = like.len() * like.class_count().unwrap_or(1);
     let most = Dataset::MOST_TARGETS / numbers.max(1);

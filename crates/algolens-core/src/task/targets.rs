@@ -194,6 +194,20 @@ pub enum Target<'a> {
     Distribution(ArrayView1<'a, f32>),
 }
 
+impl Target<'_> {
+    /// The right classes; of a distribution, the likeliest.
+    pub fn classes(&self) -> Vec<Token> {
+        match self {
+            Self::Class(class) => vec![*class],
+            Self::Set(set) => (0..).zip(set).filter(|(_, is_right)| **is_right).map(|(class, _)| class).collect(),
+            Self::Distribution(probs) => {
+                let most = probs.iter().copied().fold(0.0, f32::max);
+                (0..).zip(probs).filter(|(_, prob)| **prob == most && most > 0.0).map(|(class, _)| class).collect()
+            }
+        }
+    }
+}
+
 impl<'a> From<ArrayView2<'a, Token>> for TargetsView<'a> {
     fn from(classes: ArrayView2<'a, Token>) -> Self {
         Self { right: RightView::Classes(classes), weights: None }
@@ -301,21 +315,12 @@ impl<'a> TargetsView<'a> {
     /// Another shape; weights that are not numbers of 0 or more; sets without a class, or distributions that are none, where
     /// they are scored.
     pub fn check(self, examples: usize, predictions: usize) -> Result<()> {
-        if self.dim() != (examples, predictions) {
-            let classes = self.class_count().map_or_else(String::new, |classes| format!(", {classes}"));
-            let expected = format!("shape [{examples}, {predictions}{classes}]");
-            return Err(Error::invalid("targets", expected, format!("{:?}", self.shape())));
-        }
-        if let Some(weights) = self.weights {
-            if weights.dim() != (examples, predictions) {
-                let expected = format!("shape [{examples}, {predictions}]");
-                return Err(Error::invalid("weights", expected, format!("{:?}", weights.shape())));
-            }
-            if let Some((at, weight)) =
+        self.check_shape(examples, predictions)?;
+        if let Some(weights) = self.weights
+            && let Some((at, weight)) =
                 weights.indexed_iter().find(|(_, weight)| !(weight.is_finite() && **weight >= 0.0))
-            {
-                return Err(Error::invalid(named("weight", at), "a number of 0 or more", weight));
-            }
+        {
+            return Err(Error::invalid(named("weight", at), "a number of 0 or more", weight));
         }
         let scored = |at: (usize, usize)| self.weight(at.0, at.1) > 0.0;
         match self.right {
@@ -324,6 +329,25 @@ impl<'a> TargetsView<'a> {
                 (!set.iter().any(|right| *right)).then(|| ("at least one right class", "none".into()))
             }),
             RightView::Distributions(all) => first_wrong(all, scored, why_no_distribution),
+        }
+    }
+
+    /// Whether these are targets and weights of so many examples with so many predictions each.
+    ///
+    /// # Errors
+    /// Another shape.
+    pub(crate) fn check_shape(self, examples: usize, predictions: usize) -> Result<()> {
+        if self.dim() != (examples, predictions) {
+            let classes = self.class_count().map_or_else(String::new, |classes| format!(", {classes}"));
+            let expected = format!("shape [{examples}, {predictions}{classes}]");
+            return Err(Error::invalid("targets", expected, format!("{:?}", self.shape())));
+        }
+        match self.weights {
+            Some(weights) if weights.dim() != (examples, predictions) => {
+                let expected = format!("shape [{examples}, {predictions}]");
+                Err(Error::invalid("weights", expected, format!("{:?}", weights.shape())))
+            }
+            _ => Ok(()),
         }
     }
 

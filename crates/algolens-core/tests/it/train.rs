@@ -9,7 +9,7 @@ use algolens_core::{
     task::{Dataset, Options, Registry, RightView, Targets, Task, TaskKind, TaskSpec, Token},
     train::{Architecture, Event, Recipe, Run},
 };
-use ndarray::{Array1, Array3, Axis};
+use ndarray::{Array1, Array3, Axis, array};
 use std::ops::ControlFlow;
 
 const LETTERS: usize = 5;
@@ -200,6 +200,22 @@ fn what_is_padding_is_not_scored() {
     }
     assert_eq!(data.padding(), Some(PAD));
     assert_eq!(data.targets().total_weight(), data.tokens().iter().filter(|token| **token != PAD).count() as f64);
+}
+
+/// Where nothing is scored nothing need be right: sets of no class at padding, distributions of no probability.
+#[test]
+fn what_is_padding_needs_no_target() {
+    let tokens = array![[0, 1, 2], [1, 2, 2]];
+    let right = |(_, _, class): (usize, usize, usize)| class == 0;
+    let sets = Array3::from_shape_fn((2, 3, 2), |at| tokens[[at.0, at.1]] != 2 && right(at));
+    let labels = || ["a", "b", "_"].map(String::from).to_vec();
+    for targets in [Targets::from(sets.clone()), Targets::from(sets.mapv(|is| f32::from(u8::from(is))))] {
+        let padded = Dataset::padded(tokens.clone(), targets.clone(), vec![0, 1, 2], labels(), 2).unwrap();
+        assert_eq!(padded.targets().weights.unwrap(), array![[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]);
+        assert!(padded.targets().target(0, 2).classes().is_empty());
+        let said = Dataset::new(tokens.clone(), targets, vec![0, 1, 2], labels()).unwrap_err().to_string();
+        assert!(said.contains("target 3 of example 1"), "{said}");
+    }
 }
 
 /// A task that says one thing and does another.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub(super) struct Accuracies {
     /// At each predicted position.
     pub by_position: Vec<(usize, f64)>,
-    /// Of each class that is the right answer somewhere.
+    /// Of each class that is a right answer somewhere.
     pub by_class: Vec<(Token, f64)>,
 }
 
@@ -22,9 +22,9 @@ impl Accuracies {
         let mut by_position: BTreeMap<usize, Score> = BTreeMap::new();
         let mut by_class: BTreeMap<Token, Score> = BTreeMap::new();
         let positions = data.positions().iter().cycle();
-        for ((outcome, target), position) in outcomes.iter().zip(data.classes()?).zip(positions) {
+        for ((outcome, (target, _)), position) in outcomes.iter().zip(data.targets().iter()).zip(positions) {
             count(by_position.entry(*position).or_default(), outcome);
-            count(by_class.entry(*target).or_default(), outcome);
+            target.classes().into_iter().for_each(|class| count(by_class.entry(class).or_default(), outcome));
         }
         Ok(Self { by_position: shares(by_position), by_class: shares(by_class) })
     }

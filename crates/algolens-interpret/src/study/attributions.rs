@@ -13,13 +13,14 @@ const MOST_EXAMPLES: usize = 100;
 const MOST_NUMBERS: usize = 1 << 24;
 
 /// The mean direct logit attribution of each component to the right answer, less its mean over classes (a constant that the
-/// softmax ignores), over the scored predictions of the first examples of `data`; components in the order of [`attribution`].
+/// softmax ignores), over the scored predictions of the first examples of `data` that have any; components in the order of [`attribution`].
 pub(super) fn mean_attribution(subject: Subject, data: &Dataset) -> Result<Vec<(String, f64)>> {
     let config = subject.model.config();
     let components = config.n_layers * (config.n_heads + 2) + 4;
     let each = components * data.positions().len() * config.d_vocab_out;
-    let first: Vec<usize> = (0..data.len().min(MOST_EXAMPLES).min(MOST_NUMBERS / each).max(1)).collect();
-    let data = data.select(&first);
+    let scored = |example: &usize| data.targets().slice(*example, example + 1).total_weight() > 0.0;
+    let most = MOST_EXAMPLES.min(MOST_NUMBERS / each).max(1);
+    let data = data.select(&(0..data.len()).filter(scored).take(most).collect::<Vec<_>>());
     let found = attribution(subject, data.tokens(), data.positions())?;
     let total = data.targets().total_weight();
     let mean = |contributions: ArrayView3<f64>| {

@@ -70,15 +70,17 @@ pub(super) fn choose(
     seed: u32,
 ) -> Result<Chosen> {
     let first: Vec<usize> = (0..data.len().min(FIRST)).collect();
+    let of_data = |task, data| if matches!(material, Material::Task(_)) { task } else { data };
     // The user's come first: a page without room for all keeps them.
     let mut parts = vec![
         (Group::new(YOURS, "Your lists"), material.examples(yours)?),
-        (Group::new(RANDOM, "Random lists"), data.select(&first)),
+        (Group::new(RANDOM, of_data("Random lists", "The first examples of the data")), data.select(&first)),
     ];
     for (group, inputs) in casebook {
         parts.push((group, material.examples(&inputs)?));
     }
-    parts.push((Group::new(WORST, "The worst of many random lists"), worst(subject, material, seed)?));
+    let title = of_data("The worst of many random lists", "The worst examples of the data");
+    parts.push((Group::new(WORST, title), worst(subject, material, seed)?));
     parts.retain(|(_, examples)| !examples.is_empty());
     let group_of = parts.iter().enumerate().flat_map(|(at, (_, examples))| vec![at; examples.len()]).collect();
     let all: Vec<&Dataset> = parts.iter().map(|(_, examples)| examples).collect();
@@ -87,7 +89,7 @@ pub(super) fn choose(
 
 /// Of many examples, those with the smallest probability on a target, the smallest first.
 fn worst(subject: Subject, material: Material, seed: u32) -> Result<Dataset> {
-    let size = SEARCHED.min(SEARCHED_TOKENS / subject.model.config().n_ctx);
+    let size = SEARCHED.min(SEARCHED_TOKENS / subject.model.config().n_ctx).max(1);
     let searched = material.sample(size, seed.wrapping_add(2))?;
     let outcomes = subject.engine.outcomes(subject.model, Batch::from(&searched))?;
     let least_log_prob = |outcomes: &[Outcome]| {
@@ -101,11 +103,11 @@ fn worst(subject: Subject, material: Material, seed: u32) -> Result<Dataset> {
         .collect();
     examples.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     // The same answers to the same tokens in another order are another example, but no other case of what goes wrong.
-    let classes = searched.classes()?;
     let kind = |example: usize| {
         let mut tokens = searched.tokens().row(example).to_vec();
         tokens.sort_unstable();
-        (tokens, classes.row(example).to_vec())
+        let right = (0..searched.positions().len()).map(|at| searched.targets().target(example, at).classes());
+        (tokens, right.collect::<Vec<_>>())
     };
     let mut chosen: Vec<usize> = Vec::new();
     for (_, example) in examples {

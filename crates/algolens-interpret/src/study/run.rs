@@ -7,6 +7,7 @@ use super::{
     attributions::mean_attribution,
     data::{SCHEMA, Study},
     examples,
+    labels::Labels,
     material::Material,
     sections::{Names, sections},
 };
@@ -77,37 +78,20 @@ pub fn study(
 ) -> Result<(Study, Arrays)> {
     let config = subject.model.config();
     material.check(config)?;
-    let stages: Vec<&'static str> =
-        STAGES.iter().chain(casebook.map_or(&[][..], |book| book.stages())).copied().collect();
-    let total = stages.len();
-    let mut stages = stages.into_iter().enumerate();
-    let mut next_stage = || -> Result<()> {
-        let Some((done, what)) = stages.next() else { return Ok(()) };
-        if observer.on(Stage { what, done, total }).is_break() { Err(Error::Cancelled) } else { Ok(()) }
-    };
     let StudyOptions { title, size, seed, inputs, others } = options;
     others.iter().try_for_each(|other| check_other(subject.model, other))?;
+    let mut next_stage = stages(casebook, observer);
     let data = material.sample(*size, *seed)?;
+    let mut arrays = Arrays::new();
     next_stage()?;
     let evaluation = evaluate(subject.engine, subject.model, &data)?;
     next_stage()?;
     let ablation = ablation_table(subject, evaluation.loss, &data, &material.other(&data, *seed)?)?;
+    let costs = ablation.rows().into_iter().map(|(_, costs)| [costs.mean, costs.zero, costs.resample]);
+    arrays.insert("ablation".into(), table(&costs.collect::<Vec<_>>()));
     next_stage()?;
-    let mapped = material.sample(EFFECTIVE_SIZE.min(EFFECTIVE_TOKENS / config.n_ctx), *seed)?;
-    let maps = CircuitMaps::of(subject, &mapped)?;
-    let mut arrays = maps.arrays();
-    arrays.insert("pattern_mean".into(), mean_pattern(subject, &data)?.into_dyn());
-    let (labels, names) = (material.labels(config, &data), measured(subject, &data, &mut arrays)?);
-    let heads =
-        (0..config.n_layers).map(|layer| head_attention(subject, layer, &data)).collect::<Result<Vec<_>>>()?.concat();
-    let names = Names {
-        heads,
-        classes: names.1.iter().map(|class| labels.classes[*class as usize].clone()).collect(),
-        components: names.0,
-    };
-    let costs: Vec<[f64; 3]> =
-        ablation.rows().iter().map(|(_, costs)| [costs.mean, costs.zero, costs.resample]).collect();
-    arrays.insert("ablation".into(), table(&costs));
+    let labels = material.labels(config, &data);
+    let names = look_inside(subject, material, &data, *seed, &labels, &mut arrays)?;
     next_stage()?;
     let book_examples = casebook.map_or_else(Vec::new, |book| book.examples());
     let chosen = examples::choose(subject, material, &data, inputs, book_examples, *seed)?;
@@ -144,6 +128,40 @@ pub fn study(
     }
     study.check(&arrays)?;
     Ok((study, arrays))
+}
+
+/// Says at each call that the next stage begins.
+fn stages(casebook: Option<&dyn Casebook>, observer: &mut dyn Observer<Stage>) -> impl FnMut() -> Result<()> {
+    let of_book = casebook.map_or(&[][..], |book| book.stages());
+    let all: Vec<&'static str> = STAGES.iter().chain(of_book).copied().collect();
+    let total = all.len();
+    let mut stages = all.into_iter().enumerate();
+    move || {
+        let Some((done, what)) = stages.next() else { return Ok(()) };
+        if observer.on(Stage { what, done, total }).is_break() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Circuits, attention and attribution: adds their arrays, and says what only the sections show.
+fn look_inside(
+    subject: Subject,
+    material: Material,
+    data: &Dataset,
+    seed: u32,
+    labels: &Labels,
+    arrays: &mut Arrays,
+) -> Result<Names> {
+    let config = subject.model.config();
+    let mapped = material.sample(EFFECTIVE_SIZE.min(EFFECTIVE_TOKENS / config.n_ctx).max(1), seed)?;
+    arrays.extend(CircuitMaps::of(subject, &mapped)?.arrays());
+    arrays.insert("pattern_mean".into(), mean_pattern(subject, data)?.into_dyn());
+    let (components, classes) = measured(subject, data, arrays)?;
+    let heads = (0..config.n_layers).map(|layer| head_attention(subject, layer, data));
+    Ok(Names {
+        heads: heads.collect::<Result<Vec<_>>>()?.concat(),
+        classes: classes.iter().map(|class| labels.classes[*class as usize].clone()).collect(),
+        components,
+    })
 }
 
 /// Checks that a model of another seed is not the studied one itself, which would tell nothing of other seeds: that some weight

@@ -4,11 +4,11 @@ use algolens_core::{
     engine::{Engine, Plain, hooks::Filter},
     evaluation::evaluate,
     model::{AttentionDir, Config, Model, Normalization, Positions},
-    task::{SortedList, Task},
+    task::{Dataset, Right, SortedList, Targets, Task},
 };
 use algolens_interpret::{
-    Ablation, Head, Method, Part, Subject, ablate, attention_rows, attribution, circuits, copy_heads, direct_path,
-    greedy, predict, score_terms, source_attribution,
+    Ablation, Answer, Head, Method, Part, Subject, ablate, attention_rows, attribution, circuits, copy_heads,
+    direct_path, greedy, predict, score_terms, source_attribution,
     tasks::sorted_list::{attention_statistics, prediction_sites},
 };
 use algolens_testing::{any_kind, random_model, sizes, with_cases};
@@ -266,13 +266,78 @@ fn lists_are_sorted_alike_letter_by_letter_and_greedily() {
         let subject = Subject { model: &model, engine: &engine };
         let written = greedy(subject, &task, &data).unwrap();
         for (prediction, written) in predict(subject, &data).unwrap().iter().zip(written.outer_iter()) {
-            assert_eq!(prediction.correct, written.to_vec() == prediction.expected);
+            assert_eq!(prediction.correct, prediction.expected == written.to_vec());
             // Up to the first mistake, the model reads the same tokens both ways.
             let wrong = prediction.expected.iter().zip(&prediction.predicted).position(|(e, p)| e != p);
             let until = wrong.map_or(task.list_len(), |at| at + 1);
-            assert_eq!(written.slice(s![..until]).to_vec(), prediction.predicted[..until]);
+            assert_eq!(prediction.predicted[..until], written.slice(s![..until]).to_vec());
         }
     }
+}
+
+/// A set is right where its classes fill the first ranks; a distribution, where the first rank is one of its likeliest.
+#[test]
+fn predictions_of_sets_and_distributions_are_judged_by_rank() {
+    let (task, model) = sorting_model(Normalization::LN, 4);
+    let (data, engine) = (task.dataset(40, 3), ENGINE());
+    let subject = Subject { model: &model, engine: &engine };
+    let logits = engine.logits(&model, data.tokens(), data.positions()).unwrap();
+    let (lists, slots, classes) = logits.dim();
+    // The two classes that the model says first in half of the predictions, else its first and its third.
+    let ranked = |list: usize, slot: usize| {
+        let row = logits.slice(s![list, slot, ..]);
+        let mut ranked: Vec<usize> = (0..classes).collect();
+        ranked.sort_by(|a, b| row[*b].total_cmp(&row[*a]));
+        ranked
+    };
+    let chosen = |list: usize, slot: usize| {
+        let ranked = ranked(list, slot);
+        [ranked[(list + slot) % 3], ranked[1]]
+    };
+    let sets = Array3::from_shape_fn(logits.dim(), |(list, slot, class)| chosen(list, slot).contains(&class));
+    let likelier = Array3::from_shape_fn(logits.dim(), |(list, slot, class)| {
+        let [first, second] = chosen(list, slot);
+        if first == second {
+            f32::from(class == first)
+        } else {
+            0.75 * f32::from(class == first) + 0.25 * f32::from(class == second)
+        }
+    });
+    let with = |right: Right| {
+        let targets = Targets { right, weights: None };
+        let labels = data.token_labels().to_vec();
+        let data = Dataset::new(data.tokens().to_owned(), targets, data.positions().to_vec(), labels);
+        predict(subject, &data.unwrap()).unwrap()
+    };
+    let (of_sets, of_distributions) = (with(Right::Sets(sets)), with(Right::Distributions(likelier)));
+    let mut counts = [[0; 2]; 2];
+    for (list, slot) in (0..lists).flat_map(|list| (0..slots).map(move |slot| (list, slot))) {
+        let (ranked, [first, second]) = (ranked(list, slot), chosen(list, slot));
+        let mut set = vec![first as u32, second as u32];
+        set.sort_unstable();
+        set.dedup();
+        let (found, likely) = (&of_sets[list], &of_distributions[list]);
+        let mut said: Vec<u32> = ranked[..set.len()].iter().map(|class| *class as u32).collect();
+        said.sort_unstable();
+        assert_eq!((found.expected[slot].classes(), found.predicted[slot].classes()), (&set[..], &said[..]));
+        assert_eq!(found.correct_at[slot], Some(said == set));
+        assert_eq!(
+            (&likely.expected[slot], &likely.predicted[slot]),
+            (&Answer::Class(first as u32), &Answer::Class(ranked[0] as u32))
+        );
+        assert_eq!(likely.correct_at[slot], Some(ranked[0] == first));
+        let z = |class: usize| f64::from(logits[[list, slot, class]]);
+        let outside = (0..classes).filter(|class| !set.contains(&(*class as u32)));
+        let pairs: f64 =
+            outside.map(|wrong| set.iter().map(|right| (z(wrong) - z(*right as usize)).exp()).sum::<f64>()).sum();
+        assert!((found.prob_expected[slot] - 1.0 / (1.0 + pairs)).abs() < 1e-6);
+        let all: f64 = (0..classes).map(|class| z(class).exp()).sum();
+        let mean = if first == second { z(first) } else { 0.75 * z(first) + 0.25 * z(second) };
+        assert!((likely.prob_expected[slot] - mean.exp() / all).abs() < 1e-6);
+        counts[0][usize::from(said == set)] += 1;
+        counts[1][usize::from(ranked[0] == first)] += 1;
+    }
+    assert!(counts.as_flattened().iter().all(|count| *count > 20), "{counts:?}");
 }
 
 #[test]

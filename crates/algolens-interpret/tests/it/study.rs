@@ -151,7 +151,10 @@ fn score_terms_of_the_shown_lists_give_their_patterns() {
             for slot in 0..4 {
                 let column = arrays["probs"].slice(s![list, .., slot]).mapv(f64::from);
                 assert!((column.sum() - 1.0).abs() < 1e-5);
-                assert!((column[prediction.expected[slot] as usize] - prediction.prob_expected[slot]).abs() < 1e-6);
+                assert!(
+                    (column[prediction.expected[slot].classes()[0] as usize] - prediction.prob_expected[slot]).abs()
+                        < 1e-6
+                );
             }
         }
     }

@@ -307,6 +307,8 @@ fn a_task_that_does_not_fit_or_is_not_known_is_refused() {
         let ten = [&["predict", &cumsum, "10,1", "--task", "cumsum"], flags(&CASES[2])].concat();
         assert!(refusal(&ten).contains("list 1: expected values of -5 to 5, found 10"));
     }
+    let others = refusal(&["report", &model, "--task", CASES[0].task, "--out", "none.html", "--others", &model]);
+    assert!(others.contains("models of other seeds: expected a task whose claims they are asked about"), "{others}");
     let certify = refusal(&["certify", &model, "--out", "none.json"]);
     assert!(certify.contains("task: expected sorted_list, found palindromes"), "{certify}");
 }

@@ -6,6 +6,8 @@ const LISTS = REPORT.lists ?? [];
 const HEADS = REPORT.heads ?? [];
 const FIRST_HEADS = REPORT.first_heads ?? [];
 const PREDICTED = REPORT.positions ?? [];
+const ANSWERS_FOLLOW = REPORT.answers_follow ?? false;
+const CAUSAL = REPORT.causal ?? true;
 const LABELS = { tokens: [], classes: [], positions: [], ...REPORT.labels };
 
 const decodedArrays = new Map();

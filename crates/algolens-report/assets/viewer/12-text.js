@@ -5,8 +5,19 @@ function num(x) {
   if (x === null || x === undefined || Number.isNaN(x)) return "–";
   const size = Math.abs(x);
   if (size === 0) return "0";
-  const text = size >= 1e5 || size < 1e-4 ? size.toExponential(1) : String(Number(size.toPrecision(3)));
+  const text = size >= 1e5 || size < 1e-4 ? size.toExponential(1).replace("e+", "e").replace("-", "−") : String(Number(size.toPrecision(3)));
   return (x < 0 ? "−" : "") + text;
+}
+
+/** Writes ascending positions, those that follow each other as a run. */
+function positionRuns(positions) {
+  const runs = [];
+  for (const position of positions) {
+    const last = runs.at(-1);
+    if (last && last[1] + 1 === position) last[1] = position;
+    else runs.push([position, position]);
+  }
+  return runs.map(([from, to]) => (from === to ? String(from) : `${from} to ${to}`)).join(", ");
 }
 
 /** Writes a weight or probability with two decimals. */

@@ -28,6 +28,16 @@ function currentList() {
   return LISTS[state.list];
 }
 
+/** Returns the right classes of a prediction. */
+function rightClasses(list, place) {
+  return [list.expected[place]].flat();
+}
+
+/** Returns the classes that the model says at a prediction. */
+function saidClasses(list, place) {
+  return [list.predicted[place]].flat();
+}
+
 /** Calls `react` after each change of one of the named fields; "hover" is one of them. */
 function watch(reads, react) {
   watchers.push({ reads, react });

@@ -106,17 +106,24 @@ async function flush(wanted) {
 /** Has a figure redrawn: in the next frame when it is near the screen, else in idle time. */
 function redraw(figure) {
   waiting.add(figure);
-  if (figure.near && !soon) {
+  if (!figure.near) {
+    redrawInIdleTime();
+  } else if (!soon) {
     soon = requestAnimationFrame(() => {
       soon = 0;
       flush((candidate) => candidate.near);
-    });
-  } else if (!figure.near && !idle) {
-    idle = requestIdle(() => {
-      idle = 0;
-      flush(() => true);
+      // What has left the neighbourhood of the screen meanwhile.
+      if (waiting.size > 0) redrawInIdleTime();
     });
   }
+}
+
+/** Has all waiting figures redrawn in idle time. */
+function redrawInIdleTime() {
+  idle ||= requestIdle(() => {
+    idle = 0;
+    flush(() => true);
+  });
 }
 
 /** Redraws all figures drawn so far. */

@@ -24,14 +24,19 @@ function startStrip() {
 
 /** Says in words what the model answered after a position. */
 function answerWords(list, place) {
-  const right = list.predicted[place] === list.expected[place];
-  const answer = classLabel(list.predicted[place]);
-  return right ? `the model answered ${answer}, right` : `the model answered ${answer}, wrong: it is ${classLabel(list.expected[place])}`;
+  const answer = saidClasses(list, place).map(classLabel).join(", ");
+  const verdicts = { true: "right", false: `wrong: it is ${rightClasses(list, place).map(classLabel).join(", ")}`, null: "not scored" };
+  return `the model answered ${answer}, ${verdicts[list.right_at[place]]}`;
+}
+
+/** Returns the index of the prediction that is shown at a position, -1 if none is: where answers follow, at the token that comes next. */
+function placeShownAt(position) {
+  return PREDICTED.indexOf(ANSWERS_FOLLOW ? position - 1 : position);
 }
 
 /** Builds the chip of one position. */
 function stripChip(list, position) {
-  const place = PREDICTED.indexOf(position - 1);
+  const place = placeShownAt(position);
   const words = [`Position ${position}, token ${tokenAt(list, position)}`];
   const chip = el("button", { type: "button", class: "chip", role: "radio", on: {
     click: () => selectQuery(position),
@@ -40,9 +45,9 @@ function stripChip(list, position) {
   } }, el("span", { class: "token", text: tokenAt(list, position) }));
   if (PREDICTED.includes(position)) chip.classList.add("predicts");
   if (place >= 0) {
-    const wrong = list.predicted[place] !== list.expected[place];
+    const wrong = list.right_at[place] === false;
     words.push(answerWords(list, place));
-    chip.append(el("span", { class: wrong ? "answer wrong" : "answer", text: (wrong ? "✗ " : "") + classLabel(list.predicted[place]) }));
+    chip.append(el("span", { class: wrong ? "answer wrong" : "answer", text: (wrong ? "✗ " : "") + saidClasses(list, place).map(classLabel).join(", ") }));
   }
   chip.setAttribute("aria-label", words.join(", "));
   chip.title = words.join(", ");

@@ -10,13 +10,15 @@ function predictedPlaces() {
 
 /** Returns the markers of the answers: a ring on each right answer. */
 function answerRings(list, probs) {
-  const chances = list.expected.map((answer, place) => probs[answer][place]);
+  const scored = PREDICTED.map((_, place) => place).filter((place) => list.right_at[place] !== null);
+  const rings = scored.flatMap((place) => rightClasses(list, place).map((answer) => ({ answer, place })));
+  const chances = rings.map(({ answer, place }) => probs[answer][place]);
   return {
     type: "scatter",
     mode: "markers",
     name: "right answer",
-    x: list.expected.map((_, place) => place),
-    y: list.expected,
+    x: rings.map(({ place }) => place),
+    y: rings.map(({ answer }) => answer),
     hoverinfo: "skip",
     marker: { symbol: "circle-open", size: 11, line: { width: 2 }, color: chances.map((p) => (p > 0.5 ? "#000000" : "#ffffff")) },
   };
@@ -24,13 +26,15 @@ function answerRings(list, probs) {
 
 /** Returns the markers of the mistakes: a cross on each wrong prediction. */
 function wrongCrosses(list) {
-  const wrong = PREDICTED.map((_, place) => place).filter((place) => list.predicted[place] !== list.expected[place]);
+  const wrong = PREDICTED.map((_, place) => place).filter((place) => list.right_at[place] === false);
+  const said = (place) => saidClasses(list, place).filter((answer) => !rightClasses(list, place).includes(answer));
+  const crosses = wrong.flatMap((place) => said(place).map((answer) => ({ answer, place })));
   return {
     type: "scatter",
     mode: "markers",
     name: "wrong prediction",
-    x: wrong,
-    y: wrong.map((place) => list.predicted[place]),
+    x: crosses.map(({ place }) => place),
+    y: crosses.map(({ answer }) => answer),
     hoverinfo: "skip",
     marker: { symbol: "x", size: 10, color: WRONG_MARK, line: { width: 1, color: "#ffffff" } },
   };
@@ -117,8 +121,9 @@ KINDS.probs = {
   /** States how many answers are right. */
   title() {
     const list = currentList();
-    const wrong = list.expected.filter((answer, place) => answer !== list.predicted[place]).length;
-    const sure = list.expected.map((answer, place) => value("probs", state.list, answer, place));
+    const wrong = list.right_at.filter((right) => right === false).length;
+    const sure = list.prob_expected.filter((_, place) => list.right_at[place] !== null);
+    if (sure.length === 0) return "No answer is scored";
     const all = sure.length === 1 ? "The answer is right" : `All ${sure.length} answers are right`;
     const right = wrong === 0 ? all : `${wrong} of ${sure.length} answers ${wrong === 1 ? "is" : "are"} wrong`;
     return `${right}; the least probable right answer has ${num(Math.min(...sure))}`;

@@ -9,17 +9,17 @@ function scoredHeads() {
   return state.heads.filter((head) => firstHeadOf(head) >= 0);
 }
 
-/** Returns the six terms of a head at the chosen cell, or null where no score is kept. */
+/** Returns the six terms of a head at the chosen cell: blank where no score is kept or the key is not seen. */
 function termsOf(head) {
   const { query, key } = chosenCell();
   const place = PREDICTED.indexOf(query);
-  if (place < 0 || key === null) return null;
+  if (place < 0 || key === null || (CAUSAL && key > query)) return TERM_NAMES.map(() => null);
   return QUERY_TERMS.flatMap((_, q) => KEY_TERMS.map((_, k) => value("score_terms", state.list, firstHeadOf(head), q, k, place, key)));
 }
 
 /** Returns a head's total score at the chosen cell: the sum of its terms, null when they are blank. */
 function totalOf(terms) {
-  return !terms || terms.includes(null) ? null : terms.reduce((sum, term) => sum + term, 0);
+  return terms.includes(null) ? null : terms.reduce((sum, term) => sum + term, 0);
 }
 
 KINDS.terms = {
@@ -32,7 +32,7 @@ KINDS.terms = {
     const heads = scoredHeads();
     const names = [...TERM_NAMES, "total"];
     const traces = heads.map((head) => {
-      const terms = termsOf(head) ?? TERM_NAMES.map(() => null);
+      const terms = termsOf(head);
       const bars = [...terms, totalOf(terms)];
       return {
         type: "bar",
@@ -67,7 +67,7 @@ KINDS.terms = {
     const list = currentList();
     const { query, key } = chosenCell();
     const pair = `${placeName(list, query)} → ${key === null ? "no key" : placeName(list, key)}`;
-    if (!PREDICTED.includes(query)) return `${pair}: no prediction is made at this position; choose one from ${PREDICTED[0]} to ${PREDICTED.at(-1)}`;
+    if (!PREDICTED.includes(query)) return `${pair}: no prediction is made at this position; choose one of ${positionRuns(PREDICTED)}`;
     const totals = scoredHeads().map((head) => {
       const total = totalOf(termsOf(head));
       return total === null ? `head ${HEADS[head]} cannot see this key` : `head ${HEADS[head]} scores ${num(total)}`;
@@ -77,7 +77,7 @@ KINDS.terms = {
 
   rows() {
     const heads = scoredHeads();
-    const columns = heads.map((head) => termsOf(head) ?? []);
+    const columns = heads.map(termsOf);
     return [
       ["term", ...heads.map((head) => `head ${HEADS[head]}`)],
       ...TERM_NAMES.map((name, i) => [name, ...columns.map((terms) => terms[i])]),

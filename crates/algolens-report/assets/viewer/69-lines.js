@@ -7,6 +7,12 @@ const LINE_STYLES = [
   { dash: "dashdot", symbol: "diamond" },
 ];
 
+/** Returns the ticks of an axis of these numbers: each, where they are few whole ones. */
+function wholeTicks(numbers) {
+  const few = Math.max(...numbers) - Math.min(...numbers) < 8;
+  return few && numbers.every(Number.isInteger) ? { dtick: 1 } : {};
+}
+
 KINDS.lines = {
   reads: [],
   missing: ({ plotted }) => lacks(plotted.values),
@@ -29,7 +35,7 @@ KINDS.lines = {
     return drawPlot(figure, traces, {
       margin: { l: 48, r: 12, t: 40, b: 44 },
       showlegend: names.length > 1,
-      xaxis: axis({ title: over }),
+      xaxis: axis({ title: over, ...wholeTicks(rows.map((row) => row[0])) }),
       yaxis: axis({ title: "share", range: [-0.03, 1.03] }),
     });
   },

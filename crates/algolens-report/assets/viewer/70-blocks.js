@@ -56,7 +56,7 @@ KINDS.blocks = {
         showscale: false,
         xgap: 1,
         ygap: 1,
-        text: block.map((row) => row.map((x) => x.toFixed(1).replace("-", "−"))),
+        text: block.map((row) => row.map((x) => (x === null ? "" : x.toFixed(1).replace("-", "−")))),
         texttemplate: "%{text}",
         hoverinfo: "text",
       };

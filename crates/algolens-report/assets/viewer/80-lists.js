@@ -6,8 +6,8 @@ function startListButtons() {
     const list = Number.parseInt(button.dataset.list, 10);
     if (!LISTS[list]) button.disabled = true;
     button.addEventListener("click", () => {
-      const { tokens, expected, predicted } = LISTS[list];
-      const wrong = expected.findIndex((answer, slot) => answer !== predicted[slot]);
+      const { tokens, right_at: rightAt } = LISTS[list];
+      const wrong = rightAt.indexOf(false);
       const query = PREDICTED[Math.max(wrong, 0)];
       setState({ list, query, key: null, token: tokens[query] });
       scrollToId("attention");

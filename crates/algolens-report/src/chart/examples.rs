@@ -6,7 +6,7 @@ use super::{
     words::{self, brief, exact, label, row},
 };
 use crate::ReportError;
-use algolens::interpret::{KEY_TERMS, QUERY_TERMS, ShownExample};
+use algolens::interpret::{KEY_TERMS, Prediction, QUERY_TERMS, ShownExample};
 use ndarray::{ArrayView4, Axis};
 
 /// Probabilities of the chosen example: rings on the right answers, crosses on wrong predictions.
@@ -15,11 +15,19 @@ pub(super) fn probs(source: Source) -> Result<Chart, ReportError> {
     let (example, query) = source.example()?;
     let classes = &source.labels().classes;
     let places: Vec<String> = source.positions().iter().map(|at| source.place(example, *at)).collect();
-    let (expected, predicted) = (&example.prediction.expected, &example.prediction.predicted);
+    let ShownExample { prediction, .. } = example;
     let mark = |column: usize, class: u32, shape: Shape| Mark { row: class as usize, column, shape };
-    let rings = expected.iter().enumerate().map(|(column, class)| mark(column, *class, Shape::Ring));
-    let wrong = predicted.iter().enumerate().filter(|(column, class)| expected.get(*column) != Some(*class));
-    let crosses = wrong.map(|(column, class)| mark(column, *class, Shape::Cross));
+    let scored = |column: &usize| prediction.correct_at[*column].is_some();
+    let expected = prediction.expected.iter().enumerate().filter(|(column, _)| scored(column));
+    let rings = expected.flat_map(|(column, right)| right.classes().iter().map(move |class| (column, *class)));
+    let rings = rings.map(|(column, class)| mark(column, class, Shape::Ring));
+    let wrong = (0..places.len()).filter(|column| prediction.correct_at.get(*column) == Some(&Some(false)));
+    let crosses = wrong.flat_map(|column| {
+        let said = prediction.predicted[column].classes().iter();
+        said.filter(move |class| !prediction.expected[column].classes().contains(class))
+            .map(move |class| (column, *class))
+    });
+    let crosses = crosses.map(|(column, class)| mark(column, class, Shape::Cross));
     let rows = Names { title: "prediction".into(), labels: (0..probs.nrows()).map(|at| label(classes, at)).collect() };
     let columns = Names::new("token (position) the prediction is made at", &places);
     let layer = Layer { cells: probs.to_owned(), scale: Scale::Probability };
@@ -28,16 +36,15 @@ pub(super) fn probs(source: Source) -> Result<Chart, ReportError> {
     grid.marks = rings.chain(crosses).collect();
     let framed = source.positions().iter().position(|at| *at == query);
     grid.frames = framed.map(|column| (0..probs.nrows(), column..column + 1)).into_iter().collect();
-    let sure = |(column, class): (usize, &u32)| probs.get([*class as usize, column]).map(|p| f64::from(*p));
-    let least = expected.iter().enumerate().filter_map(sure).fold(f64::NAN, f64::min);
-    Ok(Chart::of(right_answers(example, least), Content::Grid(grid), table))
+    Ok(Chart::of(right_answers(prediction), Content::Grid(grid), table))
 }
 
 /// How many answers are right, and the least probability of a right answer.
-fn right_answers(example: &ShownExample, least: f64) -> String {
-    let (expected, predicted) = (&example.prediction.expected, &example.prediction.predicted);
-    let wrong = expected.iter().zip(predicted).filter(|(right, said)| right != said).count();
-    let right = match (wrong, expected.len()) {
+fn right_answers(prediction: &Prediction) -> String {
+    let Some(least) = prediction.least_prob() else { return "No answer is scored".into() };
+    let scored = || prediction.correct_at.iter().flatten();
+    let wrong = scored().filter(|correct| !**correct).count();
+    let right = match (wrong, scored().count()) {
         (0, 1) => "The answer is right".into(),
         (0, count) => format!("All {count} answers are right"),
         (_, count) => format!("{wrong} of {count} answers {} wrong", if wrong == 1 { "is" } else { "are" }),
@@ -133,7 +140,11 @@ pub(super) fn terms(source: Source) -> Result<Chart, ReportError> {
         QUERY_TERMS.iter().flat_map(|query| KEY_TERMS.iter().map(move |key| format!("{query} → {key}"))).collect();
     let of_head = |head: &usize| -> Result<Vec<f64>, ReportError> {
         let all: ArrayView4<f32> = source.part("score_terms", &[Source::EXAMPLE, *head])?;
-        let term = |query: usize, term: usize| slot.and_then(|slot| all.get([query, term, slot, key]).copied());
+        let seen = source.sees(query, key);
+        let term = |query: usize, term: usize| {
+            let slot = slot.filter(|_| seen)?;
+            all.get([query, term, slot, key]).copied()
+        };
         let terms = (0..QUERY_TERMS.len()).flat_map(|q| (0..KEY_TERMS.len()).map(move |k| term(q, k)));
         Ok(terms.map(|term| term.map_or(f64::NAN, f64::from)).collect())
     };

@@ -52,6 +52,12 @@ impl<'a> Source<'a> {
         (0..self.heads().len().min(Self::MOST_HEADS)).collect()
     }
 
+    /// Whether a query sees a key of the chosen example.
+    pub fn sees(self, query: usize, key: usize) -> bool {
+        let config = &self.report.study.config;
+        key < config.keys_seen(query, config.n_ctx)
+    }
+
     /// Those of the shown heads that are in the first block.
     pub fn first_heads(self) -> Vec<usize> {
         let in_first = self.report.study.config.n_heads;

@@ -4,7 +4,7 @@ use super::{
     colours::{INK, SOFT},
     frame::{Area, Axis, Drawn, Plot, font, frame},
 };
-use crate::chart::{Extent, Lines};
+use crate::chart::{Extent, Lines, brief};
 use plotters::{
     element::DashedPathElement,
     prelude::*,
@@ -12,6 +12,8 @@ use plotters::{
 };
 use std::ops::Range;
 
+/// The widest range of whole numbers that are all labelled.
+const FEW: f64 = 12.0;
 /// Most points of a line that are marked.
 const MARKED: usize = 60;
 
@@ -28,6 +30,10 @@ pub(super) fn lines(lines: &Lines, area: &Area) -> Drawn {
     let beside = 0.01 * (range.end - range.start);
     let mut x = Axis::of_numbers(&lines.over, range.start - beside..range.end + beside, 12);
     x.ruled = false;
+    if lines.at.iter().all(|at| at.fract() == 0.0) && (0.0..=FEW).contains(&(high - low)) {
+        let all = (0..=(high - low) as usize).map(|at| low + at as f64);
+        x.ticks = all.map(|at| (at, brief(at))).collect();
+    }
     let y = match lines.extent {
         Extent::Share => Axis::of_numbers(&lines.unit, -0.02..1.02, 6),
         Extent::Powers => powers(lines),

@@ -137,14 +137,15 @@ pub(super) fn section(study: &Study, arrays: &Arrays) -> Section {
 fn on_diagonal(arrays: &Arrays, head: Head) -> usize {
     let Ok(ov) = arrays["W_OV_full"].view().into_dimensionality::<Ix3>() else { return 0 };
     let ov: ArrayView2<f32> = ov.index_axis_move(ArrayAxis(0), head.head);
-    peaks(&ov).filter(|(row, peak)| row == peak).count()
+    peaks(ov).filter(|(row, peak)| row == peak).count()
 }
 
 /// The place of the largest number in each row, NaN left out.
-fn peaks<'a>(matrix: &'a ArrayView2<'a, f32>) -> impl Iterator<Item = (usize, usize)> + 'a {
+pub(crate) fn peaks(matrix: ArrayView2<f32>) -> impl Iterator<Item = (usize, usize)> {
     let largest = |row: ndarray::ArrayView1<f32>| {
         let numbers = row.into_iter().enumerate().filter(|(_, number)| !number.is_nan());
         numbers.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(at, _)| at)
     };
-    matrix.outer_iter().map(largest).enumerate()
+    let peaks: Vec<usize> = matrix.outer_iter().map(largest).collect();
+    peaks.into_iter().enumerate()
 }

@@ -8,6 +8,7 @@ mod predictions;
 mod training;
 mod worst;
 
+pub(crate) use circuits::peaks;
 pub use training::Training;
 pub(crate) use worst::examples_table;
 

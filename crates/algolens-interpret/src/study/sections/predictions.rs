@@ -44,7 +44,7 @@ pub(super) fn section(study: &Study, names: &Names) -> Section {
     let probs = figure(
         "probs",
         "What the model says of the list",
-        "Each column is one prediction: the probability of every answer after the one below. The ring is the right answer; a \
+        "Each column is one prediction: the probability of every answer after the one below. Rings are the right answers; a \
          cross is what the model says instead.",
         Plot::Probs,
     );

@@ -56,7 +56,7 @@ impl Training {
             ]);
         }
         rows.push(("epochs, steps", format!("{}, {}", last.epoch, last.steps)));
-        rows.push(("learning rate", format!("{} to {}", first.learning_rate, last.learning_rate)));
+        rows.push(("learning rate", format!("{} to {}", first.learning_rate as f32, last.learning_rate as f32)));
         if let Some(best) = self.history.iter().rfind(|record| record.best) {
             rows.push(("kept", format!("epoch {}, validation accuracy {:.4}", best.epoch, best.validation_accuracy)));
         }

@@ -1,7 +1,7 @@
 //! The section about the examples that the model answers worst, and tables of examples.
 
 use crate::{
-    Unit,
+    Answer, Unit,
     study::{
         data::Study,
         examples::{RANDOM, WORST},
@@ -9,14 +9,17 @@ use crate::{
     },
 };
 
-/// The examples with the least probability on a right answer; none where the data are few and all of them are shown.
+/// The examples with the least probability on a right answer; none where no prediction of them is scored.
 pub(super) fn section(study: &Study) -> Option<Section> {
     let worst = study.examples.iter().find(|example| example.group == WORST)?;
-    let least = worst.prediction.prob_expected.iter().copied().fold(1.0, f64::min);
+    let least = worst.prediction.least_prob()?;
     let wrong = study.examples.iter().filter(|example| example.group == WORST && !example.prediction.correct).count();
     let words = (
         format!("{wrong} wrong"),
-        format!("Of many random examples the worst gets a probability of {least:.3} on a right answer."),
+        format!(
+            "Of {} the worst gets a probability of {least:.3} on a right answer.",
+            if study.task.is_some() { "many random examples" } else { "the data" }
+        ),
     );
     let tables = study.groups.iter().filter(|group| group.id != RANDOM);
     let tables = tables.filter_map(|group| examples_table(study, &group.id)).map(Item::Table).collect();
@@ -31,14 +34,15 @@ pub(crate) fn examples_table(study: &Study, group: &str) -> Option<Table> {
     let row = |(at, example): (usize, &super::super::examples::ShownExample)| {
         let tokens = example.input.iter().map(|token| label(&study.labels.tokens, *token)).collect::<Vec<_>>();
         let prediction = &example.prediction;
-        let wrong =
-            (0..prediction.expected.len()).find(|slot| prediction.expected[*slot] != prediction.predicted[*slot]);
+        let wrong = prediction.correct_at.iter().position(|correct| *correct == Some(false));
         let class = |token: u32| label(&study.labels.classes, token);
+        let classes = |answer: &Answer| answer.classes().iter().map(|at| class(*at)).collect::<Vec<_>>().join(", ");
         let mut cells = vec![Cell::Text(tokens.join(" "))];
         cells.extend(match wrong {
+            None if !prediction.is_scored() => [Cell::text("not scored"), Cell::Empty, Cell::Empty],
             None => [Cell::text("all right"), Cell::Empty, Cell::Empty],
             Some(slot) => [
-                Cell::Wrong { said: class(prediction.predicted[slot]), right: class(prediction.expected[slot]) },
+                Cell::Wrong { said: classes(&prediction.predicted[slot]), right: classes(&prediction.expected[slot]) },
                 Cell::Number(prediction.prob_expected[slot], Unit::Probability),
                 Cell::Number(prediction.prob_predicted[slot], Unit::Probability),
             ],

@@ -3,10 +3,10 @@
 use super::{Measures, examples::ADVERSARIAL};
 use crate::{
     Arrays, Cell, CopyHeads, Head, Item, Note, Plot, Section, ShownAt, Study, Table, Unit, Verdict, WORST, YOURS,
-    study::sections::{examples_table, figure, percent},
+    study::sections::{examples_table, figure, peaks, percent},
 };
 use algolens_core::task::{SortedList, Task};
-use ndarray::{ArrayView1, Axis, Ix2};
+use ndarray::{Axis, Ix2, Ix3, s};
 
 /// Writes the casebook's captions, figures and tables into a study.
 pub(super) fn write(task: &SortedList, measures: &Measures, study: &mut Study, arrays: &Arrays) {
@@ -87,7 +87,7 @@ fn attention(measures: &Measures, study: &mut Study) {
 fn ranges(copy_heads: &CopyHeads) -> String {
     const SHOWN: usize = 6;
     let ranges = &copy_heads.ranges;
-    let shown = ranges.iter().take(SHOWN).map(|range| format!("{}–{} by {}", range.from, range.to, range.head));
+    let shown = ranges.iter().take(SHOWN).map(ToString::to_string);
     let more = if ranges.len() > SHOWN { format!(" and {} more ranges", ranges.len() - SHOWN) } else { String::new() };
     shown.collect::<Vec<_>>().join(", ") + &more
 }
@@ -104,7 +104,7 @@ fn circuits(measures: &Measures, study: &mut Study, arrays: &Arrays) {
     for head in heads {
         let at = head.head;
         if let Some(figure) = section.figure_mut(&format!("ov-{at}")) {
-            let peaks = peaks(arrays, "W_OV_full", Some(at), values, usize::MAX);
+            let peaks = peaks_of(arrays, "W_OV_full", head, values, usize::MAX);
             let served: Vec<_> =
                 peaks.into_iter().filter(|(value, _)| serves(&measures.copy_heads, head, *value)).collect();
             let right = served.iter().filter(|(value, peak)| value == peak).count();
@@ -121,7 +121,7 @@ fn circuits(measures: &Measures, study: &mut Study, arrays: &Arrays) {
         {
             if let Some(figure) = section.figure_mut(&format!("{id}-{at}")) {
                 let rows = values.saturating_sub(1);
-                let peaks = peaks(arrays, array, Some(at), rows, values);
+                let peaks = peaks_of(arrays, array, head, rows, values);
                 let larger = peaks.into_iter().filter(|(value, peak)| peak > value).count();
                 figure.title = format!("{what}: in head {head} {larger} of {rows} values prefer a larger one");
             }
@@ -141,16 +141,11 @@ fn serves(copy_heads: &CopyHeads, head: Head, value: usize) -> bool {
     range.is_some_and(|range| range.head == head)
 }
 
-/// The place of the largest number in each of the first rows of a matrix, among its first columns, NaN left out.
-fn peaks(arrays: &Arrays, array: &str, head: Option<usize>, rows: usize, columns: usize) -> Vec<(usize, usize)> {
-    let matrix = arrays[array].view();
-    let matrix = head.map_or(matrix.clone(), |head| matrix.index_axis_move(Axis(0), head));
-    let Ok(matrix) = matrix.into_dimensionality::<Ix2>() else { return Vec::new() };
-    let peak = |row: ArrayView1<f32>| {
-        let numbers = row.iter().take(columns).enumerate().filter(|(_, number)| !number.is_nan());
-        numbers.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(at, _)| at)
-    };
-    matrix.outer_iter().take(rows).map(peak).enumerate().collect()
+/// The place of the largest number in each of the first rows of a head's matrix, among its first columns, NaN left out.
+fn peaks_of(arrays: &Arrays, array: &str, head: Head, rows: usize, columns: usize) -> Vec<(usize, usize)> {
+    let Ok(matrix) = arrays[array].view().into_dimensionality::<Ix3>() else { return Vec::new() };
+    let matrix = matrix.index_axis_move(Axis(0), head.head);
+    peaks(matrix.slice(s![..rows, ..columns.min(matrix.ncols())])).collect()
 }
 
 fn adversarial(measures: &Measures, study: &Study) -> Section {

@@ -108,7 +108,7 @@ fn split(evidence: &Evidence) -> Measured {
         return Measured::not_asked("a single head");
     }
     const SHOWN: usize = 6;
-    let shown = ranges.iter().take(SHOWN).map(|r| format!("{}–{} by {}", r.from, r.to, r.head)).collect::<Vec<_>>();
+    let shown = ranges.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>();
     let more = if ranges.len() > SHOWN { ", …" } else { "" };
     Measured::number(ranges.len() as f64, shown.join(", ") + more)
 }
@@ -127,8 +127,7 @@ fn post_ranges(evidence: &Evidence) -> Measured {
     let both = evidence.values().filter(|value| minor(value) && posts(value)).count();
     let either = evidence.values().filter(|value| minor(value) || posts(value)).count();
     let of_minor = evidence.copy_heads.ranges.iter().filter(|range| range.head.head != main);
-    let shown: Vec<String> =
-        of_minor.take(3).map(|range| format!("{}–{} by {}", range.from, range.to, range.head)).collect();
+    let shown: Vec<String> = of_minor.take(3).map(ToString::to_string).collect();
     Measured::number(both as f64 / either as f64, shown.join(", "))
 }
 

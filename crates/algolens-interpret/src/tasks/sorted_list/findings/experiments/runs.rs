@@ -1,9 +1,8 @@
 //! Removing the direct path from lists with d, d+1, d+2.
 
 use crate::{
-    Method, Part, Subject,
-    ablation::{Ablation, ablate_from},
-    predict,
+    Ablation, Method, Part, Prediction, Subject, predict,
+    prediction::predict_with,
     tasks::sorted_list::{POST_TRIPLES, families::list_with},
 };
 use algolens_core::{
@@ -52,11 +51,12 @@ pub fn runs(subject: Subject, task: &SortedList, data: &Dataset, lists: usize, s
     let chosen = Dataset::from_inputs(task, &inputs)?;
     let ablation = Ablation { parts: vec![Part::DirectPath], method: Method::Mean, ..Ablation::default() };
     let answers = predict(subject, &chosen)?;
-    let without = ablate_from(subject, 0.0, &ablation, data, data, Some(&chosen))?.chosen;
+    let without = predict_with(subject, &chosen, &ablation.interventions(subject.model, data, data))?;
     let runs = values.into_iter().zip(answers.iter().zip(&without)).map(|(values, (answer, without))| {
         // The answer after x: predictions are one ahead of the sorted values, the first being that at SEP.
-        let slot = answer.expected.iter().position(|value| *value == values[0]).map_or(0, |rank| rank + 1);
-        Run { values, answer: answer.predicted[slot], without: without.predicted[slot] }
+        let slot = answer.expected.iter().position(|right| *right == values[0]).map_or(0, |rank| rank + 1);
+        let said = |prediction: &Prediction| prediction.predicted[slot].classes()[0];
+        Run { values, answer: said(answer), without: said(without) }
     });
     let mut random: Vec<Run> = runs.collect();
     let post = random.split_off(lists);
