@@ -20,7 +20,8 @@ let idle = 0;
 let pending = Promise.resolve();
 const settling = [];
 
-const requestIdle = window.requestIdleCallback ?? ((run) => setTimeout(run, 60));
+/** Runs something in idle time, in half a second at the latest. */
+const requestIdle = window.requestIdleCallback ? (run) => requestIdleCallback(run, { timeout: 500 }) : (run) => setTimeout(run, 60);
 
 /** Returns the sentence for a report that lacks one of the named arrays, else null. */
 function lacks(...names) {
