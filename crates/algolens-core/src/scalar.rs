@@ -1,5 +1,6 @@
 //! The numbers a model computes with: f32 (as trained) or f64 (to check f32, and for exact work).
 
+use crate::engine::Precision;
 use sealed::Sealed;
 
 use ndarray::{LinalgScalar, ScalarOperand};
@@ -58,6 +59,7 @@ mod sealed {
 /// f32 or f64; sealed.
 pub trait Scalar:
     Sealed
+    + Precision
     + Float
     + LinalgScalar
     + ScalarOperand

@@ -6,7 +6,6 @@ use super::{
     gradients::{Gradients, Seed},
     hooks::{Cache, Filter, Hooks},
     loss::{self, Outcome, Score},
-    plain::passes,
 };
 use crate::{
     Result, Scalar,
@@ -45,7 +44,7 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
         hooks: &mut Hooks<'_, T>,
         record: Filter,
     ) -> Result<(Array3<T>, Cache<T>)> {
-        passes::run(model, tokens, hooks, record)
+        T::run(model, tokens, hooks, record)
     }
 
     /// Runs the whole batch with hooks, forward and backward: the logits, and the gradients of the number whose
@@ -64,7 +63,7 @@ pub trait Engine<T: Scalar = f32>: Send + Sync {
         record: Filter,
         seed: Seed<'_, T>,
     ) -> Result<(Array3<T>, Gradients<T>)> {
-        passes::run_with_gradients(model, tokens, hooks, record, seed)
+        T::run_with_gradients(model, tokens, hooks, record, seed)
     }
 
     /// Runs the whole batch and records activations.

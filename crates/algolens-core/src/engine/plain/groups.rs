@@ -22,7 +22,7 @@ use ndarray::{Array3, ArrayView2, ArrayViewMut3, Axis};
 use std::collections::HashMap;
 
 /// The memory of all groups, for models of one config.
-pub(super) struct Groups<T> {
+pub struct Groups<T> {
     config: Config,
     groups: Vec<Group<T>>,
 }

@@ -13,7 +13,8 @@ mod forward;
 mod groups;
 mod heads;
 mod pass;
-pub(super) mod passes;
+mod passes;
+pub(crate) mod precision;
 mod tracer;
 
 use super::{Batch, Engine, Score, check_batch, check_gradients, check_tokens};
@@ -63,13 +64,13 @@ impl<T: Scalar> Engine<T> for Plain<T> {
     fn logits(&self, model: &Model<T>, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Array3<T>> {
         check_tokens(model, tokens, positions)?;
         let mut logits = Array3::zeros((tokens.nrows(), positions.len(), model.config().d_vocab_out));
-        self.with_groups(model.config(), |groups| groups.logits(model, tokens, positions, &mut logits));
+        self.with_groups(model.config(), |groups| T::logits(groups, model, tokens, positions, &mut logits));
         Ok(logits)
     }
 
     fn loss_and_gradients(&self, model: &Model<T>, batch: Batch, gradients: &mut Params<T>) -> Result<Score> {
         check_batch(model, batch)?;
         check_gradients(model, gradients)?;
-        Ok(self.with_groups(model.config(), |groups| groups.loss_and_gradients(model, batch, gradients)))
+        Ok(self.with_groups(model.config(), |groups| T::loss_and_gradients(groups, model, batch, gradients)))
     }
 }
