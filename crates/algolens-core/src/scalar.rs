@@ -1,6 +1,5 @@
 //! The numbers a model computes with: f32 (as trained) or f64 (to check f32, and for exact work).
 
-use crate::engine::Precision;
 use sealed::Sealed;
 
 use ndarray::{LinalgScalar, ScalarOperand};
@@ -59,7 +58,6 @@ mod sealed {
 /// f32 or f64; sealed.
 pub trait Scalar:
     Sealed
-    + Precision
     + Float
     + LinalgScalar
     + ScalarOperand

@@ -6,6 +6,7 @@ use super::{
     gradients::{Gradients, Seed},
     hooks::{Cache, Filter, Hooks},
     loss::{self, Outcome, Score},
+    plain::precision::Precision,
 };
 use crate::{
     Result, Scalar,
@@ -15,7 +16,7 @@ use crate::{
 use ndarray::{Array3, ArrayView2};
 
 /// Something that runs models. Results never depend on the number of threads.
-pub trait Engine<T: Scalar = f32>: Send + Sync {
+pub trait Engine<T: Precision = f32>: Send + Sync {
     /// What results call it.
     fn name(&self) -> &'static str;
 

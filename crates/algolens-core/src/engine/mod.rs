@@ -38,8 +38,7 @@ pub use gradients::{Gradients, Seed};
 pub use interface::Engine;
 pub use level::Vectors;
 pub use loss::{Outcome, Score};
-pub use plain::Plain;
-pub(crate) use plain::precision::Precision;
+pub use plain::{Plain, precision::Precision};
 pub use table::Table;
 
 use crate::model::{K, Q, V};

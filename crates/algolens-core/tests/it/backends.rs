@@ -1,7 +1,7 @@
 //! Every backend gives the plain engine's logits, loss and gradients, at every vector level.
 
 use algolens_core::{
-    engine::{Backend, Batch, Engine, Plain, Score, Vectors},
+    engine::{Backend, Batch, Engine, Plain, Precision, Score, Vectors},
     model::{AttentionDir, Config, Model, Normalization, Params, Positions},
     random,
     task::{Targets, Token},
@@ -97,11 +97,7 @@ fn largest<'a>(numbers: impl IntoIterator<Item = &'a f64>) -> f64 {
 }
 
 /// What `loss_and_gradients` gives; the gradients it replaces are no numbers.
-fn loss_and_gradients<T: algolens_core::Scalar>(
-    engine: &dyn Engine<T>,
-    model: &Model<T>,
-    batch: Batch,
-) -> (Score, Params<T>) {
+fn loss_and_gradients<T: Precision>(engine: &dyn Engine<T>, model: &Model<T>, batch: Batch) -> (Score, Params<T>) {
     let mut gradients = Params::like(model.params.layout().clone());
     gradients.values_mut().fill(T::nan());
     let score = engine.loss_and_gradients(model, batch, &mut gradients).expect("nothing fails");

@@ -1,9 +1,8 @@
 //! The pass that training uses (chunks of a batch in parallel, without hooks) against the one over the whole batch.
 
 use algolens_core::{
-    Scalar,
     engine::{
-        Batch, Engine, Plain, Score,
+        Batch, Engine, Plain, Precision, Score,
         hooks::{Filter, Hooks},
         loss,
     },
@@ -70,7 +69,7 @@ impl Subject {
 }
 
 /// What `loss_and_gradients` gives; the gradients it replaces are no numbers.
-fn loss_and_gradients<T: Scalar>(engine: &Plain<T>, model: &Model<T>, batch: Batch) -> (Score, Params<T>) {
+fn loss_and_gradients<T: Precision>(engine: &Plain<T>, model: &Model<T>, batch: Batch) -> (Score, Params<T>) {
     let mut gradients = Params::like(model.params.layout().clone());
     gradients.values_mut().fill(T::nan());
     let score = engine.loss_and_gradients(model, batch, &mut gradients).expect("nothing fails");

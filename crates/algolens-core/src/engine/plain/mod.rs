@@ -14,7 +14,7 @@ mod groups;
 mod heads;
 mod pass;
 mod passes;
-pub(crate) mod precision;
+pub mod precision;
 mod tracer;
 
 use super::{Batch, Engine, Score, check_batch, check_gradients, check_tokens};
@@ -26,6 +26,7 @@ use crate::{
 };
 use groups::Groups;
 use ndarray::{Array3, ArrayView2};
+use precision::Precision;
 use std::sync::{Mutex, PoisonError};
 
 /// The reference engine. Keeps its working memory between calls.
@@ -56,7 +57,7 @@ impl<T: Scalar> Plain<T> {
     }
 }
 
-impl<T: Scalar> Engine<T> for Plain<T> {
+impl<T: Precision> Engine<T> for Plain<T> {
     fn name(&self) -> &'static str {
         "plain"
     }

@@ -5,7 +5,7 @@
 
 use super::{groups::Groups, passes};
 use crate::{
-    Result,
+    Result, Scalar,
     engine::{
         Batch, Score,
         gradients::{Gradients, Seed},
@@ -16,8 +16,8 @@ use crate::{
 };
 use ndarray::{Array3, ArrayView2};
 
-/// What [`Plain`](super::Plain) does with numbers of one type.
-pub trait Precision: Sized {
+/// f32 or f64, with what [`Plain`](super::Plain) does in it.
+pub trait Precision: Scalar {
     /// As [`Engine::run`](crate::engine::Engine::run).
     fn run(
         model: &Model<Self>,
