@@ -161,7 +161,7 @@ fn archive(pickle: &[u8], compress: bool) -> Vec<u8> {
     let method = if compress { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored };
     zip.start_file("m/data.pkl", SimpleFileOptions::default().compression_method(method)).unwrap();
     zip.write_all(pickle).unwrap();
-    zip.start_file("m/version", SimpleFileOptions::default()).unwrap();
+    zip.start_file("m/version", SimpleFileOptions::default().compression_method(method)).unwrap();
     zip.write_all(b"3\n").unwrap();
     zip.finish().unwrap().into_inner()
 }

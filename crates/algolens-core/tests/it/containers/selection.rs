@@ -115,7 +115,7 @@ fn keys_lead_into_lists_and_whole_numbers() {
     for (at, model) in models.iter().enumerate() {
         let in_list = loaded(list.clone(), &keyed(&format!("epochs.{at}")));
         assert_eq!((&in_list.checkpoint.model, in_list.passed_over), (model, vec!["epochs.*".to_owned()]));
-        assert_eq!(&loaded(by_number.clone(), &keyed(&format!("{at}0"))).checkpoint.model, model, "{at}");
+        assert_eq!(&loaded(by_number.clone(), &keyed(&(at * 10).to_string())).checkpoint.model, model, "{at}");
     }
     assert!(refusal(list.clone(), &hints()).contains("epochs.0 ("), "{}", refusal(list.clone(), &hints()));
     assert_eq!(refusal(list, &keyed("epochs.3")), "key: expected a number below 3, found epochs.3");

@@ -51,16 +51,16 @@ pub(super) fn may_begin(bytes: &[u8]) -> bool {
 /// The tensors of a file, and its metadata.
 pub(super) fn read(bytes: &Bytes, budget: &mut Budget) -> Result<(Value, BTreeMap<String, String>)> {
     let broken = |error: SafeTensorError| Error::checkpoint(format_args!("as safetensors: {error}"));
-    match header_length(bytes) {
-        Some(length) if length > LONGEST_HEADER => {
-            return Err(Error::invalid("header", format!("at most {LONGEST_HEADER} bytes"), length));
-        }
-        _ => {}
+    let length = header_length(bytes).unwrap_or_default();
+    if length > LONGEST_HEADER {
+        return Err(Error::invalid("header", format!("at most {LONGEST_HEADER} bytes"), length));
+    }
+    // The crate keeps one of two tensors of a name, and does not say so.
+    if let Some(header) = usize::try_from(length).ok().and_then(|length| bytes.get(8..8 + length)) {
+        let wrong = |error| Error::checkpoint(format_args!("as safetensors: its header: {error}"));
+        json::parse(header).map_err(wrong)?;
     }
     let (length, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-    // The crate keeps one of two tensors of a name, and does not say so.
-    let checked = bytes.get(8..8 + length).unwrap_or_default();
-    json::parse(checked).map_err(|error| Error::checkpoint(format_args!("as safetensors: its header: {error}")))?;
     let mut entries = Vec::new();
     for name in header.offset_keys() {
         let info = header.info(&name).expect("it is one of the header's names");

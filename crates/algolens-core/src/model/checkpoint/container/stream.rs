@@ -64,7 +64,7 @@ fn parts(bytes: &Bytes, budget: &mut Budget) -> Result<(Pickle, Vec<Storage>)> {
         match source {
             Source::Keyed { key, dtype, numbers } => {
                 if dtypes.insert(key, (*dtype, *numbers)).is_some() {
-                    return Err(broken(format_args!("the storage {key} has two types")));
+                    return Err(broken(format_args!("the storage {key} has two types or sizes")));
                 }
             }
             Source::Saved(_) => return Err(broken("a stream of PyTorch holds another")),

@@ -9,11 +9,11 @@ pub(super) type Entry<'a> = (Cow<'a, str>, &'a Value);
 
 /// A tensor of a map, and the name that it has from there.
 #[derive(Clone, Debug)]
-pub(super) struct Leaf<'a> {
+pub(super) struct Leaf {
     pub name: String,
     pub tensor: Arc<Tensor>,
     /// The entry of the map that it stands in, where that is a map itself.
-    pub within: Option<Cow<'a, str>>,
+    pub within: Option<Arc<str>>,
 }
 
 /// What a map holds by name; none for what is no map. A module of `torch.nn` holds its parameters, its buffers and other
@@ -73,7 +73,7 @@ pub(super) fn is_optimizer(value: &Value) -> bool {
 }
 
 /// The tensors of a map: its own, and those of its entries that hold nothing but tensors.
-pub(super) fn leaves<'a>(entries: &[Entry<'a>], budget: &mut Budget) -> Result<Vec<Leaf<'a>>> {
+pub(super) fn leaves(entries: &[Entry<'_>], budget: &mut Budget) -> Result<Vec<Leaf>> {
     let mut leaves = Vec::new();
     for (name, value) in entries {
         match value {
@@ -82,7 +82,7 @@ pub(super) fn leaves<'a>(entries: &[Entry<'a>], budget: &mut Budget) -> Result<V
                 leaves.push(Leaf { name: name.to_string(), tensor: tensor.clone(), within: None });
             }
             other if other.is_only_tensors() && !is_optimizer(other) => {
-                append(other, name, name, &mut leaves, budget)?;
+                append(other, name, &Arc::from(&**name), &mut leaves, budget)?;
             }
             _ => {}
         }
@@ -91,13 +91,7 @@ pub(super) fn leaves<'a>(entries: &[Entry<'a>], budget: &mut Budget) -> Result<V
 }
 
 /// Appends the tensors below a name.
-fn append<'a>(
-    value: &'a Value,
-    name: &str,
-    within: &Cow<'a, str>,
-    leaves: &mut Vec<Leaf<'a>>,
-    budget: &mut Budget,
-) -> Result<()> {
+fn append(value: &Value, name: &str, within: &Arc<str>, leaves: &mut Vec<Leaf>, budget: &mut Budget) -> Result<()> {
     for (key, value) in entries(value).unwrap_or_default() {
         if value.tensors() == 0 {
             continue;

@@ -38,7 +38,7 @@ type Step<'a> = (&'a Value, Cow<'a, str>);
 struct Candidate<'a> {
     trail: Vec<Step<'a>>,
     map: &'a Value,
-    part: Part<'a>,
+    part: Part,
 }
 
 impl Contents {

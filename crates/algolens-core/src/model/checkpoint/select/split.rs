@@ -2,7 +2,6 @@
 
 use super::maps::Leaf;
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
@@ -38,16 +37,16 @@ const WRAPPERS: [&str; 9] =
 
 /// A state dict that may be meant.
 #[derive(Debug)]
-pub(super) struct Part<'a> {
+pub(super) struct Part {
     /// What stood before all names.
     pub prefix: String,
     /// Its tensors, named without that.
-    pub leaves: Vec<Leaf<'a>>,
+    pub leaves: Vec<Leaf>,
     /// Whether it has a name of a known layout.
     pub known: bool,
 }
 
-impl Part<'_> {
+impl Part {
     /// Whether it has what may be a weight matrix.
     pub fn has_matrix(&self) -> bool {
         self.leaves.iter().any(is_matrix)
@@ -65,7 +64,7 @@ fn is_matrix(leaf: &Leaf) -> bool {
 }
 
 /// The state dicts among the tensors of a map. What stands at its top goes before copies in what it holds.
-pub(super) fn split(leaves: Vec<Leaf<'_>>) -> Vec<Part<'_>> {
+pub(super) fn split(leaves: Vec<Leaf>) -> Vec<Part> {
     let before = leaves.iter().filter_map(|leaf| before_landmark(&leaf.name));
     let known: HashSet<String> = before.map(str::to_owned).collect();
     let parts = if known.is_empty() { by_structure(leaves) } else { by_prefix(leaves, &known) };
@@ -80,7 +79,7 @@ fn before_landmark(name: &str) -> Option<&str> {
 }
 
 /// The tensors by what stands before names of a known layout; a prefix that begins with another is a copy within that.
-fn by_prefix<'a>(leaves: Vec<Leaf<'a>>, known: &HashSet<String>) -> Vec<Part<'a>> {
+fn by_prefix(leaves: Vec<Leaf>, known: &HashSet<String>) -> Vec<Part> {
     /// The longest prefix, in parts.
     const MOST_PARTS: usize = 64;
     let mut parts: BTreeMap<String, Vec<Leaf>> = BTreeMap::new();
@@ -96,12 +95,12 @@ fn by_prefix<'a>(leaves: Vec<Leaf<'a>>, known: &HashSet<String>) -> Vec<Part<'a>
 }
 
 /// The state dicts of a map none of whose names is known.
-fn by_structure(leaves: Vec<Leaf<'_>>) -> Vec<Part<'_>> {
+fn by_structure(leaves: Vec<Leaf>) -> Vec<Part> {
     let whole = |leaves| vec![Part { prefix: String::new(), leaves, known: false }];
     let own: HashSet<&str> =
         leaves.iter().filter(|leaf| leaf.within.is_none()).map(|leaf| leaf.name.as_str()).collect();
     // Whether each map has names of the top only: then it is a copy.
-    let mut maps: HashMap<Cow<str>, bool> = HashMap::new();
+    let mut maps: HashMap<Arc<str>, bool> = HashMap::new();
     for leaf in &leaves {
         if let Some(within) = &leaf.within {
             let is_copy = maps.entry(within.clone()).or_insert(true);
@@ -113,7 +112,8 @@ fn by_structure(leaves: Vec<Leaf<'_>>) -> Vec<Part<'_>> {
         return whole(leaves.iter().filter(|leaf| leaf.within.is_none() || is_inside(leaf)).cloned().collect());
     }
     let are_numbers = leaves.iter().filter(|leaf| leaf.within.is_none()).all(|leaf| leaf.tensor.len() <= 1);
-    if !maps.keys().any(|within| HOLDERS.contains(&&**within)) && !(maps.len() == 1 && are_numbers) {
+    let holds_another = maps.keys().any(|within| HOLDERS.contains(&&**within)) || (maps.len() == 1 && are_numbers);
+    if !holds_another {
         return whole(leaves);
     }
     let mut parts: BTreeMap<String, Vec<Leaf>> = BTreeMap::new();
@@ -127,7 +127,7 @@ fn by_structure(leaves: Vec<Leaf<'_>>) -> Vec<Part<'_>> {
 }
 
 /// The part without what programs put before all names.
-fn without_wrappers(mut part: Part<'_>) -> Part<'_> {
+fn without_wrappers(mut part: Part) -> Part {
     let wraps_all = |part: &Part, wrapper: &str| {
         part.leaves.iter().all(|leaf| leaf.name.strip_prefix(wrapper).is_some_and(|name| !name.is_empty()))
     };

@@ -101,7 +101,7 @@ pub(in super::super) enum Source {
 pub(super) struct Arena {
     nodes: Vec<Node>,
     pub sources: Vec<Source>,
-    keyed: HashMap<(Arc<str>, Dtype), usize>,
+    keyed: HashMap<(Arc<str>, Dtype, usize), usize>,
     saved: HashMap<usize, usize>,
 }
 
@@ -125,7 +125,7 @@ impl Arena {
     pub fn storage(&mut self, source: Source) -> usize {
         let next = self.sources.len();
         let known = match &source {
-            Source::Keyed { key, dtype, .. } => *self.keyed.entry((key.clone(), *dtype)).or_insert(next),
+            Source::Keyed { key, dtype, numbers } => *self.keyed.entry((key.clone(), *dtype, *numbers)).or_insert(next),
             // Bytes of a pickle never overlap: where they begin tells them apart.
             Source::Saved(bytes) => *self.saved.entry(bytes.as_ptr().addr()).or_insert(next),
         };
