@@ -7,7 +7,7 @@ use super::{
     },
     refusal, small,
 };
-use algolens_core::model::checkpoint::{Container, Dtype, Tensor};
+use algolens_core::model::checkpoint::{Container, Dtype, Tensor, Value};
 use algolens_testing::npy;
 use ndarray::{ArrayD, IxDyn};
 use safetensors::tensor::TensorView;
@@ -251,8 +251,11 @@ fn big_numbers_first_and_arrays_of_numpy_are_read() {
         assert_eq!(of("buffer"), [5., 6., 7., 8.]);
         assert_eq!(read.root.get("scalar").unwrap().as_float(), Some(2.5));
     }
-    let file = zipped(&[("x.npy".into(), npy(ArrayD::from_elem(IxDyn(&[2, 1]), 7_i16)))], CompressionMethod::Stored);
-    let chosen = contents(file);
-    let Some(algolens_core::model::checkpoint::Value::Tensor(x)) = chosen.root.get("x") else { panic!("no tensor") };
+    let words = algolens_testing::npy_of_words(&["to", "be"]);
+    let numbers = npy(ArrayD::from_elem(IxDyn(&[2, 1]), 7_i16));
+    let file = zipped(&[("x.npy".into(), numbers), ("words.npy".into(), words)], CompressionMethod::Stored);
+    let read = contents(file);
+    let Some(Value::Tensor(x)) = read.root.get("x") else { panic!("no tensor") };
     assert_eq!((x.integers().unwrap(), x.shape()), (vec![7, 7], &[2, 1][..]));
+    assert!(matches!(read.root.get("words"), Some(Value::Name(name)) if &**name == "a NumPy array of type <U2"));
 }

@@ -46,6 +46,12 @@ fn what_is_mentioned_often_is_neither_copied_nor_walked_often() {
     let large = [("0".to_owned(), vec![0; 4 << 20])];
     let mentioned = torch_zip("m", &doubled(tensor("FloatStorage", "0", &[1024, 1024]), 10), &large);
     assert!(said(mentioned).contains("claims 4194304 bytes"));
+    // Many entries without a tensor beside one with it, looked at from many places.
+    let mixed = dict([("x", P::None), ("w", tensor("FloatStorage", "0", &[2, 2]))]);
+    let ints = (0..50_000).map(|at| (P::Int(at), P::None));
+    let wide = P::Put(0, Box::new(P::Dict(ints.chain([(text("mixed"), mixed)]).collect())));
+    let places = P::List(std::iter::once(wide).chain((0..20_000).map(|_| P::Get(0))).collect());
+    assert!(said(torch_zip("m", &places, &storages)).contains("a map claims"));
     // Nothing but empty dicts.
     assert!(said(dump(2, &doubled(P::Dict(vec![]), 190))).ends_with("found a dict without tensors: a, b"));
     let list = P::Put(0, Box::new(P::List((0..50_000).map(P::Int).collect())));
@@ -225,7 +231,8 @@ proptest! {
     /// Pickles without checksums before them, changed opcode by opcode.
     #[test]
     fn a_changed_pickle_is_read_or_refused_on_one_line(changes in prop::collection::vec(change(), 1..12)) {
-        static VALUE: LazyLock<(Vec<u8>, Vec<(String, Vec<u8>)>)> = LazyLock::new(|| {
+        type Files = Vec<(String, Vec<u8>)>;
+        static VALUE: LazyLock<(Vec<u8>, Files)> = LazyLock::new(|| {
             let (value, storages) = state_dict(&small(1), "");
             (dump(2, &dict([("model", value), ("x", call("argparse", "Namespace", []))])), storages)
         });

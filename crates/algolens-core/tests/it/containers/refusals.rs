@@ -67,10 +67,20 @@ fn damage_by_programs_for_text_is_told() {
         let said = said(as_text(bytes));
         assert!(said.starts_with("damaged by a text conversion"), "{name}: {said}");
     }
-    for (name, bytes) in [("zip", &zip), ("stream", &stream)] {
+    // Its weights have two bytes that are an end of a line.
+    let at = safetensors.len() - 8;
+    let safetensors = [&safetensors[..at], b"\n\0\0\0\0\n\0\0"].concat();
+    assert!(Contents::from_bytes(safetensors.clone()).is_ok());
+    for (name, bytes) in [("zip", &zip), ("stream", &stream), ("safetensors", &safetensors)] {
         let said = said(with_crlf(bytes));
         assert!(said.starts_with("damaged by a conversion of line ends"), "{name}: {said}");
     }
+}
+
+#[test]
+fn what_is_text_anyway_is_not_called_damaged() {
+    let said = said("{\r\n \"a\": 1,\r\n \"b\": \u{fffd}\u{fffd}\r\n".as_bytes());
+    assert_eq!(said, "as JSON: expected value at line 3 column 7");
 }
 
 #[test]
@@ -90,6 +100,10 @@ fn truncated_files_are_refused_wherever_they_end() {
         for cut in 0..bytes.len() {
             let error = Contents::from_bytes(bytes[..cut].to_vec()).expect_err("it is truncated");
             assert_eq!(error.to_string().lines().count(), 1, "{cut}");
+            if bytes.starts_with(b"PK") && cut > 4 {
+                let expected = "not a readable checkpoint: as a zip archive: it is truncated or damaged (";
+                assert!(error.to_string().starts_with(expected), "{error}");
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     contents, hints, load,
-    make::{P, dict, dump, state_dict, tensor, text, torch_zip, weights},
+    make::{P, call, dict, dump, state_dict, tensor, text, torch_zip, weights},
     refusal, small,
 };
 use algolens_core::{
@@ -164,6 +164,11 @@ fn layouts_that_nobody_knows_are_chosen_by_their_structure() {
     // Maps of maps are one state dict, but for what is put into others.
     let nested = dict([("embed", dict([("w", matrix())])), ("head", dict([("w", matrix()), ("b", number())]))]);
     assert_eq!(keys(nested), found("", &["embed.w", "head.b", "head.w"]));
+    // A frozen dict, and one with a class of its own.
+    assert_eq!(
+        keys(dict([("params", call("flax.core", "FrozenDict", [linear()])), ("step", P::Int(1))])),
+        found("params", &["fc.bias", "fc.weight"])
+    );
     assert_eq!(keys(dict([("net", linear()), ("loss", number())])), found("net", &["fc.bias", "fc.weight"]));
     assert_eq!(
         keys(dict([("params", linear()), ("stats", dict([("mean", number())]))])),

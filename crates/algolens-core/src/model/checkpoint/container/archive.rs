@@ -35,7 +35,8 @@ impl Archive {
         // Nothing stands before an archive that is a file of its own. Left to guess, the crate takes the name of the first
         // folder for the directory's place where its length is that of a directory's header.
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
-        let zip = ZipArchive::with_config(config, Cursor::new(bytes.clone())).map_err(broken)?;
+        let zip = ZipArchive::with_config(config, Cursor::new(bytes.clone()))
+            .map_err(|error| broken(format_args!("it is truncated or damaged ({error}): get it again")))?;
         if zip.has_duplicate_names() {
             return Err(broken("two of its files have one name"));
         }
@@ -61,6 +62,9 @@ impl Archive {
     pub fn stored(&mut self, name: &str) -> Result<Bytes> {
         let index = *self.index.get(name).ok_or_else(|| broken(format_args!("it has no file {name}")))?;
         let entry = self.zip.by_index_raw(index).map_err(broken)?;
+        if entry.encrypted() {
+            return Err(broken(format_args!("{name} is encrypted")));
+        }
         if entry.compression() != CompressionMethod::Stored || entry.size() != entry.compressed_size() {
             return Err(broken(format_args!("{name} is compressed, which torch.save never does")));
         }

@@ -2,7 +2,12 @@
 
 /// What was done to a file, if that can be told.
 pub(super) fn of(bytes: &[u8]) -> Option<&'static str> {
-    const ENOUGH: usize = 8;
+    /// Once may be chance.
+    const ENOUGH: usize = 2;
+    // What is text anyway suffers no damage by such programs.
+    if !bytes.contains(&0) {
+        return None;
+    }
     let replaced = bytes.windows(3).filter(|window| window == b"\xef\xbf\xbd").take(ENOUGH).count();
     // The last character may be cut.
     let is_text = std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true);

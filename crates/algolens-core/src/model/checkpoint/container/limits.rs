@@ -15,6 +15,7 @@ pub(super) const MOST_OPCODES: usize = 1 << 24;
 #[cfg(feature = "torch")]
 pub(super) const MOST_OBJECTS: usize = 1 << 22;
 /// The deepest that values may be nested in each other.
+#[cfg(feature = "torch")]
 pub(super) const MOST_DEPTH: usize = 200;
 /// The most tensors of a file, counted at every place where one is mentioned.
 pub(in super::super) const MOST_TENSORS: usize = 1 << 18;

@@ -3,7 +3,9 @@
 use super::{
     bytes::Bytes,
     tensor::{Dtype, Order, Storage, Tensor, strides_of},
+    value::Value,
 };
+use std::sync::Arc;
 
 /// What a `.npy` file begins with.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -31,11 +33,11 @@ pub(super) fn dtype(name: &str) -> Option<(Dtype, Order)> {
     Some((dtype, order))
 }
 
-/// The array of a file.
+/// The array of a file; of one that has no numbers (texts, objects), its type.
 ///
 /// # Errors
 /// What is wrong with it: what was expected, and what was found.
-pub(super) fn read(bytes: &Bytes) -> Result<Tensor, (String, String)> {
+pub(super) fn read(bytes: &Bytes) -> Result<Value, (String, String)> {
     let wrong = |expected: &str, found: &str| (expected.to_owned(), found.to_owned());
     let is_npy = || wrong("an array as numpy.save writes it", "something else, or only its beginning");
     let version = *bytes.strip_prefix(MAGIC).and_then(|rest| rest.first()).ok_or_else(is_npy)?;
@@ -57,12 +59,15 @@ pub(super) fn read(bytes: &Bytes) -> Result<Tensor, (String, String)> {
     };
     let name = of("descr").ok_or_else(unclear)?;
     let name = name.strip_prefix('\'').and_then(|rest| rest.split('\'').next()).unwrap_or(name);
-    let (dtype, order) = dtype(name).ok_or_else(|| wrong("numbers", &format!("type {name}")))?;
+    let Some((dtype, order)) = dtype(name) else {
+        return Ok(Value::Name(format!("a NumPy array of type {name}").into()));
+    };
     let in_columns = of("fortran_order").ok_or_else(unclear)?.starts_with("True");
     let shape = of("shape").and_then(|rest| rest.strip_prefix('(')?.split(')').next()).ok_or_else(unclear)?;
     let sizes = shape.split(',').map(str::trim).filter(|size| !size.is_empty());
     let shape: Vec<usize> = sizes.map(|size| size.parse().map_err(|_| unclear())).collect::<Result<_, _>>()?;
     let data = bytes.part(end..bytes.len()).ok_or_else(is_npy)?;
     let strides = strides_of(&shape, in_columns);
-    Tensor::new(Storage { bytes: data, dtype, order }, 0, shape, strides)
+    let tensor = Tensor::new(Storage { bytes: data, dtype, order }, 0, shape, strides)?;
+    Ok(Value::Tensor(Arc::new(tensor)))
 }

@@ -2,7 +2,6 @@
 
 use super::{archive::Archive, limits::Budget, npy, value::Value};
 use crate::{Error, Result};
-use std::sync::Arc;
 
 /// Whether an archive's files are arrays.
 pub(super) fn recognizes(archive: &Archive) -> bool {
@@ -16,8 +15,7 @@ pub(super) fn read(archive: &mut Archive, budget: &mut Budget) -> Result<Value> 
         let name = file.strip_suffix(".npy").unwrap_or(&file);
         let contents = archive.contents(&file, budget)?;
         let wrong = |(expected, found): (String, String)| Error::invalid(name, expected, found);
-        let array = npy::read(&contents).map_err(wrong)?;
-        entries.push((Value::text(name), Value::Tensor(Arc::new(array))));
+        entries.push((Value::text(name), npy::read(&contents).map_err(wrong)?));
     }
     Ok(Value::dict(entries))
 }

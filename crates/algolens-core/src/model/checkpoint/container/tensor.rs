@@ -52,6 +52,7 @@ macro_rules! dtypes {
             }
 
             /// The type that PyTorch calls by this name.
+            #[cfg(feature = "torch")]
             pub(in super::super) fn named(name: &str) -> Option<Self> {
                 match name { $($text => Some(Self::$name),)* _ => None }
             }

@@ -126,6 +126,7 @@ impl Dict {
 
 impl Object {
     /// An object as a file describes it; a state that is a dict, or one beside None, is its attributes.
+    #[cfg(feature = "torch")]
     pub(in super::super) fn new(
         class: Arc<str>,
         args: Arc<List>,

@@ -16,6 +16,10 @@ pub(super) struct Leaf {
     pub within: Option<Arc<str>>,
 }
 
+/// What it takes to look at an entry, in the bytes of a budget: no more than a file has for it, so that only a value that
+/// is looked at again and again takes too much.
+pub(super) const ENTRY: usize = 4;
+
 /// What a map holds by name; none for what is no map. A module of `torch.nn` holds its parameters, its buffers and other
 /// modules, as in its state dict.
 pub(super) fn entries(value: &Value) -> Option<Vec<Entry<'_>>> {
@@ -23,6 +27,11 @@ pub(super) fn entries(value: &Value) -> Option<Vec<Entry<'_>>> {
         Value::Dict(dict) => Some(named(dict).collect()),
         Value::Object(object) if object.is_module => Some(of_module(object)),
         Value::Object(object) if !object.items.entries().is_empty() => Some(named(&object.items).collect()),
+        // A dict of another kind (a frozen one, say) is made of one.
+        Value::Object(object) if object.attributes.entries().is_empty() => match object.args.items() {
+            [Value::Dict(dict)] => Some(named(dict).collect()),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -93,6 +102,7 @@ pub(super) fn leaves(entries: &[Entry<'_>], budget: &mut Budget) -> Result<Vec<L
 /// Appends the tensors below a name.
 fn append(value: &Value, name: &str, within: &Arc<str>, leaves: &mut Vec<Leaf>, budget: &mut Budget) -> Result<()> {
     for (key, value) in entries(value).unwrap_or_default() {
+        budget.claim(ENTRY, "an entry")?;
         if value.tensors() == 0 {
             continue;
         }

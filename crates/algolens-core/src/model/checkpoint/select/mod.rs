@@ -10,7 +10,7 @@ mod split;
 use super::container::{Budget, Contents, MOST_TENSORS, Tensor, Value};
 use crate::{Error, Result};
 use describe::describe;
-use maps::{Entry, Leaf, attributes, entries, is_optimizer, leaves, plain};
+use maps::{ENTRY, Entry, Leaf, attributes, entries, is_optimizer, leaves, plain};
 use split::{Part, split};
 use std::{
     borrow::Cow,
@@ -83,6 +83,7 @@ impl<'a> Search<'a> {
         }
         let inner = match (entries(value), value) {
             (Some(entries), _) => {
+                self.names.claim(entries.len() * ENTRY, "a map")?;
                 let parts = split(leaves(&entries, &mut self.names)?);
                 let is_top = |part: &Part| part.prefix.is_empty() && (part.known || part.has_matrix());
                 let has_top = parts.iter().any(is_top);
@@ -94,16 +95,14 @@ impl<'a> Search<'a> {
                 entries.into_iter().filter(|(_, value)| !value.is_only_tensors()).collect()
             }
             (None, Value::List(list)) => {
+                self.names.claim(list.items().len() * ENTRY, "a list")?;
                 let named = list.items().iter().enumerate();
                 named.map(|(at, item)| (Cow::Owned(at.to_string()), item)).collect()
             }
-            (None, Value::Object(object)) => {
-                let args = object.args.items().iter().map(|item| (Cow::Borrowed("args"), item));
-                attributes(value).into_iter().chain(args).collect()
-            }
-            (None, _) => Vec::new(),
+            (None, _) => attributes(value),
         };
         for (name, inner) in inner {
+            self.names.claim(ENTRY, "an entry")?;
             trail.push((value, name));
             self.walk(inner, trail)?;
             trail.pop();
