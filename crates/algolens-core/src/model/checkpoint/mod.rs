@@ -36,8 +36,9 @@ pub struct Loaded {
     pub checkpoint: Checkpoint,
     /// Where each part of the config that the file does not state came from; empty for our own files.
     pub notes: Vec<Note>,
-    /// The names of tensors that were passed over: buffers that are no weights (such as `IGNORE`), and what stands outside
-    /// the state dict that was read (another copy of the weights, say).
+    /// The names of tensors that were passed over: buffers that are no weights (such as `IGNORE`), copies of
+    /// weights, what the hints say to ignore, and what stands outside the state dict that was read (another copy, what an
+    /// optimizer keeps).
     pub passed_over: Vec<String>,
     /// Where in the file the weights stood, as a key: empty at its top, and for our own files.
     pub key: String,

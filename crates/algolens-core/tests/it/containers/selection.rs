@@ -192,6 +192,8 @@ fn files_without_a_state_dict_say_what_they_hold() {
     assert_eq!(said(&dict([("losses", P::List(vec![])), ("lr", P::Float(0.1))])), "a dict without tensors: losses, lr");
     assert_eq!(said(&P::Dict(vec![])), "an empty dict");
     assert_eq!(said(&P::Int(3)), "a number");
+    let config = refusal(br#"{"lr": 0.1, "betas": [0.9, 0.98]}"#.to_vec(), &hints());
+    assert!(config.ends_with("found a dict without a state dict: lr, betas"), "{config}");
     let in_zip = |value: &P| refusal(torch_zip("m", value, &[("0".into(), vec![0; 16])]), &hints());
     assert!(
         in_zip(&tensor("FloatStorage", "0", &[2, 2])).ends_with("found a bare tensor, float32 [2, 2], without a name")

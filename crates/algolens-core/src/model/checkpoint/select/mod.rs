@@ -164,10 +164,11 @@ fn no_such_key(value: &Value, key: &str) -> Error {
     Error::invalid("key", there, key)
 }
 
-/// The only candidate: of those with names of a known layout, else of those with matrices, else of all.
+/// The only candidate: of those with names of a known layout, else of those with matrices. What has neither (two numbers of
+/// a config, say) is no model.
 fn one_of<'a>(found: Vec<Candidate<'a>>, looked_at: impl Fn() -> (Option<&'a str>, String)) -> Result<Candidate<'a>> {
-    let tests: [fn(&Candidate) -> bool; 3] = [|found| found.part.known, |found| found.part.has_matrix(), |_| true];
-    let test = tests.into_iter().find(|test| found.iter().any(test)).unwrap_or(|_| true);
+    let any_known = found.iter().any(|found| found.part.known);
+    let test = |found: &Candidate| if any_known { found.part.known } else { found.part.has_matrix() };
     let mut best: Vec<Candidate> = Vec::new();
     for candidate in found.into_iter().filter(test) {
         // What a file mentions twice is one.
