@@ -18,7 +18,7 @@ use zip::CompressionMethod;
 fn a_zip_of_torch_save_is_read_whatever_its_folder_is_called() {
     let model = small(1);
     let (value, storages) = state_dict(&model, "");
-    // 21 characters make a name as long as what stands before it in the directory.
+    // With 21 characters, the directory's first entry takes as many bytes as the records after the last.
     for folder in ["archive", "palindrome_classifier", "a", "mo del/ö", "PK\u{1}\u{2}"] {
         let file = torch_zip(folder, &value, &storages);
         let loaded = load(file.clone());

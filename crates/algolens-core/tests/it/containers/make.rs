@@ -154,7 +154,24 @@ pub fn torch_zip(folder: &str, value: &P, storages: &[(String, Vec<u8>)]) -> Vec
     let mut files = vec![(format!("{folder}/data.pkl"), dump(2, value))];
     files.extend(storages.iter().map(|(key, bytes)| (format!("{folder}/data/{key}"), bytes.clone())));
     files.push((format!("{folder}/version"), b"3\n".to_vec()));
-    zipped(&files, CompressionMethod::Stored)
+    with_zip64(&zipped(&files, CompressionMethod::Stored))
+}
+
+/// The archive with the end record of large ones, and its locator, before the end record, as PyTorch has it.
+fn with_zip64(zip: &[u8]) -> Vec<u8> {
+    let (files, end) = zip.split_at(zip.len() - 22);
+    let number =
+        |at: usize, length: usize| end[at..at + length].iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    let (entries, size, start) = (number(10, 2), number(12, 4), number(16, 4));
+    let mut out = [files, b"PK\x06\x06"].concat();
+    out.extend(44_u64.to_le_bytes());
+    out.extend([30, 3, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    [entries, entries, size, start].iter().for_each(|number| out.extend(number.to_le_bytes()));
+    out.extend(b"PK\x06\x07\0\0\0\0");
+    out.extend((files.len() as u64).to_le_bytes());
+    out.extend([1, 0, 0, 0]);
+    out.extend(end);
+    out
 }
 
 /// A file as `torch.save` wrote it before: a value, and storages by key with the size of their numbers.

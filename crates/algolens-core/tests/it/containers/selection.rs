@@ -38,8 +38,8 @@ fn loaded(bytes: Vec<u8>, hints: &Hints) -> Loaded {
 }
 
 /// Adam's state of one weight, as PyTorch saves it.
-fn optimizer() -> P {
-    let of_one = dict([("step", P::Int(3)), ("exp_avg", tensor("FloatStorage", "adam", &[2, 2]))]);
+fn optimizer(key: &str) -> P {
+    let of_one = dict([("step", P::Int(3)), ("exp_avg", tensor("FloatStorage", key, &[2, 2]))]);
     let group = dict([("lr", P::Float(1e-3)), ("params", P::List(vec![P::Int(0)]))]);
     dict([("state", P::Dict(vec![(P::Int(0), of_one)])), ("param_groups", P::List(vec![group]))])
 }
@@ -52,7 +52,7 @@ fn the_only_state_dict_is_found_beside_an_optimizer_losses_and_a_config() {
             dict([
                 ("epoch", P::Int(12)),
                 (holder, values.remove(0)),
-                ("optimizer", optimizer()),
+                ("optimizer", optimizer("adam")),
                 ("loss", tensor("DoubleStorage", "loss", &[])),
                 ("config", dict([("d_model", P::Int(4))])),
             ])
@@ -177,6 +177,10 @@ fn layouts_that_nobody_knows_are_chosen_by_their_structure() {
     let two = keys(dict([("model", linear()), ("ema", linear())])).unwrap_err();
     assert!(two.contains("ema (2 tensors), model (2 tensors)"), "{two}");
     assert_eq!(keys(dict([("model.a", matrix()), ("model.b", number())])), found("model", &["a", "b"]));
+    // An optimizer's state has matrices by name as well, and is none.
+    assert_eq!(keys(dict([("optimizer", optimizer("0")), ("net", linear())])), found("net", &["fc.bias", "fc.weight"]));
+    let alone = keys(dict([("optimizer", optimizer("0"))])).unwrap_err();
+    assert!(alone.ends_with("found a dict without a state dict: optimizer"), "{alone}");
     let trained = dict([("module._orig_mod.a", matrix()), ("module._orig_mod.b", number())]);
     assert_eq!(keys(trained), found("module._orig_mod", &["a", "b"]));
 }
@@ -256,4 +260,13 @@ fn tensors_that_are_no_weights_are_listed_at_once_unless_they_are_ignored() {
     let reshaped = [shape[0] * shape[1]];
     assert!(refusal(again("x_embed", "copy", &reshaped), &hints()).ends_with("found x_embed"));
     assert!(refusal(again("extra", "zeros", &shape), &hints()).ends_with("found extra"));
+    // Zeros equal a bias of zeros by chance.
+    let (at, (name, shape, bytes)) =
+        weights(&model).into_iter().enumerate().find(|(_, (name, ..))| name == "unembed.b_U").unwrap();
+    copied[at].1 = vec![0; bytes.len()];
+    let more = (text("extra"), tensor("FloatStorage", "zeros", &shape));
+    let file = torch_zip("m", &P::Dict(entries.iter().cloned().chain([more]).collect()), &copied);
+    assert!(refusal(file.clone(), &hints()).ends_with("found extra"), "{name}");
+    let passed = loaded(file, &ignoring(&["extra"]));
+    assert!(passed.checkpoint.model.params.tensor("unembed.b_U").unwrap().iter().all(|bias| *bias == 0.0));
 }

@@ -32,8 +32,9 @@ impl Archive {
                 return Err(broken(format_args!("more than {most} entries in its directory")));
             }
         }
-        // Nothing stands before an archive that is a file of its own. Left to guess, the crate takes the name of the first
-        // folder for the directory's place where its length is that of a directory's header.
+        // Nothing stands before an archive that is a file of its own. Left to guess, the crate counts the directory's size
+        // back from its end record; PyTorch puts 76 bytes between the two, so that it lands on the second entry where the
+        // first takes as many, and that is where the folder's name has 21 characters.
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
         let zip = ZipArchive::with_config(config, Cursor::new(bytes.clone()))
             .map_err(|error| broken(format_args!("it is truncated or damaged ({error}): get it again")))?;
