@@ -203,6 +203,9 @@ fn storages_that_are_none_are_refused() {
     assert!(of(vec![text("socket"), P::None]).contains("it refers to something outside"));
     let load = |bytes: &[u8]| dump(3, &call("torch.storage", "_load_from_bytes", [P::Bytes(bytes.to_vec())]));
     assert!(said(load(b"nothing")).contains("it does not begin as a stream of PyTorch"));
+    let stream = |key: &str, bytes| torch_stream(&tensor("FloatStorage", "0", &[1]), &[(key.into(), 4, bytes)]);
+    assert_eq!(said(stream("0", vec![0; 8])), "as a pickle: the storage 0: expected 1 numbers, found another");
+    assert_eq!(said(stream("1", vec![0; 4])), "as a pickle: nothing says what the storage 1 is");
     let alone = dump(2, &tensor("FloatStorage", "0", &[1]));
     assert_eq!(said(alone), "as a pickle: it has no storage 0: torch.save keeps them beside it");
     let more = [dump(2, &P::None), vec![1, 2]].concat();
