@@ -33,7 +33,7 @@ use workload::{MANY, Workload};
     mut_arg("positions", |hint| hint.long("positional-embedding"))
 )]
 pub struct Args {
-    /// The model: safetensors, or a PyTorch state dict (.pt) [default: the post's, untrained]
+    /// The model: safetensors, PyTorch (.pt, .pth, .pkl), .npz or JSON [default: the post's, untrained]
     #[arg(value_name = "MODEL")]
     model: Option<PathBuf>,
     /// The backend to time [default: each that runs the model]

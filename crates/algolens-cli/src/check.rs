@@ -30,7 +30,7 @@ pub struct Args {
     /// The certificate
     #[arg(value_name = "CERT")]
     certificate: PathBuf,
-    /// The model: safetensors, or a PyTorch state dict (.pt)
+    /// The model: safetensors, PyTorch (.pt, .pth, .pkl), .npz or JSON
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     #[command(flatten)]

@@ -29,6 +29,8 @@ struct Inspected<'a> {
     tensors: Vec<Tensor<'a>>,
     inferred: &'a [Note],
     passed_over: &'a [String],
+    /// Where in the file the weights stand.
+    key: &'a str,
 }
 
 #[derive(Serialize)]
@@ -40,7 +42,7 @@ struct Tensor<'a> {
 
 /// Shows the config, the tensors, and what was inferred.
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
-    let Loaded { checkpoint, notes, passed_over } = args.model.open()?;
+    let Loaded { checkpoint, notes, passed_over, key } = args.model.open()?;
     let config = checkpoint.model.config();
     let norm = |array: ndarray::ArrayViewD<f32>| array.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
     let tensors: Vec<Tensor> = checkpoint
@@ -62,6 +64,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
             tensors,
             inferred: &notes,
             passed_over: &passed_over,
+            key: &key,
         });
     }
     let mut text = String::from("config\n");
@@ -82,6 +85,9 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let rows = tensors.iter().map(|t| vec![t.name.to_owned(), format!("{:?}", t.shape), format!("{:.4}", t.norm)]);
     text += &output::table(&["tensor", "shape", "norm"], rows);
     text += &format!("\n{parameters} parameters\n");
+    if !key.is_empty() {
+        text += &format!("read from: {key}\n");
+    }
     if !passed_over.is_empty() {
         text += &format!("passed over (no weights): {}\n", passed_over.join(", "));
     }

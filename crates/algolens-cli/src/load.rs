@@ -19,7 +19,7 @@ use std::{
 /// The arguments of a model: its file, and what the file does not say.
 #[derive(clap::Args)]
 pub struct ModelArgs {
-    /// The model: safetensors, or a PyTorch state dict (.pt)
+    /// The model: safetensors, PyTorch (.pt, .pth, .pkl), .npz or JSON
     #[arg(value_name = "MODEL")]
     pub path: PathBuf,
     #[command(flatten)]
@@ -48,6 +48,19 @@ pub struct HintArgs {
     /// Added to the variance inside norms [default: 1e-5]
     #[arg(long, value_name = "X")]
     eps: Option<f64>,
+    #[command(flatten)]
+    which: WhichArgs,
+}
+
+/// The flags for which tensors of a file are the model.
+#[derive(clap::Args)]
+pub struct WhichArgs {
+    /// Where in the file the weights are, if it has several: keys as in model, runs.3 or epochs.12
+    #[arg(long, value_name = "KEY", help_heading = "What the file does not say")]
+    key: Option<String>,
+    /// A tensor that is no weight and may be passed over; * stands for anything
+    #[arg(long, value_name = "NAME", help_heading = "What the file does not say")]
+    ignore: Vec<String>,
 }
 
 impl ModelArgs {
@@ -71,8 +84,25 @@ impl HintArgs {
             attention_dir: self.attention,
             positional_embedding_type: self.positions,
             eps: self.eps,
+            ..Hints::default()
         };
-        Said { hints, task: self.task.clone() }
+        let mut said = Said { hints, task: self.task.clone() };
+        self.which.say(&mut said);
+        said
+    }
+}
+
+impl WhichArgs {
+    /// Adds what the flags say.
+    pub fn say(&self, said: &mut Said) {
+        said.hints.key.clone_from(&self.key);
+        said.hints.ignore.clone_from(&self.ignore);
+    }
+
+    /// The first of the flags that is given.
+    pub fn given(&self) -> Option<&'static str> {
+        let key = self.key.as_ref().map(|_| "--key");
+        key.or((!self.ignore.is_empty()).then_some("--ignore"))
     }
 }
 

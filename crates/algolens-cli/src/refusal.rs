@@ -5,9 +5,18 @@ use algolens::Error;
 /// An error in one line; where a flag says what is missing, the line names the flag.
 pub fn line(error: &Error) -> String {
     let (text, inner) = (error.to_string(), innermost(error));
-    let Error::NotDetermined { what, key, choices } = inner else { return text };
-    let files = text.strip_suffix(&inner.to_string()).unwrap_or_default();
-    format!("{files}{what} cannot be read off the checkpoint: say it with {} {}", flag(key), choices.join("|"))
+    let files = || text.strip_suffix(&inner.to_string()).unwrap_or_default().to_owned();
+    match inner {
+        Error::NotDetermined { what, key, choices } => {
+            let said = format!("say it with {} {}", flag(key), choices.join("|"));
+            format!("{}{what} cannot be read off the checkpoint: {said}", files())
+        }
+        Error::SeveralStateDicts { choices } => {
+            let several = choices.join(", ");
+            format!("{}the checkpoint holds several state dicts, {several}: say which with --key KEY", files())
+        }
+        _ => text,
+    }
 }
 
 /// The error behind the files in which it is.
@@ -42,6 +51,11 @@ mod tests {
             let expected = format!("a/m.pt: the norm cannot be read off the checkpoint: say it with {flag} LN|none");
             assert_eq!(line(&error), expected);
         }
+        let several =
+            Error::SeveralStateDicts { choices: vec!["ema (18 tensors)".into(), "model (18 tensors)".into()] };
+        let expected =
+            "the checkpoint holds several state dicts, ema (18 tensors), model (18 tensors): say which with --key KEY";
+        assert_eq!(line(&several), expected);
         let other = Error::invalid("list", "10 values", 3);
         assert_eq!(line(&other), other.to_string());
     }

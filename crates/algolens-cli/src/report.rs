@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
                         algolens report model.safetensors --proof cert.json\n  \
                         algolens report model.safetensors --figures figures")]
 pub struct Args {
-    /// The model: safetensors, or a PyTorch state dict (.pt)
+    /// The model: safetensors, PyTorch (.pt, .pth, .pkl), .npz or JSON
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The page

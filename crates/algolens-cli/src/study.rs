@@ -4,7 +4,7 @@ use crate::{
     attack,
     backend_flags::BackendFlags,
     certify,
-    load::{Opened, Said},
+    load::{Opened, Said, WhichArgs},
     output, pattern, proof,
     recipe_flags::RecipeFlags,
     sections,
@@ -13,7 +13,7 @@ use crate::{
     train,
 };
 use algolens::{
-    Result,
+    Error, Result,
     files::write_all_whole,
     interpret::{Casebooks, RANDOM},
     task::{Registry, SortedList, TaskKind, labels_of},
@@ -34,7 +34,7 @@ use std::{
                         algolens study sorted_list_model.pt --out study-of-the-post\n  \
                         algolens study --seed 7 --resume")]
 pub struct Args {
-    /// The model: safetensors, or a PyTorch state dict (.pt) [default: train one]
+    /// The model: safetensors, PyTorch (.pt, .pth, .pkl), .npz or JSON [default: train one]
     #[arg(value_name = "MODEL")]
     model: Option<PathBuf>,
     /// The folder for results
@@ -55,6 +55,8 @@ pub struct Args {
     #[command(flatten)]
     recipe: RecipeFlags,
     #[command(flatten)]
+    which: WhichArgs,
+    #[command(flatten)]
     backend: BackendFlags,
 }
 
@@ -63,7 +65,9 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
     let (path, opened, engine, source, options, proof, trained) = match &args.model {
         Some(model) => {
             args.recipe.check_for_hints_only()?;
-            let opened = Opened::read(model, &args.recipe.said(), registry)?;
+            let mut said = args.recipe.said();
+            args.which.say(&mut said);
+            let opened = Opened::read(model, &said, registry)?;
             let engine = args.backend.engine(opened.model.config())?;
             let source = args.study.source(&opened, casebooks)?;
             let options = args.study.options(model, &source, opened.model.config(), &*engine, registry)?;
@@ -76,6 +80,9 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
             (model.clone(), opened, engine, source, options, proof, String::new())
         }
         None => {
+            if let Some(flag) = args.which.given() {
+                return Err(Error::invalid("flags", "MODEL beside what a file does not say", flag));
+            }
             let run = args.recipe.run(registry)?;
             let engine = args.backend.engine(run.model().config())?;
             let source = Source::task(registry.task(run.recipe().task_spec()?)?, casebooks)?;

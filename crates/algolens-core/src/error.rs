@@ -40,6 +40,12 @@ pub enum Error {
         /// The values that it may have.
         choices: Vec<&'static str>,
     },
+    /// A checkpoint holds several state dicts, and no key says which is meant.
+    #[error("the checkpoint holds several state dicts, {}: say which with key", choices.join(", "))]
+    SeveralStateDicts {
+        /// Their keys, each with the number of its tensors.
+        choices: Vec<String>,
+    },
     /// A checkpoint that cannot be read.
     #[error("not a readable checkpoint: {0}")]
     Checkpoint(String),
@@ -95,6 +101,18 @@ impl Error {
     /// An [`Error::Checkpoint`], made one line of moderate length.
     pub fn checkpoint(why: impl Display) -> Self {
         Self::Checkpoint(one_line(why))
+    }
+
+    /// An [`Error::SeveralStateDicts`] of these keys and numbers of tensors, the first of them.
+    pub(crate) fn several_state_dicts(found: impl ExactSizeIterator<Item = (String, usize)>) -> Self {
+        const SHOWN: usize = 8;
+        let more = found.len().saturating_sub(SHOWN);
+        let shown = found.take(SHOWN).map(|(key, tensors)| {
+            let key = if key.is_empty() { "(the top)".to_owned() } else { one_line(key) };
+            format!("{key} ({tensors} tensors)")
+        });
+        let choices = shown.chain((more > 0).then(|| format!("and {more} more"))).collect();
+        Self::SeveralStateDicts { choices }
     }
 
     /// An [`Error::UnknownName`] that lists the names nearest to `name`.

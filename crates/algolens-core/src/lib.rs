@@ -5,7 +5,7 @@
 //! users want the crate `algolens`, which re-exports all of this.
 //!
 //! Features, all on by default: `parallel` (several threads; the results have the same bits without it), `files` (paths
-//! beside bytes), `torch` (PyTorch state dicts). Without them the library compiles to `wasm32-unknown-unknown`.
+//! beside bytes), `torch` (PyTorch, pickles, `.npz`). Without them the library compiles to `wasm32-unknown-unknown`.
 
 pub mod engine;
 mod error;

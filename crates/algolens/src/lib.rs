@@ -20,7 +20,7 @@
 //! axes are TransformerLens's.
 //!
 //! Features, all on by default: `parallel` (several threads; the results have the same bits without it), `files` (paths
-//! beside bytes), `torch` (PyTorch state dicts). Without them the library compiles to `wasm32-unknown-unknown`.
+//! beside bytes), `torch` (PyTorch, pickles, `.npz`). Without them the library compiles to `wasm32-unknown-unknown`.
 
 pub use algolens_check as check;
 #[cfg(feature = "files")]

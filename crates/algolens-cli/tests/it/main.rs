@@ -2,6 +2,7 @@
 
 mod backend;
 mod bad_input;
+mod containers;
 mod data_file;
 mod program;
 mod proofs;

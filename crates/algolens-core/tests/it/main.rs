@@ -4,6 +4,7 @@ mod backends;
 mod cache;
 mod checkpoints;
 mod chunks;
+mod containers;
 mod gradients;
 mod hooks;
 mod processing;

@@ -1,6 +1,6 @@
 //! The config of a state dict: from names and shapes what they determine, from hints what they do not.
 
-use super::state_dict::{StateDict, Values};
+use super::{container::Tensor, state_dict::StateDict};
 use crate::{
     Error, Result,
     model::{ActFn, AttentionDir, Config, Mlp, Normalization, Positions},
@@ -8,7 +8,7 @@ use crate::{
 use serde::Serialize;
 
 /// What a user says of a model where its file does not.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hints {
     /// The norm.
     pub normalization_type: Option<Normalization>,
@@ -20,6 +20,10 @@ pub struct Hints {
     pub positional_embedding_type: Option<Positions>,
     /// Added to the variance inside norms.
     pub eps: Option<f64>,
+    /// Where in the file the state dict stands, where there are several: keys parted by dots, those of lists numbers.
+    pub key: Option<String>,
+    /// The names of tensors that are no weights, and are passed over; `*` stands for anything.
+    pub ignore: Vec<String>,
 }
 
 /// Where a part of an inferred config came from.
@@ -191,7 +195,7 @@ fn attention(state_dict: &StateDict, hints: &Hints, notes: &mut Vec<Note>) -> Re
 
 /// What a mask allows.
 fn direction_of(state_dict: &StateDict, name: &str) -> Result<AttentionDir> {
-    let Some(Values::Bool(allowed)) = state_dict.get(name).map(|mask| &mask.values) else {
+    let Some(allowed) = state_dict.get(name).and_then(Tensor::bools) else {
         return Err(Error::invalid(name, "booleans", "numbers"));
     };
     let ([queries, keys], [n_ctx, _]) = (state_dict.shape(name)?, state_dict.shape("pos_embed.W_pos")?);

@@ -1,23 +1,24 @@
 //! Checkpoints: a model and its task as bytes.
 //!
-//! We write safetensors whose one metadata key, `algolens`, holds the config and the task. We read those, safetensors of
-//! TransformerLens state dicts, and (feature `torch`) PyTorch `.pt` state dicts; what such a file does not say is
-//! inferred from names and shapes, or taken from [`Hints`].
+//! We write safetensors whose one metadata key, `algolens`, holds the config and the task. We read those, and state dicts
+//! in every container that people save them in ([`Contents`]): safetensors, JSON, and (feature `torch`) PyTorch's files,
+//! pickles and `.npz`. Which state dict of a file is meant is [chosen](Contents::choose); what it does not say of its model
+//! is inferred from names and shapes, or taken from [`Hints`].
 
+mod container;
 mod infer;
-#[cfg(feature = "torch")]
-mod pickle;
-mod safetensors;
+mod select;
 mod state_dict;
-#[cfg(feature = "torch")]
-mod torch;
 
+pub use container::{Bytes, Container, Contents, Dict, Dtype, List, Object, Tensor, Value};
 pub use infer::{Hints, Note, Source};
+pub use select::Chosen;
 
 use super::{Config, Model};
 use crate::{Error, Result, header, task::TaskSpec};
 use serde::{Deserialize, Serialize};
 use state_dict::StateDict;
+use std::collections::BTreeMap;
 
 /// A model and the task it was trained on.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,9 +36,12 @@ pub struct Loaded {
     pub checkpoint: Checkpoint,
     /// Where each part of the config that the file does not state came from; empty for our own files.
     pub notes: Vec<Note>,
-    /// The names of tensors that were passed over: buffers that are no weights (such as `IGNORE`), and what stands outside
-    /// the state dict that was read (another copy of the weights, say).
+    /// The names of tensors that were passed over: buffers that are no weights (such as `IGNORE`), copies of
+    /// weights, what the hints say to ignore, and what stands outside the state dict that was read (another copy, what an
+    /// optimizer keeps).
     pub passed_over: Vec<String>,
+    /// Where in the file the weights stood, as a key: empty at its top, and for our own files.
+    pub key: String,
 }
 
 /// What our metadata key holds, as JSON.
@@ -50,6 +54,8 @@ struct Header {
 }
 
 const FORMAT: u32 = 1;
+/// The metadata key that holds the config of our own files.
+const KEY: &str = "algolens";
 
 impl Checkpoint {
     /// The checkpoint as safetensors: a function of the weights, the config and the task alone.
@@ -59,53 +65,49 @@ impl Checkpoint {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let header = Header { format: FORMAT, config: self.model.config().clone(), task: self.task.clone() };
         let header = serde_json::to_string(&header).map_err(Error::checkpoint)?;
-        safetensors::write(&self.model.params, header)
+        container::write_safetensors(&self.model.params, KEY, header)
     }
 
     /// Reads a checkpoint of any kind. Nothing in it is ever executed.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] if it is truncated, hostile or of no known kind; [`Error::Invalid`] for weights that are
-    /// missing, misshapen, of the wrong type or not finite, and for hints that contradict the file;
-    /// [`Error::NotDetermined`] where a hint is needed.
+    /// [`Error::Checkpoint`] if it is truncated, damaged, hostile or of no known kind; [`Error::Invalid`] for weights that
+    /// are missing, misshapen, of the wrong type or not finite, for tensors that are no weights, and for hints that
+    /// contradict the file; [`Error::NotDetermined`] where a hint is needed, [`Error::SeveralStateDicts`] where the key is.
     pub fn from_bytes(bytes: Vec<u8>, hints: &Hints) -> Result<Loaded> {
-        // A safetensors file may begin with any byte: the length of its header.
-        let looks_like_torch = [b"PK".as_slice(), b"\x80"].iter().any(|magic| bytes.starts_with(magic));
-        let (state_dict, header) = if looks_like_torch && !safetensors::recognizes(&bytes) {
-            (read_torch(bytes)?, None)
-        } else {
-            safetensors::read(&bytes)?
-        };
-        match header {
-            Some(header) => Self::from_own_file(&state_dict, &header, hints),
-            None => Self::from_state_dict(state_dict, hints),
+        let contents = Contents::from_bytes(bytes)?;
+        match contents.metadata.get(KEY) {
+            Some(header) => Self::from_own_file(&contents, header, hints),
+            None => Self::from_state_dict(&contents, hints),
         }
     }
 
-    fn from_own_file(state_dict: &StateDict, header: &str, hints: &Hints) -> Result<Loaded> {
+    fn from_own_file(contents: &Contents, header: &str, hints: &Hints) -> Result<Loaded> {
         let broken = |error| Error::checkpoint(format_args!("its config: {error}"));
         let Header { format: _, config, task } = header::read(header, FORMAT, "checkpoint", broken)?;
         config.validate()?;
         hints.check_against(&config)?;
-        let model = state_dict.fill(config)?;
-        Ok(Loaded { checkpoint: Self { model, task }, notes: Vec::new(), passed_over: state_dict.buffers() })
+        if let Some(key) = &hints.key {
+            return Err(Error::invalid("key", "none: the file holds one model", key));
+        }
+        let tensors =
+            contents.root.as_dict().into_iter().flat_map(|dict| dict.entries()).filter_map(|entry| match entry {
+                (Value::Text(name), Value::Tensor(tensor)) => Some((name.to_string(), tensor.clone())),
+                _ => None,
+            });
+        let state_dict = StateDict::new(tensors.collect::<BTreeMap<_, _>>()).ignoring(&hints.ignore)?;
+        let model: Model = state_dict.fill(config)?;
+        let passed_over = state_dict.passed_over(model.params.layout());
+        Ok(Loaded { checkpoint: Self { model, task }, notes: Vec::new(), passed_over, key: String::new() })
     }
 
-    fn from_state_dict(state_dict: StateDict, hints: &Hints) -> Result<Loaded> {
-        let (state_dict, mut passed_over) = state_dict.choose_prefix();
+    fn from_state_dict(contents: &Contents, hints: &Hints) -> Result<Loaded> {
+        let Chosen { tensors, key, outside, .. } = contents.choose(hints.key.as_deref())?;
+        let state_dict = StateDict::new(tensors).ignoring(&hints.ignore)?;
         let (config, notes) = infer::config(&state_dict, hints)?;
-        let model = state_dict.fill(config)?;
-        passed_over.extend(state_dict.buffers());
-        Ok(Loaded { checkpoint: Self { model, task: None }, notes, passed_over })
+        let model: Model = state_dict.fill(config)?;
+        let mut passed_over = outside;
+        passed_over.extend(state_dict.passed_over(model.params.layout()));
+        Ok(Loaded { checkpoint: Self { model, task: None }, notes, passed_over, key })
     }
-}
-
-#[cfg(feature = "torch")]
-fn read_torch(bytes: Vec<u8>) -> Result<StateDict> {
-    torch::read(bytes)
-}
-
-#[cfg(not(feature = "torch"))]
-fn read_torch(_: Vec<u8>) -> Result<StateDict> {
-    Err(Error::checkpoint("PyTorch files need the feature `torch`"))
 }
