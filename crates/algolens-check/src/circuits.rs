@@ -66,11 +66,16 @@ impl Circuits {
         let weights = Weights(&model.params);
         let (heads, width) = (config.n_heads, config.d_model);
         let [W_Q, W_K, W_V] = block.W_QKV.map(|slot| weights.heads(slot));
-        let [b_Q, b_K, b_V] = block.b_QKV.map(|slot| weights.rows(slot));
+        let (Some(biases), Some(b_O), Some(b_U), Some(W_U), Some(W_pos)) =
+            (block.b_QKV, block.b_O, layout.b_U, layout.W_U, layout.W_pos)
+        else {
+            return Err(Error::invalid("the model", "every weight and bias of the post's family", "fewer"));
+        };
+        let [b_Q, b_K, b_V] = biases.map(|slot| weights.rows(slot));
         let W_O = weights.heads(block.W_O);
-        let W_U = Matrix::new(weights.numbers(layout.W_U.range()), config.d_vocab_out);
-        let b_O = weights.numbers(block.b_O.range());
-        let [W_E, W_pos] = [layout.W_E, layout.W_pos].map(|slot| weights.rows(slot));
+        let W_U = Matrix::new(weights.numbers(W_U.range()), config.d_vocab_out);
+        let b_O = weights.numbers(b_O.range());
+        let [W_E, W_pos] = [layout.W_E, W_pos].map(|slot| weights.rows(slot));
         let final_norm = |x: &BallVec| if config.has_norms() { x.centred() } else { x.clone() };
         let to_logits = |x: &BallVec| match layout.ln_final {
             Some(NormLayout { w, .. }) => x.times(&weights.numbers(w.range())).product(&W_U),
@@ -89,10 +94,10 @@ impl Circuits {
             head_logits: wide(config.d_vocab_out),
             residual: BallVecs::new(width),
             direct: BallVecs::new(config.d_vocab_out),
-            constant: weights.numbers(layout.b_U.range()).into_iter().map(Ball::exact).collect(),
+            constant: weights.numbers(b_U.range()).into_iter().map(Ball::exact).collect(),
             norm: config.has_norms().then_some(FinalNorm { width: width as f64, eps: config.eps }),
         };
-        if let Some(NormLayout { b, .. }) = layout.ln_final {
+        if let Some(NormLayout { b: Some(b), .. }) = layout.ln_final {
             let bias = BallVec::exact(weights.numbers(b.range())).product(&W_U);
             circuits.constant.iter_mut().enumerate().for_each(|(t, sum)| *sum = *sum + bias.number(t));
         }
@@ -169,6 +174,9 @@ fn check_size(model: &Model, sizes: Sizes) -> Result<()> {
         let found = format!("{} of them, {} MLPs", config.n_layers, if config.attn_only() { "no" } else { "with" });
         return Err(Error::invalid("the model's blocks", "one block of attention only", found));
     }
+    if let Some(option) = config.beyond_post().next() {
+        return Err(Error::invalid("the model", "no option beyond those of the post's family", option));
+    }
     if config.keys_seen(0, 2) != 1 {
         return Err(Error::invalid("attention_dir", "causal", "bidirectional"));
     }
@@ -225,7 +233,8 @@ impl Weights<'_> {
         match layout {
             None => normalized,
             Some(NormLayout { w, b }) => {
-                normalized.times(&self.numbers(w.range())).plus_exact(&self.numbers(b.range()))
+                let weighted = normalized.times(&self.numbers(w.range()));
+                b.map_or(weighted.clone(), |b| weighted.plus_exact(&self.numbers(b.range())))
             }
         }
     }

@@ -106,7 +106,7 @@ pub fn run(args: &Args, registry: &Registry, words: &[OsString]) -> Result<Strin
 
 /// The model that is asked for, if one is.
 fn opened(args: &Args, registry: &Registry) -> Result<Option<Opened>> {
-    let said = args.hints.said();
+    let said = args.hints.said()?;
     match &args.model {
         Some(path) => Opened::read(path, &said, registry).map(Some),
         None if said == Said::default() => Ok(None),

@@ -45,7 +45,7 @@ pub struct Args {
 /// Checks the certificate, and shows what is proved and what is measured.
 pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
     let certificate = read_certificate(&args.certificate)?;
-    let opened = Opened::read(&args.model, &args.hints.said(), registry)?;
+    let opened = Opened::read(&args.model, &args.hints.said()?, registry)?;
     let opened = opened.processed(!certificate.model.processing.is_empty());
     let engine = args.backend.engine(opened.model.config())?;
     let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };

@@ -68,10 +68,13 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
         });
     }
     let mut text = String::from("config\n");
+    // A file of ours states its whole config; of others each part is known in some way.
     let config = serde_json::to_value(config).unwrap_or_default();
-    for (key, value) in config.as_object().into_iter().flatten() {
-        let source = notes.iter().find(|note| note.what == key || (note.what == "act_fn" && key == "mlp"));
-        text += &format!("  {key:<26} {}{}\n", plain(value), source.map_or("", said_by));
+    for (key, value) in config.as_object().into_iter().flatten().filter(|_| notes.is_empty()) {
+        text += &format!("  {key:<WIDTH$} {}\n", plain(value));
+    }
+    for note in &notes {
+        text += &format!("  {:<WIDTH$} {}{}\n", note.what, note.value, said_by(note));
     }
     let task = match (task, checkpoint.task) {
         (Ok(TaskOfModel { task, assumed: true }), _) => {
@@ -81,7 +84,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
         (Err(error), Some(_)) => error.to_string(),
         (Err(_), None) => "not named, and no one task fits".into(),
     };
-    text += &format!("  {:<26} {task}\n\n", "task");
+    text += &format!("  {:<WIDTH$} {task}\n\n", "task");
     let rows = tensors.iter().map(|t| vec![t.name.to_owned(), format!("{:?}", t.shape), format!("{:.4}", t.norm)]);
     text += &output::table(&["tensor", "shape", "norm"], rows);
     text += &format!("\n{parameters} parameters\n");
@@ -94,6 +97,9 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     Ok(text)
 }
 
+/// Of a key of the config.
+const WIDTH: usize = 31;
+
 /// JSON without its quotes.
 fn plain(value: &serde_json::Value) -> String {
     value.to_string().replace('"', "").replace(',', ", ").replace(':', ": ")
@@ -102,6 +108,7 @@ fn plain(value: &serde_json::Value) -> String {
 fn said_by(note: &Note) -> &'static str {
     match note.source {
         Source::File => "   (read off the file)",
+        Source::Config => "   (by the config file)",
         Source::Flag => "   (by flag)",
         Source::Assumed => "   (assumed: the file does not say)",
     }

@@ -20,6 +20,7 @@ mod example;
 mod inspect;
 mod lists;
 mod load;
+mod model_config;
 mod npy;
 mod output;
 mod pattern;

@@ -1,11 +1,11 @@
 //! A model from the command line: its file, what the file does not say, and whether its weights are processed.
 
-use crate::{terminal::warn, values::Value};
+use crate::{model_config, terminal::warn, values::Value};
 use algolens::{
     Result,
     model::{
-        ActFn, AttentionDir, Model, Normalization, Positions,
-        checkpoint::{Checkpoint, Hints, Loaded},
+        ActFn, AttentionDir, Model, Normalization,
+        checkpoint::{Checkpoint, Hints, Loaded, PositionalEmbedding, Settings},
         processing::{Processed, Step},
     },
     task::{Dataset, Registry, SortedList, Task, TaskKind, TaskOfModel, TaskSpec},
@@ -43,8 +43,8 @@ pub struct HintArgs {
     #[arg(long, value_name = "DIR", value_parser = AttentionDir::parser())]
     attention: Option<AttentionDir>,
     /// Where positions enter [default: standard]
-    #[arg(long, value_name = "KIND", value_parser = Positions::parser())]
-    positions: Option<Positions>,
+    #[arg(long, value_name = "KIND", value_parser = PositionalEmbedding::parser())]
+    positions: Option<PositionalEmbedding>,
     /// Added to the variance inside norms [default: 1e-5]
     #[arg(long, value_name = "X")]
     eps: Option<f64>,
@@ -52,9 +52,12 @@ pub struct HintArgs {
     which: WhichArgs,
 }
 
-/// The flags for which tensors of a file are the model.
+/// The flags for which tensors of a file are the model, and for what a config beside it says.
 #[derive(clap::Args)]
 pub struct WhichArgs {
+    /// A config file, JSON or TOML, in the words of TransformerLens's HookedTransformerConfig
+    #[arg(long, value_name = "FILE", help_heading = "What the file does not say")]
+    model_config: Option<PathBuf>,
     /// Where in the file the weights are, if it has several: keys as in model, runs.3 or epochs.12
     #[arg(long, value_name = "KEY", help_heading = "What the file does not say")]
     key: Option<String>,
@@ -66,43 +69,54 @@ pub struct WhichArgs {
 impl ModelArgs {
     /// The checkpoint in the file, with the task that is said.
     pub fn open(&self) -> Result<Loaded> {
-        open(&self.path, &self.hints.said())
+        open(&self.path, &self.hints.said()?)
     }
 
     /// The model, its weights processed if that is asked for.
     pub fn processed(&self, processed: bool, registry: &Registry) -> Result<Opened> {
-        Ok(Opened::read(&self.path, &self.hints.said(), registry)?.processed(processed))
+        Ok(Opened::read(&self.path, &self.hints.said()?, registry)?.processed(processed))
     }
 }
 
 impl HintArgs {
-    /// What the flags say.
-    pub fn said(&self) -> Said {
-        let hints = Hints {
+    /// What the flags say, and the config file that they name.
+    ///
+    /// # Errors
+    /// A config file that cannot be read, or that speaks of no model that can be.
+    pub fn said(&self) -> Result<Said> {
+        let said = Settings {
             normalization_type: self.normalization,
             act_fn: self.act_fn,
             attention_dir: self.attention,
             positional_embedding_type: self.positions,
             eps: self.eps,
-            ..Hints::default()
+            ..Settings::default()
         };
+        let hints = Hints { said, ..Hints::default() };
         let mut said = Said { hints, task: self.task.clone() };
-        self.which.say(&mut said);
-        said
+        self.which.say(&mut said)?;
+        Ok(said)
     }
 }
 
 impl WhichArgs {
     /// Adds what the flags say.
-    pub fn say(&self, said: &mut Said) {
+    ///
+    /// # Errors
+    /// A config file that cannot be read, or that speaks of no model that can be.
+    pub fn say(&self, said: &mut Said) -> Result<()> {
+        if let Some(path) = &self.model_config {
+            said.hints.config = model_config::read(path)?;
+        }
         said.hints.key.clone_from(&self.key);
         said.hints.ignore.clone_from(&self.ignore);
+        Ok(())
     }
 
     /// The first of the flags that is given.
     pub fn given(&self) -> Option<&'static str> {
-        let key = self.key.as_ref().map(|_| "--key");
-        key.or((!self.ignore.is_empty()).then_some("--ignore"))
+        let config = self.model_config.as_ref().map(|_| "--model-config");
+        config.or(self.key.as_ref().map(|_| "--key")).or((!self.ignore.is_empty()).then_some("--ignore"))
     }
 }
 

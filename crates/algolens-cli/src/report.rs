@@ -50,7 +50,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
     if !args.json {
         check_out(&args.out, [Some(&args.model), args.log.as_ref()].into_iter().flatten().chain(args.study.others()))?;
     }
-    let opened = Opened::read(&args.model, &args.hints.said(), registry)?;
+    let opened = Opened::read(&args.model, &args.hints.said()?, registry)?;
     let engine = args.backend.engine(opened.model.config())?;
     let source = args.study.source(&opened, casebooks)?;
     let options = args.study.options(&args.model, &source, opened.model.config(), &*engine, registry)?;

@@ -66,7 +66,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
         Some(model) => {
             args.recipe.check_for_hints_only()?;
             let mut said = args.recipe.said();
-            args.which.say(&mut said);
+            args.which.say(&mut said)?;
             let opened = Opened::read(model, &said, registry)?;
             let engine = args.backend.engine(opened.model.config())?;
             let source = args.study.source(&opened, casebooks)?;

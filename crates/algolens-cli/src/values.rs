@@ -1,7 +1,7 @@
 //! The values of flags: how their texts are parsed.
 
 use algolens::{
-    model::{ActFn, AttentionDir, Normalization, Positions},
+    model::{ActFn, AttentionDir, Normalization, Positions, checkpoint::PositionalEmbedding},
     task::TaskSpec,
     train::Optimizer,
 };
@@ -55,13 +55,13 @@ impl Value for Optimizer {
 
 impl Value for ActFn {
     fn parser() -> ValueParser {
-        choice::<Self>(&["relu", "gelu", "gelu_new", "silu"])
+        choice::<Self>(&["relu", "gelu", "gelu_new", "gelu_fast", "silu", "solu", "solu_ln"])
     }
 }
 
 impl Value for Normalization {
     fn parser() -> ValueParser {
-        choice::<Self>(&["LN", "LNPre", "none"])
+        choice::<Self>(&["LN", "LNPre", "RMS", "RMSPre", "none"])
     }
 }
 
@@ -72,8 +72,15 @@ impl Value for AttentionDir {
 }
 
 impl Value for Positions {
+    /// Rotary ones have numbers, which a recipe says.
     fn parser() -> ValueParser {
-        choice::<Self>(&["standard", "shortformer"])
+        choice::<Self>(&["standard", "shortformer", "none"])
+    }
+}
+
+impl Value for PositionalEmbedding {
+    fn parser() -> ValueParser {
+        choice::<Self>(&["standard", "shortformer", "rotary", "none"])
     }
 }
 

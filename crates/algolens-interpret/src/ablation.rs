@@ -154,7 +154,8 @@ impl Ablation {
 
 /// What positions are embedded as, `[pos, d_model]`, instead of W_pos: all as its mean, or in reverse order.
 fn pos_embed(model: &Model, method: Method, seq: usize) -> Array2<f32> {
-    let w_pos = model.params.get(model.params.layout().W_pos);
+    let config = model.config();
+    let w_pos = model.params.get_or_zeros(model.params.layout().W_pos, [config.n_ctx, config.d_model]);
     let w_pos = w_pos.slice(s![..seq, ..]);
     if method == Method::Resample {
         return w_pos.slice(s![..;-1, ..]).to_owned();

@@ -1,10 +1,10 @@
 //! Direct logit attribution: what each component of the residual stream adds to the logits.
 
-use super::{Chunk, Head, Runner, Site, Subject, circuits::check_layer, nested};
+use super::{Chunk, Head, Runner, Site, Subject, circuits::check_layer, nested, support::check_logits};
 use algolens_core::{
     Result,
     engine::hooks::{BlockPoint, Cache, Filter, HookPoint},
-    model::{Model, NormLayout, Positions},
+    model::{Model, NormLayout, Normalization, Positions},
     task::Token,
 };
 use ndarray::{Array1, Array2, Array4, Array5, ArrayView1, ArrayView2, ArrayView3, Axis, Ix3, Ix4, s};
@@ -29,6 +29,7 @@ pub struct Attribution {
 /// Sequences that do not fit the model.
 pub fn attribution(subject: Subject, tokens: ArrayView2<Token>, positions: &[usize]) -> Result<Attribution> {
     let model = subject.model;
+    check_logits(model.config())?;
     let readout = Readout::new(model);
     let components = components(model);
     let classes = model.config().d_vocab_out;
@@ -69,6 +70,7 @@ pub fn source_attribution(
 ) -> Result<Array5<f64>> {
     let config = subject.model.config();
     check_layer(config, layer)?;
+    check_logits(config)?;
     let readout = Readout::new(subject.model);
     let w_o = subject.model.params.get(subject.model.params.layout().blocks[layer].W_O);
     let [values_at, pattern_at] = [BlockPoint::V, BlockPoint::Pattern].map(|point| name_at(layer, point));
@@ -79,7 +81,8 @@ pub fn source_attribution(
         let (values, pattern) = (chunk.cache.get::<Ix4>(&values_at)?, chunk.cache.get::<Ix4>(&pattern_at)?);
         for (list, mut all) in all.slice_axis_mut(Axis(0), chunk.examples.into()).outer_iter_mut().enumerate() {
             for head in 0..config.n_heads {
-                let written = values.slice(s![list, .., head, ..]).dot(&w_o.index_axis(Axis(0), head)).mapv(f64::from);
+                let written = values.slice(s![list, .., config.key_value_head(head), ..]);
+                let written = written.dot(&w_o.index_axis(Axis(0), head)).mapv(f64::from);
                 for (slot, &position) in positions.iter().enumerate() {
                     for (source, vector) in written.outer_iter().enumerate() {
                         let weight = f64::from(pattern[[list, head, position, source]]);
@@ -143,6 +146,7 @@ pub(super) fn source_logits(
     let mut all = Vec::with_capacity(queries.len());
     each_recorded(subject, tokens, &positions, |chunk| {
         let Chunk { examples, logits, cache } = chunk;
+        let model_config = model.config();
         let scale = readout.scale(&cache)?;
         let (values, pattern) = (cache.get::<Ix4>(&values_at)?, cache.get::<Ix4>(&pattern_at)?);
         let embed = cache.get::<Ix3>("hook_embed")?;
@@ -150,7 +154,8 @@ pub(super) fn source_logits(
             let scale = scale.at(list, position);
             let through = |head: usize, source: usize| {
                 let w_o = w_o.index_axis(Axis(0), head).mapv(f64::from);
-                let written = values.slice(s![list, source, head, ..]).mapv(f64::from).dot(&w_o);
+                let written =
+                    values.slice(s![list, source, model_config.key_value_head(head), ..]).mapv(f64::from).dot(&w_o);
                 let logits = readout.logits(written.view(), scale);
                 classes.map(|class| logits[class as usize] * f64::from(pattern[[list, head, position, source]]))
             };
@@ -257,7 +262,9 @@ fn components(model: &Model) -> Vec<(String, Stream<'_>)> {
             let head = Head { layer, head };
             components.push((head.to_string(), Stream::Activation(head.into())));
         }
-        components.push((format!("{layer}.b_O"), Stream::Constant(model.params.get(block.b_O))));
+        if let Some(b_o) = block.b_O {
+            components.push((format!("{layer}.b_O"), Stream::Constant(model.params.get(b_o))));
+        }
         if !config.attn_only() {
             components.push((format!("{layer}.mlp"), at(HookPoint::Block(layer, BlockPoint::MlpOut))));
         }
@@ -267,8 +274,8 @@ fn components(model: &Model) -> Vec<(String, Stream<'_>)> {
 
 /// The final norm, with its scale fixed, and the unembedding: a linear map from the residual stream to logits.
 struct Readout {
-    /// True if the final norm subtracts the mean.
-    centred: bool,
+    /// The final norm.
+    normalization: Normalization,
     /// ln_final.w · W_U, `[d_model, class]`.
     w_u: Array2<f64>,
     /// What biases add to the logits, `[class]`, by name.
@@ -288,25 +295,29 @@ impl Scale<'_> {
 impl Readout {
     fn new(model: &Model) -> Self {
         let layout = model.params.layout();
-        let mut w_u = model.params.get(layout.W_U).mapv(f64::from);
+        let mut w_u = model.params.unembedding().mapv(f64::from);
         let mut constants = Vec::new();
         if let Some(NormLayout { w, b }) = layout.ln_final {
-            constants.push(("ln_final.b".to_owned(), model.params.get(b).mapv(f64::from).dot(&w_u)));
+            if let Some(b) = b {
+                constants.push(("ln_final.b".to_owned(), model.params.get(b).mapv(f64::from).dot(&w_u)));
+            }
             w_u *= &model.params.get(w).mapv(f64::from).insert_axis(Axis(1));
         }
-        constants.push(("b_U".to_owned(), model.params.get(layout.b_U).mapv(f64::from)));
-        Self { centred: model.config().has_norms(), w_u, constants }
+        if let Some(b_u) = layout.b_U {
+            constants.push(("b_U".to_owned(), model.params.get(b_u).mapv(f64::from)));
+        }
+        Self { normalization: model.config().final_normalization(), w_u, constants }
     }
 
     /// The scales of some sequences of which a run recorded them.
     fn scale<'c>(&self, cache: &'c Cache<f32>) -> Result<Scale<'c>> {
-        let scale = self.centred.then(|| cache.get::<Ix3>("ln_final.hook_scale"));
+        let scale = (self.normalization != Normalization::None).then(|| cache.get::<Ix3>("ln_final.hook_scale"));
         scale.transpose().map(Scale)
     }
 
     /// What `vector` adds to the logits where the final norm has this scale.
     fn logits(&self, vector: ArrayView1<f64>, scale: f64) -> Array1<f64> {
-        let mean = if self.centred { vector.sum() / vector.len() as f64 } else { 0.0 };
+        let mean = if self.normalization.centers() { vector.sum() / vector.len() as f64 } else { 0.0 };
         (&vector - mean).dot(&self.w_u) / scale
     }
 }

@@ -1,7 +1,7 @@
 //! The full OV and QK circuits of a block, and the direct path: products of weights alone.
 #![allow(non_snake_case, reason = "matrices are called what the literature calls them")]
 
-use super::nested;
+use super::{nested, support::check_heads};
 use algolens_core::{
     Error, Result,
     model::{Config, Layout, Model},
@@ -38,7 +38,8 @@ pub fn circuits(model: &Model, layer: usize) -> Result<Circuits> {
     let model = model.cast::<f64>();
     let layout: &Layout = model.params.layout();
     let block = &layout.blocks[layer];
-    let [W_E, W_pos, W_U] = [layout.W_E, layout.W_pos, layout.W_U].map(|slot| model.params.get(slot));
+    let (W_E, W_U) = (model.params.get(layout.W_E), model.params.unembedding());
+    let W_pos = model.params.get_or_zeros(layout.W_pos, [model.config().n_ctx, model.config().d_model]);
     let [W_Q, W_K, W_V] = block.W_QKV.map(|slot| model.params.get(slot));
     let W_O = model.params.get(block.W_O);
     let per_head = |circuit: &dyn Fn(usize) -> Array2<f64>| {
@@ -48,15 +49,16 @@ pub fn circuits(model: &Model, layer: usize) -> Result<Circuits> {
         stack(Axis(0), &views).expect("every head has the same shape")
     };
     let head_weights = |W: ndarray::ArrayView3<'_, f64>, head| W.index_axis(Axis(0), head).to_owned();
+    let shared = |head| model.config().key_value_head(head);
     let QK = |queries: ArrayView2<f64>, keys: ArrayView2<f64>, head| {
-        queries.dot(&head_weights(W_Q, head)).dot(&keys.dot(&head_weights(W_K, head)).t())
+        queries.dot(&head_weights(W_Q, head)).dot(&keys.dot(&head_weights(W_K, shared(head))).t())
     };
     Ok(Circuits {
         layer,
-        W_OV_full: per_head(&|head| W_E.dot(&head_weights(W_V, head)).dot(&head_weights(W_O, head).dot(&W_U))),
+        W_OV_full: per_head(&|head| W_E.dot(&head_weights(W_V, shared(head))).dot(&head_weights(W_O, head).dot(&W_U))),
         W_QK_full: per_head(&|head| QK(W_E, W_E, head)),
-        W_QK_pos_query: per_head(&|head| QK(W_pos, W_E, head)),
-        W_QK_pos_key: per_head(&|head| QK(W_E, W_pos, head)),
+        W_QK_pos_query: per_head(&|head| QK(W_pos.view(), W_E, head)),
+        W_QK_pos_key: per_head(&|head| QK(W_E, W_pos.view(), head)),
     })
 }
 
@@ -64,11 +66,12 @@ pub fn circuits(model: &Model, layer: usize) -> Result<Circuits> {
 pub fn direct_path(model: &Model) -> Array2<f32> {
     let model = model.cast::<f64>();
     let layout = model.params.layout();
-    model.params.get(layout.W_E).dot(&model.params.get(layout.W_U)).mapv(|value| value as f32)
+    model.params.get(layout.W_E).dot(&model.params.unembedding()).mapv(|value| value as f32)
 }
 
-/// Checks that the model has a block.
+/// Checks that the model has a block, with heads.
 pub(super) fn check_layer(config: &Config, layer: usize) -> Result<()> {
+    check_heads(config)?;
     if layer < config.n_layers {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! Attention heads by block and index.
 
+use super::support::check_heads;
 use algolens_core::{Error, Result, model::Config};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -33,6 +34,7 @@ impl Head {
         if self.layer < config.n_layers && self.head < config.n_heads {
             return Ok(());
         }
+        check_heads(config)?;
         let last = Self { layer: config.n_layers - 1, head: config.n_heads - 1 };
         Err(Error::invalid("head", format!("0.0 to {last}"), self))
     }

@@ -22,6 +22,7 @@ mod share;
 mod site;
 mod study;
 mod subject;
+mod support;
 pub mod tasks;
 
 pub use ablation::{Ablated, Ablation, Method, Part, ablate};

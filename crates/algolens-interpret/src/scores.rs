@@ -1,13 +1,13 @@
 //! Attention scores of the first block, split into token, position and bias terms.
 
-use super::{Subject, nested, runner::Runner};
+use super::{Subject, nested, runner::Runner, support::check_scores};
 use algolens_core::{
     Error, Result,
     engine::hooks::Filter,
     model::{Config, Model, NormLayout, Positions},
     task::{Dataset, Token},
 };
-use ndarray::{Array1, Array2, Array3, Array5, ArrayView1, ArrayView2, Axis, Ix3, s};
+use ndarray::{Array1, Array2, Array3, Array5, ArrayView1, ArrayView2, Axis, CowArray, Ix2, Ix3, s};
 use serde::Serialize;
 
 /// The terms of a query: its token, its position, and the biases (`b_Q`, and the norm's bias through `W_Q`).
@@ -38,6 +38,7 @@ impl ScoreTerms {
 pub fn score_terms(subject: Subject, tokens: &[Token]) -> Result<ScoreTerms> {
     let tokens = ArrayView2::from_shape((1, tokens.len()), tokens)
         .map_err(|_| Error::invalid("sequence", "tokens", tokens.len()))?;
+    check_scores(subject.model.config())?;
     let (model, mut terms) = (subject.model.cast(), None);
     with_ln1_scales(subject, tokens, |tokens, scales| terms = Some(split(&model, tokens, scales)))?;
     Ok(terms.expect("the one sequence was run"))
@@ -49,18 +50,19 @@ fn split(model: &Model<f64>, tokens: ArrayView1<Token>, scales: ArrayView1<f32>)
     let inputs = InputTerms::new(model, tokens, scales);
     let block = &model.params.layout().blocks[0];
     let [w_q, w_k, _] = block.W_QKV.map(|slot| model.params.get(slot));
-    let b_q = model.params.get(block.b_QKV[0]);
+    let b_q = query_biases(model);
     let seq = tokens.len();
     let mut terms = Array5::zeros((config.n_heads, QUERY_TERMS.len(), KEY_TERMS.len(), seq, seq));
     for (head, mut terms) in terms.outer_iter_mut().enumerate() {
-        let (w_q, w_k) = (w_q.index_axis(Axis(0), head), w_k.index_axis(Axis(0), head));
+        let w_k = w_k.index_axis(Axis(0), config.key_value_head(head));
+        let w_q = w_q.index_axis(Axis(0), head);
         let bias = &inputs.bias.dot(&w_q) + &b_q.row(head);
         let bias = bias.broadcast((seq, config.d_head)).expect("a row for every position").to_owned();
         let queries = [inputs.token.dot(&w_q), inputs.position.dot(&w_q), bias];
         let keys = [inputs.token.dot(&w_k), inputs.position.dot(&w_k)];
         for (i, query) in queries.iter().enumerate() {
             for (j, key) in keys.iter().enumerate() {
-                terms.slice_mut(s![i, j, .., ..]).assign(&(query.dot(&key.t()) * config.attn_scale()));
+                terms.slice_mut(s![i, j, .., ..]).assign(&(query.dot(&key.t()) * config.attn_scale(0)));
             }
         }
     }
@@ -73,6 +75,7 @@ fn split(model: &Model<f64>, tokens: ArrayView1<Token>, scales: ArrayView1<f32>)
 /// # Errors
 /// Sequences that do not fit the model.
 pub(super) fn token_scores(subject: Subject, tokens: ArrayView2<Token>, queries: &[usize]) -> Result<Array3<f64>> {
+    check_scores(subject.model.config())?;
     let model = subject.model.cast::<f64>();
     let config = model.config();
     let [w_q, w_k, _] = model.params.layout().blocks[0].W_QKV.map(|slot| model.params.get(slot));
@@ -83,8 +86,8 @@ pub(super) fn token_scores(subject: Subject, tokens: ArrayView2<Token>, queries:
         let inputs = InputTerms::new(&model, tokens, scales).token;
         for (head, mut scores) in scores.outer_iter_mut().enumerate() {
             let query = inputs.row(*query).dot(&w_q.index_axis(Axis(0), head));
-            let keys = inputs.dot(&w_k.index_axis(Axis(0), head));
-            scores.assign(&(keys.dot(&query) * config.attn_scale()));
+            let keys = inputs.dot(&w_k.index_axis(Axis(0), config.key_value_head(head)));
+            scores.assign(&(keys.dot(&query) * config.attn_scale(0)));
         }
     })?;
     Ok(scores)
@@ -112,6 +115,12 @@ fn with_ln1_scales(
     })
 }
 
+/// The biases of the first block's queries, `[head, d_head]`.
+fn query_biases(model: &Model<f64>) -> CowArray<'_, f64, Ix2> {
+    let biases = model.params.layout().blocks[0].b_QKV;
+    model.params.get_or_zeros(biases.map(|[b_q, ..]| b_q), [model.config().n_heads, model.config().d_head])
+}
+
 /// The input of the first block's queries and keys as a sum: token + position + bias.
 struct InputTerms {
     /// `[pos, d_model]`.
@@ -127,7 +136,8 @@ impl InputTerms {
     fn new(model: &Model<f64>, tokens: ArrayView1<Token>, scales: ArrayView1<f32>) -> Self {
         let config = model.config();
         let layout = model.params.layout();
-        let (w_e, w_pos) = (model.params.get(layout.W_E), model.params.get(layout.W_pos));
+        let w_e = model.params.get(layout.W_E);
+        let w_pos = model.params.get_or_zeros(layout.W_pos, [config.n_ctx, config.d_model]);
         let rows = tokens.map(|token| *token as usize).to_vec();
         let mut token = w_e.select(Axis(0), &rows);
         let mut position = w_pos.slice(s![..tokens.len(), ..]).to_owned();
@@ -137,7 +147,8 @@ impl InputTerms {
         if config.positional_embedding_type == Positions::Standard {
             normalize(&mut position, config, weight, scales);
         }
-        let bias = ln1.map_or(Array1::zeros(config.d_model), |NormLayout { b, .. }| model.params.get(b).to_owned());
+        let bias = ln1.and_then(|ln1| ln1.b);
+        let bias = model.params.get_or_zeros(bias, [config.d_model]).into_owned();
         Self { token, position, bias }
     }
 
@@ -146,26 +157,26 @@ impl InputTerms {
         let config = model.config();
         let block = &model.params.layout().blocks[0];
         let [w_q, w_k, _] = block.W_QKV.map(|slot| model.params.get(slot));
-        let b_q = model.params.get(block.b_QKV[0]);
+        let b_q = query_biases(model);
         let keys = &self.token + &self.position;
         let inputs = keys.select(Axis(0), queries) + &self.bias;
         let mut scores = Array3::zeros((config.n_heads, queries.len(), keys.nrows()));
         for (head, mut scores) in scores.outer_iter_mut().enumerate() {
             let queries = inputs.dot(&w_q.index_axis(Axis(0), head)) + b_q.row(head);
-            let keys = keys.dot(&w_k.index_axis(Axis(0), head));
-            scores.assign(&(queries.dot(&keys.t()) * config.attn_scale()));
+            let keys = keys.dot(&w_k.index_axis(Axis(0), config.key_value_head(head)));
+            scores.assign(&(queries.dot(&keys.t()) * config.attn_scale(0)));
         }
         scores
     }
 }
 
-/// The norm with its scale fixed and without its bias: rows centred, divided by `scales [row]`, times `weight`.
+/// The norm with its scale fixed and without its bias: rows centred where it centres, divided by `scales [row]`, times `weight`.
 fn normalize(rows: &mut Array2<f64>, config: &Config, weight: Option<ArrayView1<f64>>, scales: ArrayView1<f32>) {
     if !config.has_norms() {
         return;
     }
     for (mut row, scale) in rows.rows_mut().into_iter().zip(scales) {
-        let mean = row.sum() / row.len() as f64;
+        let mean = if config.normalization_type.centers() { row.sum() / row.len() as f64 } else { 0.0 };
         row.mapv_inplace(|x| (x - mean) / f64::from(*scale));
     }
     if let Some(weight) = weight {
@@ -190,6 +201,7 @@ pub struct EffectiveQk {
 /// A dataset that does not fit the model.
 pub fn effective_qk(subject: Subject, data: &Dataset) -> Result<EffectiveQk> {
     let config = subject.model.config();
+    check_scores(config)?;
     let mut sums = Array3::<f64>::zeros((config.n_heads, config.d_vocab, config.d_vocab));
     let mut counts = Array2::<f64>::zeros((config.d_vocab, config.d_vocab));
     let model = subject.model.cast();

@@ -30,10 +30,12 @@ impl Site {
         HookPoint::find(&self.point.to_string(), config)?;
         match (self.head, self.point.head_axis()) {
             (None, _) => Ok(()),
-            (Some(head), Some(_)) if head < config.n_heads => Ok(()),
-            (Some(head), Some(_)) => {
-                Err(Error::invalid(format!("head at {}", self.point), format!("below {}", config.n_heads), head))
-            }
+            (Some(head), Some(_)) if head < self.point.heads(config) => Ok(()),
+            (Some(head), Some(_)) => Err(Error::invalid(
+                format!("head at {}", self.point),
+                format!("below {}", self.point.heads(config)),
+                head,
+            )),
             (Some(head), None) => {
                 let expected = "no head, as the activation there has no axis of heads";
                 Err(Error::invalid(self.point.to_string(), expected, format!("head {head}")))

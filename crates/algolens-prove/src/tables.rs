@@ -56,7 +56,8 @@ impl Tables {
         let (config, layout) = (model.config(), model.params.layout().clone());
         let (list_len, values) = (task.list_len(), task.max_value() as usize + 1);
         let block = &layout.blocks[0];
-        let [W_E, W_pos] = [layout.W_E, layout.W_pos].map(|slot| model.params.get(slot));
+        let W_E = model.params.get(layout.W_E);
+        let W_pos = model.params.get_or_zeros(layout.W_pos, [config.n_ctx, config.d_model]);
         let rows = 2 * list_len * values + 1;
         let position_and_token = |row: usize| match row.checked_sub(list_len * values) {
             None => (row / values, row % values),
@@ -68,7 +69,7 @@ impl Tables {
         let pick = |matrix: ArrayView2<f64>, index: &dyn Fn(usize) -> usize| {
             Array2::from_shape_fn((rows, config.d_model), |(row, i)| matrix[[index(row), i]])
         };
-        let (tokens, positions) = (pick(W_E, &|row| position_and_token(row).1), pick(W_pos, &position));
+        let (tokens, positions) = (pick(W_E, &|row| position_and_token(row).1), pick(W_pos.view(), &position));
         let standard = config.positional_embedding_type == Positions::Standard;
         let residual = if standard { &tokens + &positions } else { tokens };
         let normed = |x: &Array2<f64>| match config.normalization_type {
@@ -84,21 +85,22 @@ impl Tables {
         };
         let mut inputs = normed(&residual);
         if let Some(ln1) = block.ln1 {
-            inputs = inputs * model.params.get(ln1.w) + model.params.get(ln1.b);
+            inputs = inputs * model.params.get(ln1.w) + model.params.get_or_zeros(ln1.b, [config.d_model]);
         }
         let attending = if standard { inputs.clone() } else { &inputs + &positions };
 
         let has_norm = config.has_norms();
-        let W_U = model.params.get(layout.W_U);
-        let mut beta = model.params.get(layout.b_U).to_owned();
+        let W_U = model.params.unembedding();
+        let mut beta = model.params.get_or_zeros(layout.b_U, [config.d_vocab_out]).into_owned();
         let mut unembed = W_U.to_owned();
         if let Some(ln_final) = layout.ln_final {
             unembed = &unembed * &model.params.get(ln_final.w).insert_axis(Axis(1));
-            beta = beta + model.params.get(ln_final.b).dot(&W_U);
+            beta = beta + model.params.get_or_zeros(ln_final.b, [config.d_model]).dot(&W_U);
         }
         let center = |x: &Array2<f64>| if has_norm { centred(x) } else { x.clone() };
         let [W_Q, W_K, W_V] = block.W_QKV.map(|slot| model.params.get(slot));
-        let [b_Q, b_K, b_V] = block.b_QKV.map(|slot| model.params.get(slot));
+        let biases = [0, 1, 2].map(|kind| block.b_QKV.map(|biases| biases[kind]));
+        let [b_Q, b_K, b_V] = biases.map(|slot| model.params.get_or_zeros(slot, [config.n_heads, config.d_head]));
         let W_O = model.params.get(block.W_O);
         let heads = 0..config.n_heads;
         let project = |x: &Array2<f64>, W: ndarray::ArrayView3<f64>, b: ArrayView2<f64>, head: usize| {
@@ -106,9 +108,9 @@ impl Tables {
         };
         let outputs: Vec<Array2<f64>> = heads
             .clone()
-            .map(|head| center(&project(&inputs, W_V, b_V, head).dot(&W_O.index_axis(Axis(0), head))))
+            .map(|head| center(&project(&inputs, W_V, b_V.view(), head).dot(&W_O.index_axis(Axis(0), head))))
             .collect();
-        let direct = center(&(residual + model.params.get(block.b_O)));
+        let direct = center(&(residual + model.params.get_or_zeros(block.b_O, [config.d_model])));
         let widen = |x: &Array2<f64>, last: f64| {
             let last = Array2::from_elem((x.nrows(), 1), last);
             ndarray::concatenate(Axis(1), &[x.view(), last.view()]).expect("both have a row a table row")
@@ -116,8 +118,11 @@ impl Tables {
         Ok(Self {
             list_len,
             values,
-            queries: heads.clone().map(|head| project(&attending, W_Q, b_Q, head) * config.attn_scale()).collect(),
-            keys: heads.map(|head| project(&attending, W_K, b_K, head)).collect(),
+            queries: heads
+                .clone()
+                .map(|head| project(&attending, W_Q, b_Q.view(), head) * config.attn_scale(0))
+                .collect(),
+            keys: heads.map(|head| project(&attending, W_K, b_K.view(), head)).collect(),
             G: outputs.iter().map(|outputs| outputs.dot(&unembed)).collect(),
             B: direct.dot(&unembed),
             outputs: outputs.iter().map(|outputs| widen(outputs, 0.0)).collect(),
@@ -181,6 +186,9 @@ fn check(config: &Config, task: &SortedList) -> Result<()> {
     }
     if config.attention_dir != AttentionDir::Causal {
         return refuse("attention", "causal, for proofs", "bidirectional".into());
+    }
+    if let Some(option) = config.beyond_post().next() {
+        return refuse("model", "no option beyond those of the post's family, for proofs", option.into());
     }
     if list_len > MOST_VALUES {
         return refuse("list_len", &format!("at most {MOST_VALUES}, for proofs"), list_len.to_string());

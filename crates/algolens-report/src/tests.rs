@@ -30,6 +30,7 @@ fn model(task: &SortedList) -> Model {
         attention_dir: AttentionDir::Causal,
         positional_embedding_type: Positions::Standard,
         eps: 1e-5,
+        ..Config::default()
     };
     Model::init(config, 1).unwrap()
 }

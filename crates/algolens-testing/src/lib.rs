@@ -1,10 +1,12 @@
 //! Random models of every kind, small enough to differentiate by finite differences.
 
+mod family;
 mod npz;
 mod reference;
 mod sorting;
 mod targets;
 
+pub use family::random_config;
 pub use npz::{npy, npy_of_words, write_npz};
 pub use reference::reference;
 pub use sorting::{SortingKind, every_list, random_sorting_model};
@@ -115,7 +117,7 @@ impl Sizes {
             n_heads: self.n_heads,
             d_model: self.d_model,
             d_head: self.d_head,
-            mlp: kind.act_fn.map(|act_fn| Mlp { d_mlp: self.d_mlp, act_fn }),
+            mlp: kind.act_fn.map(|act_fn| Mlp { d_mlp: self.d_mlp, act_fn, gated: false }),
             n_ctx: self.seq + self.spare_ctx,
             d_vocab: self.d_vocab,
             d_vocab_out: self.d_vocab_out,
@@ -123,6 +125,7 @@ impl Sizes {
             attention_dir: kind.attention_dir,
             positional_embedding_type: kind.positional_embedding_type,
             eps: self.eps,
+            ..Config::default()
         }
     }
 

@@ -38,6 +38,7 @@ pub fn random_sorting_model(task: &SortedList, kind: SortingKind, seed: u64) -> 
         attention_dir: AttentionDir::Causal,
         positional_embedding_type: kind.positional_embedding_type,
         eps: 1e-5,
+        ..Config::default()
     };
     random_model(config, seed).cast()
 }

@@ -18,9 +18,10 @@ struct DirectPath;
 impl DirectPath {
     /// (W_E[token] + W_pos[position]) W_U + b_U, without norms.
     fn row(model: &Model, token: Token, position: usize) -> Array1<f32> {
-        let (params, layout) = (&model.params, model.params.layout());
-        let resid = &params.get(layout.W_E).row(token as usize) + &params.get(layout.W_pos).row(position);
-        resid.dot(&params.get(layout.W_U)) + params.get(layout.b_U)
+        let (config, params, layout) = (model.config(), &model.params, model.params.layout());
+        let resid = &params.get(layout.W_E).row(token as usize)
+            + &params.get_or_zeros(layout.W_pos, [config.n_ctx, config.d_model]).row(position);
+        resid.dot(&params.unembedding()) + params.get_or_zeros(layout.b_U, [config.d_vocab_out])
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{load::Said, values::Value};
 use algolens::{
     Error, Result,
-    model::{ActFn, Mlp},
+    model::{ActFn, Mlp, Positions, checkpoint::PositionalEmbedding},
     task::{SortedList, Task},
     train::Recipe,
 };
@@ -73,7 +73,7 @@ fn task() -> Vec<Flag> {
 }
 
 fn model() -> Vec<Flag> {
-    const NONE_YET: Mlp = Mlp { d_mlp: 0, act_fn: ActFn::Relu };
+    const NONE_YET: Mlp = Mlp { d_mlp: 0, act_fn: ActFn::Relu, gated: false };
     vec![
         Flag::new("n-layers", "N", "Blocks", |recipe| &mut recipe.model.n_layers),
         Flag::new("n-heads", "N", "Attention heads a block", |recipe| &mut recipe.model.n_heads),
@@ -88,20 +88,20 @@ fn model() -> Vec<Flag> {
             None => Err(Error::invalid("--act-fn", "an MLP (--d-mlp N)", "none")),
         })
         .default("relu")
-        .hint(|said| &mut said.hints.act_fn),
+        .hint(|said| &mut said.hints.said.act_fn),
         Flag::new("normalization", "NORMALIZATION", "Layer norm with weights, without, or none", |recipe| {
             &mut recipe.model.normalization_type
         })
-        .hint(|said| &mut said.hints.normalization_type),
+        .hint(|said| &mut said.hints.said.normalization_type),
         Flag::of_open("attention", "ATTENTION", "Who attends to whom", |recipe| &mut recipe.model.attention_dir)
             .default("as the task's models do")
-            .hint(|said| &mut said.hints.attention_dir),
+            .hint(|said| &mut said.hints.said.attention_dir),
         Flag::new("positions", "POSITIONS", "Where positional embeddings enter", |recipe| {
             &mut recipe.model.positional_embedding_type
         })
-        .hint(|said| &mut said.hints.positional_embedding_type),
+        .hint_as::<Positions, PositionalEmbedding>(|said| &mut said.hints.said.positional_embedding_type),
         Flag::new("eps", "X", "Added to the variance inside norms", |recipe| &mut recipe.model.eps)
-            .hint(|said| &mut said.hints.eps),
+            .hint(|said| &mut said.hints.said.eps),
     ]
 }
 
@@ -169,8 +169,15 @@ impl Flag {
 
     /// The flag as one that is a hint too.
     fn hint<V: Value>(self, part: impl Fn(&mut Said) -> &mut Option<V> + 'static) -> Self {
+        self.hint_as::<V, V>(part)
+    }
+
+    /// The flag as one whose value, of type `V`, is a hint of type `H`.
+    fn hint_as<V: Value, H: From<V>>(self, part: impl Fn(&mut Said) -> &mut Option<H> + 'static) -> Self {
         let name = self.name;
-        let set = move |matches: &ArgMatches, said: &mut Said| *part(said) = matches.get_one(name).cloned();
+        let set = move |matches: &ArgMatches, said: &mut Said| {
+            *part(said) = matches.get_one::<V>(name).cloned().map(H::from);
+        };
         Self { hint: Some(Box::new(set)), ..self }
     }
 

@@ -115,7 +115,7 @@ fn ablate_takes_mlps() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
     let task = SortedList::new(10, 50).unwrap();
-    let config = Config { mlp: Some(Mlp { d_mlp: 16, act_fn: ActFn::Relu }), ..Config::default() };
+    let config = Config { mlp: Some(Mlp { d_mlp: 16, act_fn: ActFn::Relu, gated: false }), ..Config::default() };
     let model = Model::init(config, 1).unwrap();
     Checkpoint { model, task: Some(task.spec()) }.save(&path).unwrap();
     let path = path.to_str().unwrap();

@@ -18,6 +18,11 @@ pub fn add<T: Scalar>(c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>) {
     product(c, a, b, T::one(), true);
 }
 
+/// c ← c + scale · a b.
+pub fn add_scaled<T: Scalar>(c: ArrayViewMut2<T>, a: ArrayView2<T>, b: ArrayView2<T>, scale: T) {
+    product(c, a, b, scale, true);
+}
+
 /// sum ← sum + the sum of the rows.
 pub fn add_row_sums<T: Scalar>(mut sum: ArrayViewMut1<T>, rows: ArrayView2<T>) {
     for row in rows.rows() {

@@ -20,7 +20,7 @@ impl<T: Scalar> Model<T> {
         for named in layout.names() {
             let leaf = named.name.rsplit('.').next().unwrap_or_default();
             let values = &mut model.params.values_mut()[named.range()];
-            if leaf.starts_with("W_") {
+            if leaf.trim_start_matches('_').starts_with("W_") {
                 let mut rng = random::stream(seed, &format!("init/{}", named.name));
                 for value in values {
                     let normal: f64 = StandardNormal.sample(&mut rng);

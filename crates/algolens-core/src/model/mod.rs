@@ -1,13 +1,16 @@
 //! A model: its config, its named weights, and what can be done to them without running it.
 
+mod biases;
 pub mod checkpoint;
 mod config;
 mod init;
 mod layout;
 mod params;
 pub mod processing;
+mod validate;
 
-pub use config::{ActFn, AttentionDir, Config, Mlp, Normalization, Positions};
+pub use biases::Biases;
+pub use config::{ActFn, AttentionDir, Config, Mlp, Normalization, Positions, Rotary};
 pub use layout::{BlockLayout, K, Layout, MlpLayout, Named, NormLayout, Q, Slot, V};
 pub use params::Params;
 

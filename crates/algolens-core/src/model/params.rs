@@ -2,7 +2,10 @@
 
 use super::{Config, Layout, Slot};
 use crate::{Error, Result, Scalar};
-use ndarray::{ArrayView, ArrayViewD, ArrayViewMut, ArrayViewMutD, Dim, Dimension, IntoDimension};
+use ndarray::{
+    Array, ArrayView, ArrayView2, ArrayViewD, ArrayViewMut, ArrayViewMut2, ArrayViewMutD, CowArray, Dim, Dimension,
+    IntoDimension,
+};
 use std::sync::Arc;
 
 /// Parameters, or anything with one number a parameter (gradients, Adam's moments).
@@ -56,6 +59,35 @@ impl<T: Scalar> Params<T> {
     {
         ArrayViewMut::from_shape(slot.shape, &mut self.values[slot.range()])
             .expect("a slot's range has its shape's size")
+    }
+
+    /// One tensor that a model need not have, of this shape: zeros where it has not.
+    pub fn get_or_zeros<const D: usize>(
+        &self,
+        slot: Option<Slot<D>>,
+        shape: [usize; D],
+    ) -> CowArray<'_, T, Dim<[usize; D]>>
+    where
+        [usize; D]: IntoDimension<Dim = Dim<[usize; D]>>,
+        Dim<[usize; D]>: Dimension,
+    {
+        slot.map_or_else(|| Array::zeros(shape).into(), |slot| self.get(slot).into())
+    }
+
+    /// The unembedding, `[d_model, d_vocab_out]`: `W_U`, or `W_E` transposed where the embeddings are tied.
+    pub fn unembedding(&self) -> ArrayView2<'_, T> {
+        match self.layout.W_U {
+            Some(w_u) => self.get(w_u),
+            None => self.get(self.layout.W_E).reversed_axes(),
+        }
+    }
+
+    /// [`unembedding`](Self::unembedding), to be changed.
+    pub fn unembedding_mut(&mut self) -> ArrayViewMut2<'_, T> {
+        match self.layout.W_U {
+            Some(w_u) => self.get_mut(w_u),
+            None => self.get_mut(self.layout.W_E).reversed_axes(),
+        }
     }
 
     /// One tensor by its name in TransformerLens's state dicts.

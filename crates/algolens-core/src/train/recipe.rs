@@ -152,6 +152,7 @@ impl Architecture {
             attention_dir: self.attention_dir.unwrap_or(attention_dir),
             positional_embedding_type: self.positional_embedding_type,
             eps: self.eps,
+            ..Config::default()
         }
     }
 }

@@ -186,7 +186,7 @@ fn toml_gives_some_keys_and_only_those_there_are() {
          [model]\nd_model = 16\nmlp = { d_mlp = 32, act_fn = \"gelu_new\" }",
     )
     .unwrap();
-    let mlp = Some(crate::model::Mlp { d_mlp: 32, act_fn: crate::model::ActFn::GeluNew });
+    let mlp = Some(crate::model::Mlp { d_mlp: 32, act_fn: crate::model::ActFn::GeluNew, gated: false });
     let expected = Recipe {
         epochs: 3,
         optimizer: Optimizer::AdamW,

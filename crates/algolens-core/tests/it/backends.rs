@@ -119,6 +119,7 @@ fn post() -> Config {
         attention_dir: AttentionDir::Causal,
         positional_embedding_type: Positions::Standard,
         eps: 1e-5,
+        ..Config::default()
     }
 }
 

@@ -54,6 +54,8 @@ fn documented(kind: Kind) -> Vec<(String, Vec<usize>)> {
         points.push((at("hook_resid_post"), resid.clone()));
     }
     points.extend(norm("ln_final"));
+    points.push(("unembed.hook_in".into(), resid));
+    points.push(("unembed.hook_out".into(), vec![LISTS, SEQ, SIZES.d_vocab_out]));
     points
 }
 

@@ -4,7 +4,7 @@ use algolens_core::{
     Error,
     model::{
         ActFn, AttentionDir, Model, Normalization,
-        checkpoint::{Checkpoint, Hints, Loaded},
+        checkpoint::{Checkpoint, Hints, Loaded, Settings, Source},
     },
     task::{Registry, SortedList, Task, TaskSpec},
     train::Architecture,
@@ -114,8 +114,17 @@ fn a_state_dict_tells_what_its_tensors_determine_and_asks_for_the_rest() {
     let both_ways = read(&with(&normed, mask(5, |_, _| true))).unwrap();
     assert_eq!(both_ways.checkpoint.model.config().attention_dir, AttentionDir::Bidirectional);
     refusal(&with(&normed, mask(5, |q, k| q == k)), &hints);
-    let contradiction = Hints { attention_dir: Some(AttentionDir::Bidirectional), ..hints.clone() };
-    refusal(&with(&normed, mask(5, causal)), &contradiction);
+    // A causal mask was saved with every model: it is what is assumed, and no more.
+    let attention = |loaded: &Loaded| {
+        let note = loaded.notes.iter().find(|note| note.what == "attention_dir").unwrap();
+        (loaded.checkpoint.model.config().attention_dir, note.source)
+    };
+    assert_eq!(attention(&loaded), (AttentionDir::Causal, Source::Assumed));
+    let said = Settings { attention_dir: Some(AttentionDir::Bidirectional), ..Settings::default() };
+    let loaded = Checkpoint::from_bytes(with(&normed, mask(5, causal)), &said.into()).unwrap();
+    assert_eq!(attention(&loaded), (AttentionDir::Bidirectional, Source::Flag));
+    let causal_said: Hints = Settings { attention_dir: Some(AttentionDir::Causal), ..Settings::default() }.into();
+    refusal(&with(&normed, mask(5, |_, _| true)), &causal_said);
     // Without a mask, and without norm weights.
     let asked = Checkpoint::from_bytes(file(&tensors(&normed)), &hints).unwrap_err();
     let expected = "whether attention is causal (there is no mask) cannot be read off the checkpoint: attention_dir may be \
@@ -125,10 +134,10 @@ fn a_state_dict_tells_what_its_tensors_determine_and_asks_for_the_rest() {
         let bare = with(&small(kind), mask(5, causal));
         let asked = Checkpoint::from_bytes(bare.clone(), &hints).unwrap_err();
         assert!(matches!(asked, Error::NotDetermined { key: "normalization_type", .. }), "{asked}");
-        let told = Hints { normalization_type: Some(kind), ..hints.clone() };
+        let told = Settings { normalization_type: Some(kind), ..Settings::default() }.into();
         assert_eq!(Checkpoint::from_bytes(bare, &told).unwrap().checkpoint.model, small(kind));
     }
-    refusal(&with(&normed, mask(5, causal)), &Hints { act_fn: Some(ActFn::Relu), ..hints.clone() });
+    refusal(&with(&normed, mask(5, causal)), &Settings { act_fn: Some(ActFn::Relu), ..Settings::default() }.into());
 }
 
 #[test]

@@ -60,7 +60,12 @@ impl Subject {
     fn new(sizes: &Sizes, kind: Kind, constants: Vec<HookPoint>) -> Self {
         let sizes = Sizes { eps: sizes.eps.max(SMALLEST_EPS), ..*sizes };
         let (model, tokens) = sizes.model(kind);
-        let objective = Objective::new((sizes.lists, sizes.seq, sizes.d_vocab_out), sizes.seed);
+        Self::of(model, tokens, sizes.seed, constants)
+    }
+
+    fn of(model: Model<f64>, tokens: Array2<Token>, seed: u64, constants: Vec<HookPoint>) -> Self {
+        let (lists, seq) = tokens.dim();
+        let objective = Objective::new((lists, seq, model.config().d_vocab_out), seed);
         Self { model, tokens, objective, constants }
     }
 
@@ -157,13 +162,13 @@ impl Subject {
         weights.chain(points).collect()
     }
 
-    /// Checks random entries of every tensor.
-    fn check(&self, tally: &mut Tally) -> Result<(), TestCaseError> {
+    /// Checks so many random entries of every tensor.
+    fn check(&self, entries: usize, tally: &mut Tally) -> Result<(), TestCaseError> {
         let mut rng = random::stream(0, "test/entries");
         for Tensor { name, gradient, first } in self.tensors() {
             let largest = gradient.iter().fold(0.0, |max, g| larger(g.abs(), max));
-            for i in 0..gradient.len().min(ENTRIES) {
-                let at = if gradient.len() <= ENTRIES { i } else { index(&mut rng, gradient.len()) };
+            for i in 0..gradient.len().min(entries) {
+                let at = if gradient.len() <= entries { i } else { index(&mut rng, gradient.len()) };
                 let difference =
                     [STEP, SMALL_STEP].iter().find_map(|step| self.finite_difference(first.plus(at), *step));
                 let Some(difference) = difference else {
@@ -199,6 +204,11 @@ impl Tally {
     }
 }
 
+/// Checks two entries of every weight tensor and hook point of a model.
+pub fn check_some(model: Model<f64>, tokens: Array2<Token>, seed: u64) -> Result<(), TestCaseError> {
+    Subject::of(model, tokens, seed, Vec::new()).check(2, &mut Tally::default())
+}
+
 proptest! {
     #![proptest_config(with_cases(3))]
 
@@ -207,7 +217,7 @@ proptest! {
         let mut tally = Tally::default();
         for kind in kinds() {
             let subject = Subject::new(&sizes, kind, Vec::new());
-            subject.check(&mut tally).map_err(|error| TestCaseError::fail(format!("{kind:?}: {error}")))?;
+            subject.check(ENTRIES, &mut tally).map_err(|error| TestCaseError::fail(format!("{kind:?}: {error}")))?;
         }
         tally.check()?;
     }
@@ -220,7 +230,7 @@ proptest! {
             let mut constants = HookPoint::all(&sizes.config(kind));
             constants.retain(|_| index(&mut rng, 4) == 0);
             let subject = Subject::new(&sizes, kind, constants);
-            subject.check(&mut tally).map_err(|error| {
+            subject.check(ENTRIES, &mut tally).map_err(|error| {
                 TestCaseError::fail(format!("{kind:?} with constants at {:?}: {error}", subject.constants))
             })?;
         }

@@ -5,6 +5,7 @@ mod cache;
 mod checkpoints;
 mod chunks;
 mod containers;
+mod family;
 mod gradients;
 mod hooks;
 mod processing;

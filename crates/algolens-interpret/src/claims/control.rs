@@ -77,9 +77,13 @@ pub fn relabelled(model: &Model, values: usize, seed: u64) -> Result<Vec<Model>>
         };
         let params = &model.params;
         relabelled.params.get_mut(layout.W_E).assign(&select(params.get(layout.W_E), 0));
-        relabelled.params.get_mut(layout.W_U).assign(&select(params.get(layout.W_U), 1));
-        let b_u = select(params.get(layout.b_U).insert_axis(Axis(0)), 1);
-        relabelled.params.get_mut(layout.b_U).assign(&b_u.row(0));
+        if let Some(w_u) = layout.W_U {
+            relabelled.params.get_mut(w_u).assign(&select(params.get(w_u), 1));
+        }
+        if let Some(slot) = layout.b_U {
+            let b_u = select(params.get(slot).insert_axis(Axis(0)), 1);
+            relabelled.params.get_mut(slot).assign(&b_u.row(0));
+        }
         relabelled
     };
     Ok((0..MODELS).map(relabel).collect())
@@ -92,13 +96,15 @@ pub fn exchanged_heads(model: &Model) -> Vec<Model> {
     if heads < 2 {
         return Vec::new();
     }
-    let next: Vec<usize> = (0..heads).map(|head| (head + 1) % heads).collect();
     let mut exchanged = model.clone();
     for block in &model.params.layout().blocks {
         for side in [Q, K] {
-            let (w, b) = (block.W_QKV[side], block.b_QKV[side]);
+            let w = block.W_QKV[side];
+            let heads = model.params.get(w).len_of(Axis(0));
+            let next: Vec<usize> = (0..heads).map(|head| (head + 1) % heads).collect();
             exchanged.params.get_mut(w).assign(&model.params.get(w).select(Axis(0), &next));
-            exchanged.params.get_mut(b).assign(&model.params.get(b).select(Axis(0), &next));
+            let Some(biases) = block.b_QKV else { continue };
+            exchanged.params.get_mut(biases[side]).assign(&model.params.get(biases[side]).select(Axis(0), &next));
         }
     }
     vec![exchanged]

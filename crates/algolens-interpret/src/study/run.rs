@@ -11,7 +11,7 @@ use super::{
     material::Material,
     sections::{Names, sections},
 };
-use crate::{Case, Casebook, Subject, head_attention};
+use crate::{Case, Casebook, Subject, head_attention, support::check_study};
 use algolens_core::{
     Error, Result,
     evaluation::evaluate,
@@ -78,6 +78,7 @@ pub fn study(
 ) -> Result<(Study, Arrays)> {
     let config = subject.model.config();
     material.check(config)?;
+    check_study(config)?;
     let StudyOptions { title, size, seed, inputs, others } = options;
     others.iter().try_for_each(|other| check_other(subject.model, other))?;
     let mut next_stage = stages(casebook, observer);

@@ -128,7 +128,7 @@ fn the_ablations_of_a_study_have_the_mlps_of_a_model_that_has_them() {
             n_layers: 2,
             d_model: 8,
             d_head: 3,
-            mlp: mlp.then_some(algolens_core::model::Mlp { d_mlp: 6, act_fn }),
+            mlp: mlp.then_some(algolens_core::model::Mlp { d_mlp: 6, act_fn, gated: false }),
             n_ctx: task.n_ctx(),
             d_vocab: 10,
             d_vocab_out: 10,

@@ -131,6 +131,7 @@ fn sorting_model(normalization_type: Normalization, seed: u64) -> (SortedList, M
         attention_dir: AttentionDir::Causal,
         positional_embedding_type: Positions::Standard,
         eps: 1e-5,
+        ..Config::default()
     };
     (task, random_model(config, seed).cast())
 }

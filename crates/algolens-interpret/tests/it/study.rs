@@ -28,6 +28,7 @@ fn model(task: &SortedList, n_layers: usize, n_heads: usize, normalization_type:
         attention_dir: AttentionDir::Causal,
         positional_embedding_type: Positions::Standard,
         eps: 1e-5,
+        ..Config::default()
     };
     random_model(config, 5).cast()
 }
@@ -100,7 +101,7 @@ fn close_triples_are_attributed_one_by_one() {
     let task = SortedList::new(6, 5).unwrap();
     let mut model = model(&task, 1, 2, Normalization::LN);
     let w_pos = model.params.layout().W_pos;
-    model.params.get_mut(w_pos).fill(0.0);
+    model.params.get_mut(w_pos.unwrap()).fill(0.0);
     let head = Head { layer: 0, head: 1 };
     let copy_heads = CopyHeads { ranges: vec![CopyHeadRange { head, from: 0, to: 5 }], copied: 0.0 };
     let subject = Subject { model: &model, engine: &Plain::new() };

@@ -23,7 +23,9 @@ fn load(folder: &std::path::Path, file: &str) -> (Model, Value) {
     assert_eq!(config.normalization_type, Normalization::LN);
     assert_eq!(config.attention_dir, AttentionDir::Causal);
     let assumed: Vec<_> = loaded.notes.iter().filter(|note| note.source == Source::Assumed).map(|n| n.what).collect();
-    assert_eq!(assumed, ["positional_embedding_type", "eps"]);
+    let usual = ["attn_windows", "attn_scale", "scale_attn_by_inverse_layer_idx", "pad_token"];
+    let caps = ["attn_scores_soft_cap", "output_logits_soft_cap"];
+    assert_eq!(assumed, [&["positional_embedding_type", "eps", "attention_dir"], &usual[..], &caps[..]].concat());
     assert!(loaded.passed_over.contains(&"blocks.0.attn.IGNORE".to_owned()));
     let expected = std::fs::read_to_string(folder.join("expected.json")).unwrap();
     (loaded.checkpoint.model, serde_json::from_str(&expected).unwrap())

@@ -59,7 +59,10 @@ impl Shape {
             return refuse("attention only", "an MLP".into());
         }
         if config.positional_embedding_type != Positions::Standard {
-            return refuse("standard positional embeddings", "shortformer".into());
+            return refuse("standard positional embeddings", "others".into());
+        }
+        if let Some(option) = config.beyond_post().find(|option| !["biases", "attn_scale"].contains(option)) {
+            return refuse("no option beyond biases and scale", option.into());
         }
         let numbers = Self::new(config, config.n_ctx).numbers();
         if numbers > MOST_NUMBERS {

@@ -61,7 +61,9 @@ impl WeightGradients {
         rows_backward(&mut d.direct, circuits.direct.view(), circuits, direct);
         // What every query gets: b_O, and the value biases through W_O.
         let constant = self.direct.slice(s![shape.tokens.., ..]).sum_axis(Axis(0));
-        gradients.get_mut(block(model).b_O).assign(&constant);
+        if let Some(b_o) = block(model).b_O {
+            gradients.get_mut(b_o).assign(&constant);
+        }
         let heads = self.heads.iter_mut().zip(&mut d.heads).enumerate().collect();
         parallel::for_each(heads, |(at, (head, tables)): (usize, (&mut HeadWeightGradients, &mut HeadTables))| {
             head.reduce(circuits, model, at, tables, constant.view());
@@ -86,12 +88,16 @@ impl WeightGradients {
             for kind in [Q, K, V] {
                 let projected = &head.projected[kind];
                 gradients.get_mut(block.W_QKV[kind]).index_axis_mut(Axis(0), at).assign(&w[kind]);
-                let bias_row = projected.row(projected.nrows() - 1);
-                gradients.get_mut(block.b_QKV[kind]).index_axis_mut(Axis(0), at).assign(&bias_row);
+                if let Some(biases) = block.b_QKV {
+                    let bias_row = projected.row(projected.nrows() - 1);
+                    gradients.get_mut(biases[kind]).index_axis_mut(Axis(0), at).assign(&bias_row);
+                }
             }
         }
         if let Some(ln1) = block.ln1 {
-            gradients.get_mut(ln1.b).assign(&bias);
+            if let Some(b) = ln1.b {
+                gradients.get_mut(b).assign(&bias);
+            }
             let mut weight = gradients.get_mut(ln1.w);
             for (d, x) in self.x.rows().into_iter().zip(circuits.x.rows()) {
                 Zip::from(&mut weight).and(d).and(x).for_each(|weight, d, x| *weight += d * x);
@@ -129,23 +135,31 @@ impl WeightGradients {
         }
         let layout = gradients.layout().clone();
         gradients.get_mut(layout.W_E).assign(&self.x.slice(s![..tokens, ..]));
-        gradients.get_mut(layout.W_pos).slice_mut(s![..positions, ..]).assign(&self.x.slice(s![tokens.., ..]));
+        if let Some(w_pos) = layout.W_pos {
+            gradients.get_mut(w_pos).slice_mut(s![..positions, ..]).assign(&self.x.slice(s![tokens.., ..]));
+        }
     }
 
     fn unembed(&mut self, d: &Tables, model: &Model, gradients: &mut Params<f32>) {
         let (layout, params) = (model.params.layout(), &model.params);
         let d_b = ArrayView1::from(&d.bias[..d.shape.classes]);
-        gradients.get_mut(layout.b_U).assign(&d_b);
+        if let Some(b_u) = layout.b_U {
+            gradients.get_mut(b_u).assign(&d_b);
+        }
         if let Some(ln_final) = layout.ln_final {
-            let w_u = params.get(layout.W_U);
-            gradients.get_mut(ln_final.b).assign(&w_u.dot(&d_b));
+            let w_u = params.unembedding();
+            if let Some(b) = ln_final.b {
+                gradients.get_mut(b).assign(&w_u.dot(&d_b));
+            }
             let mut d_weight = gradients.get_mut(ln_final.w);
             Zip::from(&mut d_weight).and(self.w_u.rows()).and(w_u.rows()).for_each(|d, d_w, w| *d = d_w.dot(&w));
             self.w_u *= &params.get(ln_final.w).insert_axis(Axis(1));
-            let rows = Zip::from(self.w_u.rows_mut()).and(params.get(ln_final.b));
-            rows.for_each(|mut d, bias| d.scaled_add(*bias, &d_b));
+            if let Some(b) = ln_final.b {
+                let rows = Zip::from(self.w_u.rows_mut()).and(params.get(b));
+                rows.for_each(|mut d, bias| d.scaled_add(*bias, &d_b));
+            }
         }
-        gradients.get_mut(layout.W_U).assign(&self.w_u);
+        gradients.unembedding_mut().assign(&self.w_u);
     }
 }
 
@@ -165,7 +179,7 @@ impl HeadWeightGradients {
         self.head.written.row_mut(circuits.x.nrows()).assign(&constant);
         self.values(circuit, model, at);
         self.scores(circuit, &mut tables.qk, circuits.tables.shape);
-        self.head.projected[Q] *= model.config().attn_scale() as f32;
+        self.head.projected[Q] *= model.config().attn_scale(0) as f32;
         self.projections(&circuits.normed, model, at);
     }
 

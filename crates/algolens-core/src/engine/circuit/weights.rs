@@ -87,7 +87,8 @@ impl Circuits {
         let Shape { tokens, positions, norms, .. } = self.tables.shape;
         let (params, layout) = (&model.params, model.params.layout());
         self.x.slice_mut(s![..tokens, ..]).assign(&params.get(layout.W_E));
-        self.x.slice_mut(s![tokens.., ..]).assign(&params.get(layout.W_pos).slice(s![..positions, ..]));
+        let w_pos = params.get(layout.W_pos.expect("the backend takes standard positions only"));
+        self.x.slice_mut(s![tokens.., ..]).assign(&w_pos.slice(s![..positions, ..]));
         if norms {
             centre(self.x.view_mut());
         }
@@ -95,28 +96,31 @@ impl Circuits {
         normed.assign(&self.x);
         if let Some(ln1) = block(model).ln1 {
             normed *= &params.get(ln1.w);
-            bias.row_mut(0).assign(&params.get(ln1.b));
+            bias.row_mut(0).assign(&params.get_or_zeros(ln1.b, [self.x.ncols()]));
         }
     }
 
     /// The final norm's weight goes into W_U, its bias into b_U.
     fn fill_unembedding(&mut self, model: &Model) {
         let (params, layout) = (&model.params, model.params.layout());
-        self.w_u.assign(&params.get(layout.W_U));
+        self.w_u.assign(&params.unembedding());
         let bias = &mut self.tables.bias;
         // What no class has: its probability is zero.
         bias.fill(f32::NEG_INFINITY);
-        bias.iter_mut().zip(params.get(layout.b_U)).for_each(|(bias, b_u)| *bias = *b_u);
+        let b_u = params.get_or_zeros(layout.b_U, [self.w_u.ncols()]);
+        bias.iter_mut().zip(&b_u).for_each(|(bias, b_u)| *bias = *b_u);
         if let Some(ln_final) = layout.ln_final {
-            let from_norm = params.get(ln_final.b).dot(&self.w_u);
-            bias.iter_mut().zip(&from_norm).for_each(|(bias, b)| *bias += b);
+            if let Some(b) = ln_final.b {
+                let from_norm = params.get(b).dot(&self.w_u);
+                bias.iter_mut().zip(&from_norm).for_each(|(bias, b)| *bias += b);
+            }
             self.w_u *= &params.get(ln_final.w).insert_axis(Axis(1));
         }
     }
 
     fn fill_direct(&mut self, model: &Model) {
         let shape = self.tables.shape;
-        let mut constant: Array1<f32> = model.params.get(block(model).b_O).to_owned();
+        let mut constant: Array1<f32> = model.params.get_or_zeros(block(model).b_O, [shape.d_model]).into_owned();
         if shape.norms {
             centre(constant.view_mut().insert_axis(Axis(0)));
         }
@@ -137,10 +141,12 @@ impl Head {
             let w = params.get(block.W_QKV[kind]);
             let projected = &mut self.projected[kind];
             matmul::set(projected.view_mut(), normed.view(), w.index_axis(Axis(0), at));
-            let mut bias = projected.row_mut(normed.nrows() - 1);
-            bias += &params.get(block.b_QKV[kind]).index_axis(Axis(0), at);
+            if let Some(biases) = block.b_QKV {
+                let mut bias = projected.row_mut(normed.nrows() - 1);
+                bias += &params.get(biases[kind]).index_axis(Axis(0), at);
+            }
         }
-        self.projected[Q] *= model.config().attn_scale() as f32;
+        self.projected[Q] *= model.config().attn_scale(0) as f32;
     }
 
     fn fill_qk(&self, qk: &mut [f32], shape: Shape) {

@@ -19,9 +19,14 @@ pub enum HookPoint {
     LnFinalScale,
     /// `ln_final.hook_normalized [batch, pos, d_model]`, before the norm's weight and bias.
     LnFinalNormalized,
+    /// `unembed.hook_in [batch, pos, d_model]`: what is unembedded.
+    UnembedIn,
+    /// `unembed.hook_out [batch, pos, d_vocab_out]`: the logits, before they are capped.
+    UnembedOut,
 }
 
-/// A place in a block.
+/// A place in a block. With grouped keys and values, `hook_k`, `hook_v`, `hook_rot_k`, `hook_k_input` and `hook_v_input` have
+/// as many heads as there are groups, and there is no `hook_attn_in`.
 ///
 /// Hooks on `hook_attn_in`, `hook_q_input`, `hook_k_input` or `hook_v_input` *split* the inputs of the heads. In a block
 /// whose inputs are split, the first norm runs per head, for the queries', the keys' and the values' inputs in this
@@ -51,7 +56,12 @@ pub enum BlockPoint {
     K,
     /// `attn.hook_v [batch, pos, head, d_head]`.
     V,
-    /// `attn.hook_attn_scores [batch, head, query, key]`, scaled, −∞ where causality forbids; goes into the softmax.
+    /// `attn.hook_rot_q [batch, pos, head, d_head]`: queries, rotated; only with rotary positions.
+    RotQ,
+    /// `attn.hook_rot_k [batch, pos, head, d_head]`.
+    RotK,
+    /// `attn.hook_attn_scores [batch, head, query, key]`, scaled, capped, and −∞ (or the config's `masked_score`) where a query
+    /// must not see a key; goes into the softmax.
     AttnScores,
     /// `attn.hook_pattern [batch, head, query, key]`.
     Pattern,
@@ -69,9 +79,17 @@ pub enum BlockPoint {
     Ln2Scale,
     /// `ln2.hook_normalized [batch, pos, d_model]`, before the norm's weight and bias.
     Ln2Normalized,
-    /// `mlp.hook_pre [batch, pos, d_mlp]`.
+    /// `mlp.hook_pre [batch, pos, d_mlp]`: what the activation function is applied to.
     MlpPre,
-    /// `mlp.hook_post [batch, pos, d_mlp]`.
+    /// `mlp.hook_pre_linear [batch, pos, d_mlp]`: what a gate lets through; only of gated MLPs.
+    MlpPreLinear,
+    /// `mlp.hook_mid [batch, pos, d_mlp]`: what is normalized; only of `solu_ln`.
+    MlpMid,
+    /// `mlp.ln.hook_scale [batch, pos, 1]`; only of `solu_ln`.
+    MlpLnScale,
+    /// `mlp.ln.hook_normalized [batch, pos, d_mlp]`, before the norm's weight and bias; only of `solu_ln`.
+    MlpLnNormalized,
+    /// `mlp.hook_post [batch, pos, d_mlp]`: what W_out is applied to.
     MlpPost,
     /// `hook_mlp_out [batch, pos, d_model]`.
     MlpOut,
@@ -81,7 +99,7 @@ pub enum BlockPoint {
 
 impl BlockPoint {
     /// Every place with its name, in the order of the forward pass.
-    const ALL: [(Self, &'static str); 23] = [
+    const ALL: [(Self, &'static str); 29] = [
         (Self::ResidPre, "hook_resid_pre"),
         (Self::AttnIn, "hook_attn_in"),
         (Self::QInput, "hook_q_input"),
@@ -92,6 +110,8 @@ impl BlockPoint {
         (Self::Q, "attn.hook_q"),
         (Self::K, "attn.hook_k"),
         (Self::V, "attn.hook_v"),
+        (Self::RotQ, "attn.hook_rot_q"),
+        (Self::RotK, "attn.hook_rot_k"),
         (Self::AttnScores, "attn.hook_attn_scores"),
         (Self::Pattern, "attn.hook_pattern"),
         (Self::Z, "attn.hook_z"),
@@ -102,6 +122,10 @@ impl BlockPoint {
         (Self::Ln2Scale, "ln2.hook_scale"),
         (Self::Ln2Normalized, "ln2.hook_normalized"),
         (Self::MlpPre, "mlp.hook_pre"),
+        (Self::MlpPreLinear, "mlp.hook_pre_linear"),
+        (Self::MlpMid, "mlp.hook_mid"),
+        (Self::MlpLnScale, "mlp.ln.hook_scale"),
+        (Self::MlpLnNormalized, "mlp.ln.hook_normalized"),
         (Self::MlpPost, "mlp.hook_post"),
         (Self::MlpOut, "hook_mlp_out"),
         (Self::ResidPost, "hook_resid_post"),
@@ -109,27 +133,43 @@ impl BlockPoint {
 
     /// Whether a block of this config has the place.
     fn exists(self, config: &Config) -> bool {
+        use BlockPoint::*;
+        let has_mlp = !config.attn_only();
         match self {
-            Self::Ln1Scale | Self::Ln1Normalized => config.has_norms(),
-            Self::Ln2Scale | Self::Ln2Normalized => config.has_norms() && !config.attn_only(),
-            Self::ResidMid | Self::MlpIn | Self::MlpPre | Self::MlpPost | Self::MlpOut => !config.attn_only(),
-            _ => true,
+            ResidPre | ResidPost => true,
+            ResidMid => config.has_resid_mid(),
+            MlpIn | MlpPre | MlpPost | MlpOut => has_mlp,
+            MlpPreLinear => config.mlp.is_some_and(|mlp| mlp.gated),
+            MlpMid | MlpLnScale | MlpLnNormalized => config.mlp_normalization() != Normalization::None,
+            Ln2Scale | Ln2Normalized => config.has_norms() && has_mlp,
+            Ln1Scale | Ln1Normalized => config.has_norms() && config.n_heads > 0,
+            RotQ | RotK => config.positional_embedding_type.rotary().is_some() && config.n_heads > 0,
+            AttnIn => config.n_key_value_heads.is_none() && config.n_heads > 0,
+            QInput | KInput | VInput | Q | K | V | AttnScores | Pattern | Z | Result | AttnOut => config.n_heads > 0,
         }
     }
 
     /// Whether its activation has an axis of heads.
     fn has_heads(self) -> bool {
-        use BlockPoint::{AttnIn, AttnScores, K, KInput, Pattern, Q, QInput, Result, V, VInput, Z};
-        matches!(self, AttnIn | QInput | KInput | VInput | Q | K | V | AttnScores | Pattern | Z | Result)
+        use BlockPoint::{AttnIn, AttnScores, K, KInput, Pattern, Q, QInput, Result, RotK, RotQ, V, VInput, Z};
+        matches!(self, AttnIn | QInput | KInput | VInput | Q | K | V | RotQ | RotK | AttnScores | Pattern | Z | Result)
+    }
+
+    /// Whether its heads are those that have keys and values of their own.
+    pub(crate) fn has_key_value_heads(self) -> bool {
+        use BlockPoint::{K, KInput, RotK, V, VInput};
+        matches!(self, K | V | RotK | KInput | VInput)
     }
 
     /// The last axis of its activation.
     fn width(self, config: &Config, seq: usize) -> usize {
         match self {
-            Self::Q | Self::K | Self::V | Self::Z => config.d_head,
+            Self::Q | Self::K | Self::V | Self::RotQ | Self::RotK | Self::Z => config.d_head,
             Self::AttnScores | Self::Pattern => seq,
-            Self::Ln1Scale | Self::Ln2Scale => 1,
-            Self::MlpPre | Self::MlpPost => config.mlp.map_or(0, |mlp| mlp.d_mlp),
+            Self::Ln1Scale | Self::Ln2Scale | Self::MlpLnScale => 1,
+            Self::MlpPre | Self::MlpPreLinear | Self::MlpMid | Self::MlpLnNormalized | Self::MlpPost => {
+                config.mlp.map_or(0, |mlp| mlp.d_mlp)
+            }
             _ => config.d_model,
         }
     }
@@ -144,9 +184,11 @@ impl HookPoint {
                 .filter(|(point, _)| point.exists(config))
                 .map(move |(p, _)| Self::Block(layer, p))
         });
-        let norm = [Self::LnFinalScale, Self::LnFinalNormalized];
-        let ends = if config.normalization_type == Normalization::None { &norm[..0] } else { &norm[..] };
-        [Self::Embed, Self::PosEmbed].into_iter().chain(blocks).chain(ends.iter().copied()).collect()
+        let positions = config.positional_embedding_type.has_embeddings().then_some(Self::PosEmbed);
+        let normalized = config.final_normalization() != Normalization::None;
+        let norm = [Self::LnFinalScale, Self::LnFinalNormalized].into_iter().filter(|_| normalized);
+        let ends = norm.chain([Self::UnembedIn, Self::UnembedOut]);
+        [Self::Embed].into_iter().chain(positions).chain(blocks).chain(ends).collect()
     }
 
     /// The place of this name in a model.
@@ -168,13 +210,22 @@ impl HookPoint {
         let width = match self {
             Self::Block(_, point) => point.width(config, seq),
             Self::LnFinalScale => 1,
-            Self::Embed | Self::PosEmbed | Self::LnFinalNormalized => config.d_model,
+            Self::UnembedOut => config.d_vocab_out,
+            Self::Embed | Self::PosEmbed | Self::LnFinalNormalized | Self::UnembedIn => config.d_model,
         };
         let mut shape = vec![seq, width];
         if let Some(axis) = self.head_axis() {
-            shape.insert(axis, config.n_heads);
+            shape.insert(axis, self.heads(config));
         }
         shape
+    }
+
+    /// How many heads its activation has, if it has any.
+    pub fn heads(self, config: &Config) -> usize {
+        match self {
+            Self::Block(_, point) if point.has_key_value_heads() => config.key_value_heads(),
+            _ => config.n_heads,
+        }
     }
 
     /// The axis of heads in the [`shape`](Self::shape) of its activation, if that has one.
@@ -204,6 +255,8 @@ impl fmt::Display for HookPoint {
             Self::PosEmbed => f.write_str("hook_pos_embed"),
             Self::LnFinalScale => f.write_str("ln_final.hook_scale"),
             Self::LnFinalNormalized => f.write_str("ln_final.hook_normalized"),
+            Self::UnembedIn => f.write_str("unembed.hook_in"),
+            Self::UnembedOut => f.write_str("unembed.hook_out"),
             Self::Block(layer, point) => {
                 let (_, name) = BlockPoint::ALL.iter().find(|(p, _)| p == point).expect("ALL lists every place");
                 write!(f, "blocks.{layer}.{name}")
@@ -220,7 +273,14 @@ impl FromStr for HookPoint {
         let block = name.strip_prefix("blocks.").and_then(|rest| rest.split_once('.'));
         let layer = block.and_then(|(layer, _)| layer.parse().ok()).unwrap_or(0);
         let blocks = BlockPoint::ALL.into_iter().map(|(point, _)| Self::Block(layer, point));
-        let ends = [Self::Embed, Self::PosEmbed, Self::LnFinalScale, Self::LnFinalNormalized];
+        let ends = [
+            Self::Embed,
+            Self::PosEmbed,
+            Self::LnFinalScale,
+            Self::LnFinalNormalized,
+            Self::UnembedIn,
+            Self::UnembedOut,
+        ];
         let all: Vec<Self> = ends.into_iter().chain(blocks).collect();
         let found = all.iter().copied().find(|point| point.to_string() == name);
         found.ok_or_else(|| Error::unknown("hook point", name, all.iter().map(ToString::to_string)))

@@ -21,12 +21,12 @@ pub(super) fn head_columns_mut<T>(rows: &mut Array2<T>, head: usize, d_head: usi
     rows.slice_mut(s![.., head * d_head..(head + 1) * d_head])
 }
 
-/// The slice of one sequence and head of `[row, head · d_head]`: `[pos, d_head]`.
-pub(super) fn head_block<T: Scalar>(
-    pass: Pass<T>,
-    sequence: usize,
-    head: usize,
-) -> SliceInfo<[SliceInfoElem; 2], Ix2, Ix2> {
+/// A slice of rows and columns.
+pub(super) type HeadRows = SliceInfo<[SliceInfoElem; 2], Ix2, Ix2>;
+
+/// The slice of one sequence and head of `[row, head · d_head]`: `[pos, d_head]`. Of keys and values the head is one of
+/// those that have their own.
+pub(super) fn head_block<T: Scalar>(pass: Pass<T>, sequence: usize, head: usize) -> HeadRows {
     let (seq, d_head) = (pass.sizes.seq, pass.config.d_head);
     s![sequence * seq..(sequence + 1) * seq, head * d_head..(head + 1) * d_head]
 }

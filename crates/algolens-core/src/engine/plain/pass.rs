@@ -4,10 +4,10 @@ use super::tracer::Tracer;
 use crate::{
     Result, Scalar,
     engine::hooks::{BlockPoint, HookPoint},
-    model::{ActFn, BlockLayout, Config, Model, Params},
+    model::{BlockLayout, Config, Mlp, Model, Params, Q},
     task::Token,
 };
-use ndarray::{Array2, ArrayView2, ArrayViewD, ArrayViewMutD, IxDyn};
+use ndarray::{Array2, Array4, ArrayView2, ArrayViewD, ArrayViewMutD, Axis, IxDyn, s};
 
 /// A batch on its way through a model.
 ///
@@ -28,8 +28,26 @@ impl<'a, T: Scalar> Pass<'a, T> {
     pub fn new(model: &'a Model<T>, tokens: ArrayView2<'a, Token>, positions: &'a [usize]) -> Self {
         let config = model.config();
         let (batch, seq) = tokens.dim();
-        let sizes = Sizes { batch, seq, heads: config.n_heads, predicted: positions.len() };
+        let [heads, key_value_heads] = [config.n_heads, config.key_value_heads()];
+        let sizes = Sizes { batch, seq, heads, key_value_heads, predicted: positions.len() };
         Self { config, params: &model.params, tokens, positions, sizes }
+    }
+
+    /// Gives what stands for keys that their query must not see, in `[batch, head, query, key]`, one value.
+    pub fn mask(self, layer: usize, scores: &mut Array4<T>, value: T) {
+        for (sequence, mut heads) in scores.outer_iter_mut().enumerate() {
+            for (query, mut keys) in heads.axis_iter_mut(Axis(1)).enumerate() {
+                let seen = self.config.visible_keys(layer, query, self.sizes.seq);
+                keys.slice_mut(s![.., ..seen.start]).fill(value); // [head, key]
+                keys.slice_mut(s![.., seen.end..]).fill(value);
+            }
+            let Some(pad_token) = self.config.pad_token else { continue };
+            for (key, token) in self.tokens.row(sequence).iter().enumerate() {
+                if *token == pad_token {
+                    heads.slice_mut(s![.., .., key]).fill(value); // [head, query]
+                }
+            }
+        }
     }
 
     /// The rows of the residual stream that are unembedded, sequence by sequence.
@@ -45,6 +63,8 @@ pub(super) struct Sizes {
     pub batch: usize,
     pub seq: usize,
     pub heads: usize,
+    /// Heads with keys and values of their own.
+    pub key_value_heads: usize,
     /// Positions whose logits are computed.
     pub predicted: usize,
 }
@@ -60,9 +80,25 @@ impl Sizes {
         vec![self.batch, self.seq, rows.ncols()]
     }
 
+    /// Heads of queries, keys or values.
+    pub fn heads_of(&self, kind: usize) -> usize {
+        if kind == Q { self.heads } else { self.key_value_heads }
+    }
+
+    /// The head whose keys and values a head reads.
+    pub fn key_value_head(&self, head: usize) -> usize {
+        head * self.key_value_heads / self.heads
+    }
+
+    /// Whether a head is the first of those that read the same keys and values.
+    pub fn is_first_of_group(&self, head: usize) -> bool {
+        head == 0 || self.key_value_head(head) != self.key_value_head(head - 1)
+    }
+
     /// `[batch, pos, head, width]`, as hooks see `rows [row, head · width]` or `[row · head, width]`.
-    pub fn heads_shape<T>(&self, rows: &Array2<T>) -> Vec<usize> {
-        vec![self.batch, self.seq, self.heads, rows.len() / (self.rows() * self.heads).max(1)]
+    fn heads_shape<T>(&self, point: BlockPoint, rows: &Array2<T>) -> Vec<usize> {
+        let heads = if point.has_key_value_heads() { self.key_value_heads } else { self.heads };
+        vec![self.batch, self.seq, heads, rows.len() / (self.rows() * heads).max(1)]
     }
 }
 
@@ -92,7 +128,7 @@ impl<'a, 't, T: Scalar, R: Tracer<T>> Block<'a, 't, T, R> {
 
     /// Shows rows whose columns, or whose rows, run over heads as `[batch, pos, head, width]`.
     pub fn show_heads(&mut self, point: BlockPoint, rows: &mut Array2<T>) -> Result<()> {
-        let shape = self.pass.sizes.heads_shape(rows);
+        let shape = self.pass.sizes.heads_shape(point, rows);
         self.tracer.activation(HookPoint::Block(self.layer, point), shaped_mut(rows, &shape))
     }
 
@@ -103,12 +139,13 @@ impl<'a, 't, T: Scalar, R: Tracer<T>> Block<'a, 't, T, R> {
 
     /// [`show_heads`](Self::show_heads) for gradients.
     pub fn show_heads_gradient(&mut self, point: BlockPoint, rows: &Array2<T>) {
-        self.tracer.gradient(HookPoint::Block(self.layer, point), shaped(rows, &self.pass.sizes.heads_shape(rows)));
+        self.tracer
+            .gradient(HookPoint::Block(self.layer, point), shaped(rows, &self.pass.sizes.heads_shape(point, rows)));
     }
 
-    /// The activation function of the block's MLP.
-    pub fn act_fn(&self) -> ActFn {
-        self.pass.config.mlp.expect("only models with an MLP have its activations").act_fn
+    /// The shape of the block's MLP.
+    pub fn mlp(&self) -> Mlp {
+        self.pass.config.mlp.expect("only models with an MLP have its activations")
     }
 
     /// Whether a hook may change the inputs of single heads.

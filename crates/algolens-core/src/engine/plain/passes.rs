@@ -58,7 +58,7 @@ pub fn run_with_gradients<T: Scalar>(
     acts.logits.iter_mut().zip(&seed).for_each(|(logit, d)| *logit = *d);
     let mut params = Params::like(model.params.layout().clone());
     let mut scratch = Scratch::new(pass.config, pass.sizes);
-    backward(pass, &acts, &mut scratch, &mut params, &mut tracer);
+    backward(pass, &mut acts, &mut scratch, &mut params, &mut tracer);
     Ok((logits, Gradients { params, activations: tracer.gradients }))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     engine::{
-        activation::{GELU_NEW_CUBIC, GELU_NEW_ROOT},
+        activation::{GELU_FAST_ROOT, GELU_NEW_CUBIC, GELU_NEW_ROOT},
         vector::exp,
     },
     model::ActFn,
@@ -28,18 +28,22 @@ pub fn act_fn<S: Simd>(simd: S, act_fn: ActFn, x: S::f32s) -> (S::f32s, S::f32s)
                 exp(simd, x * x * -0.5) * (0.5 * std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2);
             (x * share, x.mul_add(density, share))
         }
-        ActFn::GeluNew => {
+        ActFn::GeluNew | ActFn::GeluFast => {
+            let root = if act_fn == ActFn::GeluNew { ROOT } else { FAST_ROOT };
             let squared = x * x;
-            let inner = x * (squared * CUBIC + 1.0) * ROOT;
+            let inner = x * (squared * CUBIC + 1.0) * root;
             // ½ (1 + tanh y) is the logistic function of 2 y.
             let share = sigmoid(simd, inner + inner);
-            let slope = (squared * (3.0 * CUBIC) + 1.0) * (2.0 * ROOT);
+            let slope = (squared * (3.0 * CUBIC) + 1.0) * (2.0 * root);
             (x * share, share * (x * (of(1.0) - share) * slope + 1.0))
         }
+        // Rows of these are not worked on by vectors; the backend refuses them.
+        ActFn::Solu | ActFn::SoluLn => (of(f32::NAN), of(f32::NAN)),
     }
 }
 
 const ROOT: f32 = GELU_NEW_ROOT as f32;
+const FAST_ROOT: f32 = GELU_FAST_ROOT as f32;
 const CUBIC: f32 = GELU_NEW_CUBIC as f32;
 
 /// 1 / (1 + e⁻ˣ).

@@ -103,9 +103,9 @@ impl Backward {
         let d_logits = chunk.logits.view(rows);
         let resid = chunk.blocks.last().map_or(&chunk.embedded, BlockRows::out);
         let read = chunk.ln_final.as_ref().map_or(resid, Norm::out);
-        matmul::add(gradients.params.get_mut(layout.W_U), read.view(rows).t(), d_logits);
+        matmul::add(gradients.params.unembedding_mut(), read.view(rows).t(), d_logits);
         gradients.add_bias(layout.b_U, d_logits);
-        matmul::set(self.resid.view_mut(rows), d_logits, params.get(layout.W_U).t());
+        matmul::set(self.resid.view_mut(rows), d_logits, params.unembedding().t());
         if let Some(ln_final) = &chunk.ln_final {
             let d_weights = gradients.packed.ln_final.as_mut();
             ln_final.backward(simd, &mut self.resid, rows, pass.packed.ln_final.as_ref(), d_weights);

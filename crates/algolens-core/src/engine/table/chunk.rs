@@ -64,11 +64,11 @@ impl Chunk {
             let queries = sequences * pass.plan.queries(layer).all.len();
             let chosen = (!pass.plan.all_are_queries(layer)).then_some(queries);
             BlockRows {
-                inputs: Inputs::new(config, pass.affine(), sequences * keys, chosen),
+                inputs: Inputs::new(config, sequences * keys, chosen),
                 pattern: numbers(queries * config.n_heads * padded(keys), 0.0),
                 z: Matrix::new(queries, config.n_heads * padded(config.d_head)),
                 resid_mid: Matrix::new(queries, config.d_model),
-                mlp: config.mlp.map(|mlp| MlpRows::new(config, mlp, pass.affine(), queries)),
+                mlp: config.mlp.map(|mlp| MlpRows::new(config, mlp, queries)),
             }
         };
         let predicted = &pass.plan.predicted().all;
@@ -80,7 +80,7 @@ impl Chunk {
             positions: (0..sequences * keys).map(|row| row % keys).collect(),
             predicted: (0..sequences).flat_map(predicted_rows).collect(),
             blocks: (0..config.n_layers).map(block).collect(),
-            ln_final: config.has_norms().then(|| Norm::new(logits, config.d_model, pass.affine())),
+            ln_final: Norm::of(config.final_normalization(), logits, config.d_model),
             logits: Matrix::new(logits, config.d_vocab_out),
         }
     }
@@ -164,8 +164,10 @@ impl Chunk {
         }
         let read = self.ln_final.as_ref().map_or(resid, Norm::out);
         let mut logits = self.logits.view_mut(rows);
-        matmul::set(logits.view_mut(), read.view(rows), params.get(layout.W_U));
-        logits += &params.get(layout.b_U);
+        matmul::set(logits.view_mut(), read.view(rows), params.unembedding());
+        if let Some(b_u) = layout.b_U {
+            logits += &params.get(b_u);
+        }
         let width = self.logits.width;
         // What no class has: its probability is zero.
         self.logits.rows_mut().take(rows).for_each(|row| row[width..].fill(f32::NEG_INFINITY));
@@ -182,7 +184,9 @@ impl BlockRows {
         let rows = sequences * queries.all.len();
         let params = &pass.model.params;
         let mut resid_mid = self.resid_mid.view_mut(rows);
-        resid_mid += &params.get(params.layout().blocks[layer].b_O);
+        if let Some(b_o) = params.layout().blocks[layer].b_O {
+            resid_mid += &params.get(b_o);
+        }
         matmul::add(resid_mid, self.z.view(rows), pass.packed.blocks[layer].w_o.view());
     }
 }

@@ -28,15 +28,17 @@ impl Gradients {
         self.packed.add_to(model, &mut self.params);
     }
 
-    /// Adds the sum of rows to a bias's gradient.
-    pub fn add_bias(&mut self, bias: Slot<1>, d: ArrayView2<f32>) {
-        matmul::add_row_sums(self.params.get_mut(bias), d);
+    /// Adds the sum of rows to the gradient of a bias, if there is one.
+    pub fn add_bias(&mut self, bias: Option<Slot<1>>, d: ArrayView2<f32>) {
+        if let Some(bias) = bias {
+            matmul::add_row_sums(self.params.get_mut(bias), d);
+        }
     }
 
     /// Adds rows to the gradients of the positions at which they stand.
     pub fn add_positions(&mut self, d: &Matrix, stream: Stream) {
-        let layout = self.params.layout().clone();
-        let mut d_w_pos = self.params.get_mut(layout.W_pos);
+        let Some(w_pos) = self.params.layout().W_pos else { return };
+        let mut d_w_pos = self.params.get_mut(w_pos);
         for (d, position) in d.view(stream.rows).rows().into_iter().zip(stream.positions) {
             let mut sum = d_w_pos.row_mut(*position);
             sum += &d;

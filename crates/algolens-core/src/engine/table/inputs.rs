@@ -27,11 +27,11 @@ pub struct Inputs {
 
 impl Inputs {
     /// Room for `rows` rows, and for the queries of so many chosen ones, or of all.
-    pub fn new(config: &Config, affine: bool, rows: usize, chosen: Option<usize>) -> Self {
+    pub fn new(config: &Config, rows: usize, chosen: Option<usize>) -> Self {
         let columns = config.n_heads * padded(config.d_head);
         let shortformer = config.positional_embedding_type == Positions::Shortformer;
         Self {
-            ln1: config.has_norms().then(|| Norm::new(rows, config.d_model, affine)),
+            ln1: Norm::of(config.normalization_type, rows, config.d_model),
             with_pos: shortformer.then(|| Matrix::new(rows, config.d_model)),
             selected: chosen.map(|chosen| Matrix::new(chosen, config.d_model)),
             qkv: [chosen.unwrap_or(rows), rows, rows].map(|rows| Matrix::new(rows, columns)),
@@ -47,7 +47,8 @@ impl Inputs {
         let normed = self.ln1.as_ref().map_or(stream.x, Norm::out);
         if let Some(with_pos) = &mut self.with_pos {
             with_pos.first_mut(rows).copy_from_slice(normed.first(rows));
-            let w_pos = pass.model.params.get(pass.model.params.layout().W_pos);
+            let w_pos = pass.model.params.layout().W_pos.expect("shortformer positions have embeddings");
+            let w_pos = pass.model.params.get(w_pos);
             for (mut row, position) in with_pos.view_mut(rows).rows_mut().into_iter().zip(stream.positions) {
                 row += &w_pos.row(*position);
             }

@@ -29,10 +29,10 @@ pub struct MlpRows {
 }
 
 impl MlpRows {
-    pub fn new(config: &Config, mlp: Mlp, affine: bool, rows: usize) -> Self {
+    pub fn new(config: &Config, mlp: Mlp, rows: usize) -> Self {
         let hidden = || Matrix::new(rows, mlp.d_mlp);
         Self {
-            ln2: config.has_norms().then(|| Norm::new(rows, config.d_model, affine)),
+            ln2: Norm::of(config.normalization_type, rows, config.d_model),
             slope: hidden(),
             post: hidden(),
             out: Matrix::new(rows, config.d_model),
@@ -47,11 +47,15 @@ impl MlpRows {
         let read = self.ln2.as_ref().map_or(resid_mid, Norm::out);
         let mut pre = self.slope.view_mut(rows);
         matmul::set(pre.view_mut(), read.view(rows), params.get(layout.W_in));
-        pre += &params.get(layout.b_in);
+        if let Some(b_in) = layout.b_in {
+            pre += &params.get(b_in);
+        }
         activate(simd, pass.mlp().act_fn, self.slope.first_mut(rows), self.post.first_mut(rows));
         self.out.first_mut(rows).copy_from_slice(resid_mid.first(rows));
         let mut out = self.out.view_mut(rows);
-        out += &params.get(layout.b_out);
+        if let Some(b_out) = layout.b_out {
+            out += &params.get(b_out);
+        }
         matmul::add(out, self.post.view(rows), params.get(layout.W_out));
     }
 

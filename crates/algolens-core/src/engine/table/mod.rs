@@ -275,6 +275,18 @@ impl Table {
     /// # Errors
     /// A model that would need far more memory than its own numbers, as one of many very narrow heads.
     pub fn check(config: &Config) -> Result<()> {
+        const COVERED: [&str; 7] = [
+            "n_key_value_heads",
+            "normalization_type",
+            "final_normalization_type",
+            "attn_scale",
+            "scale_attn_by_inverse_layer_idx",
+            "biases",
+            "tie_word_embeddings",
+        ];
+        if let Some(option) = config.beyond_post().find(|option| !COVERED.contains(option)) {
+            return Err(Error::invalid("model for the table backend", "no option that it does not cover", option));
+        }
         let padded = padded_config(config);
         let numbers = padded.activations(padded.n_ctx).max(padded.parameters_at_most() / 4);
         if numbers.max(rows::part_numbers(&padded)) <= Config::MOST_ACTIVATIONS as u128 {

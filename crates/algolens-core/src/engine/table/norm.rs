@@ -1,7 +1,10 @@
-//! Layer norm over padded rows.
+//! The norms, over padded rows.
 
 use super::matrix::Matrix;
-use crate::engine::vector::{Numbers, add_to, dot, get, lanes, lanes_mut, numbers, padded, scale_row};
+use crate::{
+    engine::vector::{Numbers, add_to, dot, get, lanes, lanes_mut, numbers, padded, scale_row},
+    model::Normalization,
+};
 use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
 
@@ -13,9 +16,10 @@ pub struct Affine {
 }
 
 impl Affine {
+    /// Of a weight, and of a bias that may be empty.
     pub fn new(w: &[f32], b: &[f32]) -> Self {
         let pad = |values: &[f32]| {
-            let mut row = numbers(padded(values.len()), 0.0);
+            let mut row = numbers(padded(w.len()), 0.0);
             row[..values.len()].copy_from_slice(values);
             row
         };
@@ -25,7 +29,9 @@ impl Affine {
 
 /// What a norm leaves for the way back.
 pub struct Norm {
-    /// (x − mean) / σ.
+    /// Whether the mean is taken out.
+    centers: bool,
+    /// (x − mean) / σ, or x / σ.
     hat: Matrix,
     /// 1/σ of each row.
     inverse: Vec<f32>,
@@ -34,8 +40,14 @@ pub struct Norm {
 }
 
 impl Norm {
-    pub fn new(rows: usize, width: usize, affine: bool) -> Self {
-        Self { hat: Matrix::new(rows, width), inverse: vec![0.0; rows], out: affine.then(|| Matrix::new(rows, width)) }
+    /// A norm of this kind, for so many rows; none where there is none.
+    pub fn of(normalization: Normalization, rows: usize, width: usize) -> Option<Self> {
+        (normalization != Normalization::None).then(|| Self {
+            centers: normalization.centers(),
+            hat: Matrix::new(rows, width),
+            inverse: vec![0.0; rows],
+            out: normalization.has_weight().then(|| Matrix::new(rows, width)),
+        })
     }
 
     /// The normalised rows.
@@ -49,8 +61,10 @@ impl Norm {
         let width = x.width;
         for (((x, hat), inverse), row) in x.rows().zip(self.hat.rows_mut()).zip(&mut self.inverse).zip(0..rows) {
             let mut sum = S::f32s::splat(simd, 0.0);
-            for x in lanes::<S>(x) {
-                sum += get(simd, x);
+            if self.centers {
+                for x in lanes::<S>(x) {
+                    sum += get(simd, x);
+                }
             }
             let mean = S::f32s::splat(simd, sum.reduce_sum() / width as f32);
             for (hat, x) in lanes_mut::<S>(hat).zip(lanes::<S>(x)) {
@@ -70,7 +84,8 @@ impl Norm {
 
     /// Turns the gradient of the first `rows` normalised rows into that of x, in place, and adds to those of the weights.
     ///
-    /// With d hat = d out · w: d x = (d hat − mean(d hat) − hat · mean(d hat · hat)) / σ.
+    /// With d hat = d out · w: d x = (d hat − mean(d hat) − hat · mean(d hat · hat)) / σ; where the mean stays, so does that of
+    /// d hat.
     #[simd]
     pub fn backward<S: Simd>(
         &self,
@@ -101,7 +116,8 @@ impl Norm {
                 sum += d;
                 along = d.mul_add(get(simd, hat), along);
             }
-            let mean = S::f32s::splat(simd, sum.reduce_sum() / width as f32);
+            let sum = if self.centers { sum.reduce_sum() } else { 0.0 };
+            let mean = S::f32s::splat(simd, sum / width as f32);
             let along = S::f32s::splat(simd, -along.reduce_sum() / width as f32);
             for (d, hat) in lanes_mut::<S>(d).zip(lanes::<S>(hat)) {
                 (get(simd, hat).mul_add(along, get(simd, d) - mean) * *inverse).store_slice(d);

@@ -3,7 +3,7 @@
 use super::weights::Packed;
 use crate::{
     engine::queries::Queries,
-    model::{Config, Mlp, Model, Normalization},
+    model::{Config, Mlp, Model},
 };
 
 /// A model on its way over a batch.
@@ -17,10 +17,6 @@ pub struct Pass<'a> {
 impl Pass<'_> {
     pub fn eps(&self) -> f32 {
         self.model.config().eps as f32
-    }
-
-    pub fn affine(&self) -> bool {
-        self.model.config().normalization_type == Normalization::LN
     }
 
     pub fn mlp(&self) -> Mlp {

@@ -100,7 +100,7 @@ impl RowTable {
             self.parts.push(Part {
                 x: Matrix::new(PART, config.d_model),
                 positions: Vec::new(),
-                inputs: Inputs::new(config, pass.affine(), PART, None),
+                inputs: Inputs::new(config, PART, None),
             });
         }
         let parts = self.parts.iter_mut().zip(self.pairs.chunks(PART)).collect();
@@ -227,13 +227,14 @@ impl RowGradients {
 /// The residual stream at its start, of (position, token) pairs.
 pub fn embed(model: &Model, x: &mut Matrix, pairs: impl Iterator<Item = (usize, usize)>) {
     let (params, layout) = (&model.params, model.params.layout());
-    let (w_e, w_pos) = (params.get(layout.W_E), params.get(layout.W_pos));
+    let w_e = params.get(layout.W_E);
     let standard = model.config().positional_embedding_type == Positions::Standard;
+    let w_pos = layout.W_pos.filter(|_| standard).map(|w_pos| params.get(w_pos));
     let width = x.width;
     for (row, (position, token)) in x.rows_mut().zip(pairs) {
         let mut row = ndarray::ArrayViewMut1::from(&mut row[..width]);
         row.assign(&w_e.row(token));
-        if standard {
+        if let Some(w_pos) = w_pos {
             row += &w_pos.row(position);
         }
     }

@@ -6,7 +6,7 @@ use crate::{
         K, Q, V,
         vector::{Numbers, numbers, padded},
     },
-    model::{BlockLayout, Model, NormLayout, Params, Slot},
+    model::{BlockLayout, Config, Model, NormLayout, Params, Slot},
 };
 use ndarray::{Array2, Axis, s};
 
@@ -51,18 +51,18 @@ impl Packed {
     /// Takes a model's weights.
     pub fn fill(&mut self, model: &Model) {
         let (config, params, layout) = (model.config(), &model.params, model.params.layout());
-        let scale = config.attn_scale() as f32;
-        for (packed, block) in self.blocks.iter_mut().zip(&layout.blocks) {
+        for (layer, (packed, block)) in self.blocks.iter_mut().zip(&layout.blocks).enumerate() {
             packed.ln1 = affine(params, block.ln1);
             packed.ln2 = affine(params, block.mlp.as_ref().and_then(|mlp| mlp.ln2));
             for head in 0..config.n_heads {
                 let columns = columns(config.d_head, head);
-                for (kind, scale) in [(Q, scale), (K, 1.0), (V, 1.0)] {
+                for (kind, head, scale) in projections(config, layer, head) {
                     let w = params.get(block.W_QKV[kind]);
                     let mut packed_w = packed.w[kind].slice_mut(s![.., columns.clone()]);
                     packed_w.assign(&w.index_axis(Axis(0), head));
                     packed_w *= scale;
-                    let b = params.get(block.b_QKV[kind]);
+                    let Some(biases) = block.b_QKV else { continue };
+                    let b = params.get(biases[kind]);
                     let pairs = packed.b[kind][columns.clone()].iter_mut().zip(b.row(head));
                     pairs.for_each(|(packed, b)| *packed = b * scale);
                 }
@@ -91,16 +91,16 @@ impl Packed {
     /// Adds gradients by the packed weights to those by the model's own.
     pub fn add_to(&self, model: &Model, gradients: &mut Params<f32>) {
         let (config, layout) = (model.config(), model.params.layout());
-        let scale = config.attn_scale() as f32;
-        for (packed, block) in self.blocks.iter().zip(&layout.blocks) {
+        for (layer, (packed, block)) in self.blocks.iter().zip(&layout.blocks).enumerate() {
             add_affine(gradients, block.ln1, packed.ln1.as_ref());
             add_affine(gradients, block.mlp.as_ref().and_then(|mlp| mlp.ln2), packed.ln2.as_ref());
             for head in 0..config.n_heads {
                 let columns = columns(config.d_head, head);
-                for (kind, scale) in [(Q, scale), (K, 1.0), (V, 1.0)] {
+                for (kind, head, scale) in projections(config, layer, head) {
                     let mut w = gradients.get_mut(block.W_QKV[kind]);
                     w.index_axis_mut(Axis(0), head).scaled_add(scale, &packed.w[kind].slice(s![.., columns.clone()]));
-                    let mut b = gradients.get_mut(block.b_QKV[kind]);
+                    let Some(biases) = block.b_QKV else { continue };
+                    let mut b = gradients.get_mut(biases[kind]);
                     let pairs = b.row_mut(head).into_iter().zip(&packed.b[kind][columns.clone()]);
                     pairs.for_each(|(b, packed)| *b += packed * scale);
                 }
@@ -113,6 +113,12 @@ impl Packed {
     }
 }
 
+/// What a head's queries, keys and values are made by: which of the three, the head whose weights they are, and their scale.
+fn projections(config: &Config, layer: usize, head: usize) -> [(usize, usize, f32); 3] {
+    let shared = config.key_value_head(head);
+    [(Q, head, config.attn_scale(layer) as f32), (K, shared, 1.0), (V, shared, 1.0)]
+}
+
 /// A head's columns.
 fn columns(d_head: usize, head: usize) -> std::ops::Range<usize> {
     let first = head * padded(d_head);
@@ -121,12 +127,13 @@ fn columns(d_head: usize, head: usize) -> std::ops::Range<usize> {
 
 fn affine(params: &Params<f32>, layout: Option<NormLayout>) -> Option<Affine> {
     let values = |slot: Slot<1>| &params.values()[slot.range()];
-    layout.map(|norm| Affine::new(values(norm.w), values(norm.b)))
+    layout.map(|norm| Affine::new(values(norm.w), norm.b.map_or(&[], values)))
 }
 
 fn add_affine(gradients: &mut Params<f32>, layout: Option<NormLayout>, affine: Option<&Affine>) {
     if let (Some(layout), Some(affine)) = (layout, affine) {
-        for (slot, d) in [(layout.w, &affine.w), (layout.b, &affine.b)] {
+        for (slot, d) in [(Some(layout.w), &affine.w), (layout.b, &affine.b)] {
+            let Some(slot) = slot else { continue };
             gradients.values_mut()[slot.range()].iter_mut().zip(d.iter()).for_each(|(sum, d)| *sum += d);
         }
     }

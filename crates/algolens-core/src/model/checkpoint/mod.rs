@@ -5,14 +5,18 @@
 //! pickles and `.npz`. Which state dict of a file is meant is [chosen](Contents::choose); what it does not say of its model
 //! is inferred from names and shapes, or taken from [`Hints`].
 
+mod config_file;
 mod container;
 mod infer;
+mod rotary_tables;
 mod select;
+mod settings;
 mod state_dict;
 
 pub use container::{Bytes, Container, Contents, Dict, Dtype, List, Object, Tensor, Value};
-pub use infer::{Hints, Note, Source};
+pub use infer::Note;
 pub use select::Chosen;
+pub use settings::{Hints, PositionalEmbedding, Settings, Source};
 
 use super::{Config, Model};
 use crate::{Error, Result, header, task::TaskSpec};

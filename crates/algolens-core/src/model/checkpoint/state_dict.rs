@@ -121,11 +121,11 @@ impl StateDict {
     }
 }
 
-/// Whether a tensor of this name takes no part in the computation: a buffer that TransformerLens saves beside the weights
-/// of a block's attention (`mask`, and `IGNORE`, the score of what the mask forbids). What has another name may change
-/// what the model computes (`rotary_sin`, `W_gate`, `_W_K`), so it is never passed over.
+/// Whether a tensor of this name is a buffer that TransformerLens saves beside the weights of a block's attention: `mask`,
+/// `IGNORE`, the score of what the mask forbids, and the tables of rotary positions. The config is read off them. What has
+/// another name may change what the model computes, so it is never passed over.
 fn is_buffer(name: &str) -> bool {
-    const BUFFERS: [&str; 2] = ["attn.mask", "attn.IGNORE"];
+    const BUFFERS: [&str; 4] = ["attn.mask", "attn.IGNORE", "attn.rotary_sin", "attn.rotary_cos"];
     let in_block = name.strip_prefix("blocks.").and_then(|rest| rest.split_once('.'));
     in_block.is_some_and(|(_, rest)| BUFFERS.contains(&rest))
 }

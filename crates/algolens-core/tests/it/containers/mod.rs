@@ -11,7 +11,7 @@ mod selection;
 use algolens_core::{
     model::{
         AttentionDir, Model, Normalization,
-        checkpoint::{Checkpoint, Contents, Hints, Loaded},
+        checkpoint::{Checkpoint, Contents, Hints, Loaded, Settings},
     },
     task::SortedList,
     train::Architecture,
@@ -29,7 +29,7 @@ fn small(seed: u64) -> Model {
 
 /// What no file here says: there is no mask.
 fn hints() -> Hints {
-    Hints { attention_dir: Some(AttentionDir::Causal), ..Hints::default() }
+    Settings { attention_dir: Some(AttentionDir::Causal), ..Settings::default() }.into()
 }
 
 fn load(bytes: Vec<u8>) -> Loaded {

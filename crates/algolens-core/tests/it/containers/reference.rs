@@ -3,7 +3,7 @@
 use super::contents;
 use algolens_core::model::{
     AttentionDir, Normalization,
-    checkpoint::{Checkpoint, Chosen, Container, Contents, Dtype, Hints, Value},
+    checkpoint::{Checkpoint, Chosen, Container, Contents, Dtype, Hints, Settings, Value},
 };
 use algolens_testing::reference;
 use serde_json::Value as Json;
@@ -53,7 +53,7 @@ fn a_whole_module_has_the_tensors_that_pytorch_finds_in_it() {
     assert_eq!(config.get("eps").unwrap().as_float(), Some(1e-5));
     // One of NumPy's scalars.
     assert!(config.get("initializer_range").unwrap().as_float().is_some());
-    let hints = Hints { normalization_type: Some(Normalization::None), ..Hints::default() };
+    let hints: Hints = Settings { normalization_type: Some(Normalization::None), ..Settings::default() }.into();
     let loaded = Checkpoint::open(&folder.join("l_2_2_model.pth"), &hints).unwrap();
     assert_eq!(loaded.checkpoint.model.config().attention_dir, AttentionDir::Causal);
     assert_eq!(loaded.passed_over.len(), 4);
@@ -120,11 +120,12 @@ fn a_grokked_run_gives_its_weights_losses_and_config() {
 #[test]
 fn copies_of_the_embedding_are_passed_over() {
     let Some(folder) = reference("modular_addition") else { return };
-    let hints = Hints {
+    let hints: Hints = Settings {
         normalization_type: Some(Normalization::None),
         act_fn: Some(algolens_core::model::ActFn::Relu),
-        ..Hints::default()
-    };
+        ..Settings::default()
+    }
+    .into();
     let loaded = Checkpoint::open(&folder.join("C113_T_seed1_model.pt"), &hints).unwrap();
     assert_eq!(loaded.passed_over, ["blocks.0.attn.IGNORE", "blocks.0.attn.mask", "x_embed", "y_embed"]);
     assert_eq!(loaded.checkpoint.model.config().d_vocab_out, 113);

@@ -23,11 +23,12 @@ use crate::{
     model::{Params, Positions},
 };
 use block::BlockGradients;
+use ndarray::{Array2, Zip};
 
-/// Adds to `gradients` those of a number whose derivative by the logits stands in `acts.logits`.
+/// Adds to `gradients` those of a number whose derivative by the logits stands in `acts.logits`, and is changed there.
 pub(super) fn backward<T: Scalar, R: Tracer<T>>(
     pass: Pass<T>,
-    acts: &Activations<T>,
+    acts: &mut Activations<T>,
     scratch: &mut Scratch<T>,
     gradients: &mut Params<T>,
     tracer: &mut R,
@@ -43,18 +44,25 @@ pub(super) fn backward<T: Scalar, R: Tracer<T>>(
 /// `scratch.resid` from the gradient of the logits.
 fn unembed<T: Scalar, R: Tracer<T>>(
     pass: Pass<T>,
-    acts: &Activations<T>,
+    acts: &mut Activations<T>,
     scratch: &mut Scratch<T>,
     gradients: &mut Params<T>,
     tracer: &mut R,
 ) {
-    let layout = pass.params.layout();
+    if let (Some(cap), Some(capped)) = (pass.config.output_logits_soft_cap, &acts.capped_logits) {
+        let slope = |d: &mut T, capped: &T| *d *= soft_cap_slope(*capped, T::of(cap));
+        Zip::from(&mut acts.logits).and(capped).for_each(slope);
+    }
     let d_logits = &acts.logits; // [batch · predicted, d_vocab_out]
+    show_predicted(pass, HookPoint::UnembedOut, d_logits, tracer);
     let normalized = acts.ln_final.as_ref().map_or(&acts.resid_final, |norm| &norm.out);
-    matmul::add(gradients.get_mut(layout.W_U), normalized.t(), d_logits.view());
-    matmul::add_row_sums(gradients.get_mut(layout.b_U), d_logits.view());
+    matmul::add(gradients.unembedding_mut(), normalized.t(), d_logits.view());
+    if let Some(b_u) = pass.params.layout().b_U {
+        matmul::add_row_sums(gradients.get_mut(b_u), d_logits.view());
+    }
     let d_final = &mut scratch.resid_final; // [batch · predicted, d_model]
-    matmul::set(d_final.view_mut(), d_logits.view(), pass.params.get(layout.W_U).t());
+    matmul::set(d_final.view_mut(), d_logits.view(), pass.params.unembedding().t());
+    show_predicted(pass, HookPoint::UnembedIn, d_final, tracer);
     if let Some(ln_final) = &acts.ln_final {
         norm::norm(&NormPlace::last(pass), ln_final, d_final, gradients, tracer);
     }
@@ -65,12 +73,40 @@ fn unembed<T: Scalar, R: Tracer<T>>(
     }
 }
 
+/// Shows the gradient of rows of predicted positions as `[batch, predicted, width]`.
+fn show_predicted<T: Scalar, R: Tracer<T>>(pass: Pass<T>, point: HookPoint, rows: &Array2<T>, tracer: &mut R) {
+    tracer.gradient(point, shaped(rows, &[pass.sizes.batch, pass.sizes.predicted, rows.ncols()]));
+}
+
+/// The derivative of cap · tanh(x / cap), by its value.
+fn soft_cap_slope<T: Scalar>(capped: T, cap: T) -> T {
+    T::one() - capped / cap * (capped / cap)
+}
+
 fn block<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &BlockActs<T>) {
     cx.block.show_gradient(BlockPoint::ResidPost, &cx.scratch.resid);
-    if let Some(acts) = &acts.mlp {
-        mlp::mlp(cx, acts);
+    let attends = cx.block.pass.sizes.heads > 0;
+    match &acts.mlp {
+        Some(mlp_acts) if cx.block.pass.config.parallel_attn_mlp => {
+            let d_resid_post = cx.scratch.resid.clone(); // [row, d_model]
+            mlp::mlp(cx, mlp_acts);
+            let d_through_mlp = &cx.scratch.resid - &d_resid_post; // [row, d_model]
+            cx.scratch.resid.assign(&d_resid_post);
+            if attends {
+                attention::attention(cx, &acts.attn, &acts.resid_pre);
+            }
+            cx.scratch.resid += &d_through_mlp;
+        }
+        mlp_acts => {
+            if let Some(mlp_acts) = mlp_acts {
+                mlp::mlp(cx, mlp_acts);
+                cx.block.show_gradient(BlockPoint::ResidMid, &cx.scratch.resid);
+            }
+            if attends {
+                attention::attention(cx, &acts.attn, &acts.resid_pre);
+            }
+        }
     }
-    attention::attention(cx, &acts.attn, &acts.resid_pre);
     cx.block.show_gradient(BlockPoint::ResidPre, &cx.scratch.resid);
 }
 
@@ -83,10 +119,12 @@ fn embed<T: Scalar, R: Tracer<T>>(pass: Pass<T>, scratch: &mut Scratch<T>, gradi
     for (point, d) in [(HookPoint::PosEmbed, &scratch.pos_embed), (HookPoint::Embed, &scratch.resid)] {
         tracer.gradient(point, shaped(d, &pass.sizes.shape(d)));
     }
-    let mut d_w_pos = gradients.get_mut(layout.W_pos); // [n_ctx, d_model]
-    for (row, d) in scratch.pos_embed.rows().into_iter().enumerate() {
-        let mut d_position = d_w_pos.row_mut(row % pass.sizes.seq);
-        d_position += &d;
+    if let Some(w_pos) = layout.W_pos {
+        let mut d_w_pos = gradients.get_mut(w_pos); // [n_ctx, d_model]
+        for (row, d) in scratch.pos_embed.rows().into_iter().enumerate() {
+            let mut d_position = d_w_pos.row_mut(row % pass.sizes.seq);
+            d_position += &d;
+        }
     }
     let mut d_w_e = gradients.get_mut(layout.W_E); // [d_vocab, d_model]
     for (token, d) in pass.tokens.iter().zip(scratch.resid.rows()) {

@@ -1,6 +1,10 @@
 //! The gradients of activations, allocated once.
 
-use crate::{Scalar, engine::plain::pass::Sizes, model::Config};
+use crate::{
+    Scalar,
+    engine::plain::pass::Sizes,
+    model::{Config, K, Q, V},
+};
 use ndarray::{Array2, Array4};
 
 /// Gradients of activations during a backward pass; rows are those of the [`Pass`](crate::engine::plain::pass::Pass).
@@ -21,22 +25,26 @@ pub(in super::super) struct Scratch<T> {
     pub scores: Array4<T>,
     /// Of an MLP's hidden layer, `[row, d_mlp]`.
     pub hidden: Option<Array2<T>>,
+    /// Of what a gate lets through, `[row, d_mlp]`; only of a gated MLP.
+    pub linear: Option<Array2<T>>,
 }
 
 impl<T: Scalar> Scratch<T> {
     pub fn new(config: &Config, sizes: Sizes) -> Self {
         let rows = sizes.rows();
         let wide = || Array2::zeros((rows, config.d_model));
-        let heads = || Array2::zeros((rows, config.n_heads * config.d_head));
+        let heads = |heads: usize| Array2::zeros((rows, heads * config.d_head));
+        let hidden = || config.mlp.map(|mlp| Array2::zeros((rows, mlp.d_mlp)));
         Self {
             resid: wide(),
             pos_embed: wide(),
             norm: wide(),
             resid_final: Array2::zeros((sizes.batch * sizes.predicted, config.d_model)),
-            qkv: [heads(), heads(), heads()],
-            z: heads(),
+            qkv: [Q, K, V].map(|kind| heads(sizes.heads_of(kind))),
+            z: heads(sizes.heads),
             scores: Array4::zeros((sizes.batch, sizes.heads, sizes.seq, sizes.seq)),
-            hidden: config.mlp.map(|mlp| Array2::zeros((rows, mlp.d_mlp))),
+            hidden: hidden(),
+            linear: hidden().filter(|_| config.mlp.is_some_and(|mlp| mlp.gated)),
         }
     }
 }

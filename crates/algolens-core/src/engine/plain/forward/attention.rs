@@ -1,6 +1,9 @@
 //! The attention of a block.
 
-use super::norm::{NormPlace, norm};
+use super::{
+    norm::{NormPlace, norm},
+    soft_cap,
+};
 use crate::{
     Result, Scalar,
     engine::{
@@ -12,14 +15,14 @@ use crate::{
             activations::{AttentionActs, HeadInputs, InputRows, SplitInput},
             heads::{copy_for_heads, flat_output, head_block, head_columns_mut, sequences_and_heads},
             pass::{Block, shaped_mut},
+            rotary::{Angles, Turn},
             tracer::Tracer,
         },
     },
-    model::AttentionDir,
 };
 use ndarray::{Array2, ArrayView2, Axis, Zip, s};
 
-/// `out` = Σ over heads of softmax(q kᵀ / √d_head) v W_O, plus b_O; q, k and v are computed from ln1(`resid_pre`).
+/// `out` = Σ over heads of softmax(q kᵀ · scale) v W_O, plus b_O; q, k and v are computed from ln1(`resid_pre`).
 pub(super) fn attention<T: Scalar, R: Tracer<T>>(
     cx: &mut Block<T, R>,
     acts: &mut AttentionActs<T>,
@@ -29,7 +32,9 @@ pub(super) fn attention<T: Scalar, R: Tracer<T>>(
     split_inputs(cx, acts, resid_pre)?;
     normalize(cx, &mut acts.inputs, resid_pre, pos_embed)?;
     project(cx, acts, resid_pre)?;
+    rotate(cx, acts)?;
     score(cx, acts)?;
+    attend(cx, acts)?;
     mix_values(cx, acts)?;
     write(cx, acts)
 }
@@ -44,9 +49,14 @@ fn split_inputs<T: Scalar, R: Tracer<T>>(
     if !cx.tracer.reads(|point| point.splits(layer)) {
         return Ok(());
     }
-    let mut attn_in = copy_for_heads(resid_pre, cx.pass.sizes.heads); // [row · head, d_model]
-    cx.show_heads(BlockPoint::AttnIn, &mut attn_in)?;
-    let mut inputs = [attn_in.clone(), attn_in.clone(), attn_in];
+    let sizes = cx.pass.sizes;
+    let mut inputs = if cx.pass.config.n_key_value_heads.is_some() {
+        [Q, K, V].map(|kind| copy_for_heads(resid_pre, sizes.heads_of(kind)))
+    } else {
+        let mut attn_in = copy_for_heads(resid_pre, sizes.heads); // [row · head, d_model]
+        cx.show_heads(BlockPoint::AttnIn, &mut attn_in)?;
+        [attn_in.clone(), attn_in.clone(), attn_in]
+    };
     for (input, point) in inputs.iter_mut().zip([BlockPoint::QInput, BlockPoint::KInput, BlockPoint::VInput]) {
         cx.show_heads(point, input)?;
     }
@@ -69,10 +79,10 @@ fn normalize<T: Scalar, R: Tracer<T>>(
     pos_embed: &Array2<T>,
 ) -> Result<()> {
     match inputs {
-        HeadInputs::Shared(normalized) => normalized.fill(cx, resid_pre, pos_embed, false),
+        HeadInputs::Shared(normalized) => normalized.fill(cx, resid_pre, pos_embed, None),
         HeadInputs::Split(inputs) => {
-            for SplitInput { resid, normalized } in inputs.iter_mut() {
-                normalized.fill(cx, resid, pos_embed, true)?;
+            for (kind, SplitInput { resid, normalized }) in inputs.iter_mut().enumerate() {
+                normalized.fill(cx, resid, pos_embed, Some(cx.pass.sizes.heads_of(kind)))?;
             }
             Ok(())
         }
@@ -80,23 +90,23 @@ fn normalize<T: Scalar, R: Tracer<T>>(
 }
 
 impl<T: Scalar> InputRows<T> {
-    /// Computes them from rows of the residual stream, `[row, d_model]`, or `[row · head, d_model]` where they are split.
+    /// Computes them from rows of the residual stream, `[row, d_model]`, or `[row · head, d_model]` of so many heads where
+    /// they are split.
     fn fill<R: Tracer<T>>(
         &mut self,
         cx: &mut Block<T, R>,
         resid: &Array2<T>,
         pos_embed: &Array2<T>,
-        split: bool,
+        split: Option<usize>,
     ) -> Result<()> {
         if let Some(ln1) = &mut self.ln1 {
             norm(&NormPlace::ln1(cx, split), ln1, resid.view(), cx.tracer)?;
         }
         if let Some(with_pos) = &mut self.with_pos {
             with_pos.assign(self.ln1.as_ref().map_or(resid, |ln1| &ln1.out));
-            if split {
-                *with_pos += &copy_for_heads(pos_embed, cx.pass.sizes.heads); // [row · head, d_model]
-            } else {
-                *with_pos += pos_embed; // [row, d_model]
+            match split {
+                Some(heads) => *with_pos += &copy_for_heads(pos_embed, heads), // [row · head, d_model]
+                None => *with_pos += pos_embed,                                // [row, d_model]
             }
         }
         Ok(())
@@ -132,36 +142,60 @@ fn project<T: Scalar, R: Tracer<T>>(
     acts: &mut AttentionActs<T>,
     resid_pre: &Array2<T>,
 ) -> Result<()> {
-    let (params, heads, d_head) = (cx.pass.params, cx.pass.sizes.heads, cx.pass.config.d_head);
+    let (params, d_head) = (cx.pass.params, cx.pass.config.d_head);
     for (kind, point) in [BlockPoint::Q, BlockPoint::K, BlockPoint::V].into_iter().enumerate() {
+        let heads = cx.pass.sizes.heads_of(kind);
         let weights = params.get(cx.layout.W_QKV[kind]); // [head, d_model, d_head]
         let projected = &mut acts.qkv[kind]; // [row, head · d_head]
         for head in 0..heads {
             let input = acts.inputs.head(resid_pre, kind, head, heads); // [row, d_model]
             matmul::set(head_columns_mut(projected, head, d_head), input, weights.index_axis(Axis(0), head));
         }
-        *projected += &params.get(cx.layout.b_QKV[kind]).flatten();
+        if let Some(biases) = cx.layout.b_QKV {
+            *projected += &params.get(biases[kind]).flatten();
+        }
         cx.show_heads(point, projected)?;
     }
     Ok(())
 }
 
-/// `scores` = q kᵀ / √d_head, −∞ where causality forbids, and `pattern` = softmax(`scores`), `[batch, head, query, key]`.
-fn score<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs<T>) -> Result<()> {
-    let config = cx.pass.config;
-    let scale = T::of(config.attn_scale());
-    for (sequence, head) in sequences_and_heads(cx.pass.sizes) {
-        let rows = head_block(cx.pass, sequence, head);
-        let [q, k] = [Q, K].map(|kind| acts.qkv[kind].slice(rows)); // [pos, d_head]
-        let mut scores = acts.scores.slice_mut(s![sequence, head, .., ..]); // [query, key]
-        matmul::set_scaled(scores.view_mut(), q, k.t(), scale);
-        if config.attention_dir == AttentionDir::Causal {
-            for (query, mut row) in scores.rows_mut().into_iter().enumerate() {
-                row.slice_mut(s![query + 1..]).fill(T::neg_infinity());
-            }
-        }
+/// With rotary positions, queries and keys rotated to where they stand.
+fn rotate<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs<T>) -> Result<()> {
+    let (Some(rotary), Some(rotated)) = (cx.pass.config.positional_embedding_type.rotary(), &mut acts.rotated) else {
+        return Ok(());
+    };
+    let angles = Angles::new(rotary, cx.pass.sizes.seq);
+    for (kind, point) in [BlockPoint::RotQ, BlockPoint::RotK].into_iter().enumerate() {
+        rotated[kind].assign(&acts.qkv[kind]);
+        angles.rotate(&mut rotated[kind], cx.pass.config.d_head, Turn::Forth);
+        cx.show_heads(point, &mut rotated[kind])?;
     }
-    cx.tracer.activation(cx.at(BlockPoint::AttnScores), acts.scores.view_mut().into_dyn())?;
+    Ok(())
+}
+
+/// `scores` = q kᵀ · scale, capped where the config says so, and masked, `[batch, head, query, key]`.
+fn score<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs<T>) -> Result<()> {
+    let (pass, config) = (cx.pass, cx.pass.config);
+    let scale = T::of(config.attn_scale(cx.layer));
+    for (sequence, head) in sequences_and_heads(pass.sizes) {
+        let rows = head_block(pass, sequence, head);
+        let key_rows = head_block(pass, sequence, pass.sizes.key_value_head(head));
+        let AttentionActs { scores, qkv: [q, k, _], rotated, .. } = acts;
+        let [q, k] = rotated.as_ref().map_or([&*q, &*k], |rotated| rotated.each_ref());
+        let (q, k) = (q.slice(rows), k.slice(key_rows)); // [pos, d_head]
+        let scores = scores.slice_mut(s![sequence, head, .., ..]); // [query, key]
+        matmul::set_scaled(scores, q, k.t(), scale);
+    }
+    if let (Some(cap), Some(capped)) = (config.attn_scores_soft_cap, &mut acts.capped) {
+        acts.scores.mapv_inplace(|score| soft_cap(score, T::of(cap)));
+        capped.assign(&acts.scores);
+    }
+    pass.mask(cx.layer, &mut acts.scores, T::of(config.masked_score()));
+    cx.tracer.activation(cx.at(BlockPoint::AttnScores), acts.scores.view_mut().into_dyn())
+}
+
+/// `pattern` = softmax(`scores`), `[batch, head, query, key]`; zeros where a query sees nothing.
+fn attend<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs<T>) -> Result<()> {
     acts.pattern.assign(&acts.scores);
     acts.pattern.rows_mut().into_iter().for_each(softmax_in_place);
     let point = cx.at(BlockPoint::Pattern);
@@ -174,7 +208,8 @@ fn mix_values<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut Attentio
     for (sequence, head) in sequences_and_heads(cx.pass.sizes) {
         let rows = head_block(cx.pass, sequence, head);
         let pattern = acts.pattern.slice(s![sequence, head, .., ..]); // [query, key]
-        matmul::set(acts.z.slice_mut(rows), pattern, acts.qkv[V].slice(rows)); // [pos, d_head]
+        let value_rows = head_block(cx.pass, sequence, cx.pass.sizes.key_value_head(head));
+        matmul::set(acts.z.slice_mut(rows), pattern, acts.qkv[V].slice(value_rows)); // [pos, d_head]
     }
     cx.show_heads(BlockPoint::Z, &mut acts.z)
 }
@@ -203,6 +238,8 @@ fn write<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs
     } else {
         matmul::set(acts.out.view_mut(), acts.z.view(), flat_output(w_o)); // [row, d_model]
     }
-    acts.out += &params.get(cx.layout.b_O);
+    if let Some(b_o) = cx.layout.b_O {
+        acts.out += &params.get(b_o);
+    }
     cx.show(BlockPoint::AttnOut, &mut acts.out)
 }

@@ -31,19 +31,21 @@ pub(super) fn forward<T: Scalar, R: Tracer<T>>(pass: Pass<T>, acts: &mut Activat
     unembed(pass, acts, tracer)
 }
 
-/// `embed` = W_E[token], `pos_embed` = W_pos[pos], both `[row, d_model]`.
+/// `embed` = W_E[token], `pos_embed` = W_pos[pos] where positions have embeddings, both `[row, d_model]`.
 fn embed<T: Scalar, R: Tracer<T>>(pass: Pass<T>, acts: &mut Activations<T>, tracer: &mut R) -> Result<()> {
     let layout = pass.params.layout();
-    let (w_e, w_pos) = (pass.params.get(layout.W_E), pass.params.get(layout.W_pos)); // [d_vocab, d_model], [n_ctx, d_model]
-    for (row, token) in pass.tokens.iter().enumerate() {
-        acts.embed.row_mut(row).assign(&w_e.row(*token as usize));
-        acts.pos_embed.row_mut(row).assign(&w_pos.row(row % pass.sizes.seq));
+    let w_e = pass.params.get(layout.W_E); // [d_vocab, d_model]
+    for (mut row, token) in acts.embed.rows_mut().into_iter().zip(&pass.tokens) {
+        row.assign(&w_e.row(*token as usize));
     }
-    for (point, rows) in [(HookPoint::Embed, &mut acts.embed), (HookPoint::PosEmbed, &mut acts.pos_embed)] {
-        let shape = pass.sizes.shape(rows); // [batch, pos, d_model]
-        tracer.activation(point, shaped_mut(rows, &shape))?;
+    let shape = pass.sizes.shape(&acts.embed); // [batch, pos, d_model]
+    tracer.activation(HookPoint::Embed, shaped_mut(&mut acts.embed, &shape))?;
+    let Some(w_pos) = layout.W_pos else { return Ok(()) };
+    let w_pos = pass.params.get(w_pos); // [n_ctx, d_model]
+    for (row, mut pos_embed) in acts.pos_embed.rows_mut().into_iter().enumerate() {
+        pos_embed.assign(&w_pos.row(row % pass.sizes.seq));
     }
-    Ok(())
+    tracer.activation(HookPoint::PosEmbed, shaped_mut(&mut acts.pos_embed, &shape))
 }
 
 /// The block's `resid_pre`: what the block before it left, or the embedding.
@@ -52,46 +54,89 @@ fn enter_block<T: Scalar>(pass: Pass<T>, acts: &mut Activations<T>, layer: usize
     let resid_pre = &mut rest[0].resid_pre;
     match before.last() {
         Some(block) => resid_pre.assign(&block.resid_post),
-        None if pass.config.positional_embedding_type == Positions::Standard => {
-            sum(resid_pre, &acts.embed, &acts.pos_embed);
-        }
-        None => resid_pre.assign(&acts.embed),
+        None => embedding(pass, &acts.embed, &acts.pos_embed, resid_pre),
     }
 }
 
-/// `resid_post` = `resid_mid` + mlp(`resid_mid`), `resid_mid` = `resid_pre` + attention(`resid_pre`).
+/// The residual stream before any block.
+fn embedding<T: Scalar>(pass: Pass<T>, embed: &Array2<T>, pos_embed: &Array2<T>, resid: &mut Array2<T>) {
+    resid.assign(embed);
+    if pass.config.positional_embedding_type == Positions::Standard {
+        *resid += pos_embed;
+    }
+}
+
+/// `resid_post` = `resid_mid` + mlp(`resid_mid`), `resid_mid` = `resid_pre` + attention(`resid_pre`); in parallel,
+/// `resid_post` = `resid_pre` + attention(`resid_pre`) + mlp(`resid_pre`).
 fn block<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut BlockActs<T>, pos_embed: &Array2<T>) -> Result<()> {
     cx.show(BlockPoint::ResidPre, &mut acts.resid_pre)?;
-    attention::attention(cx, &mut acts.attn, &acts.resid_pre, pos_embed)?;
+    if cx.pass.sizes.heads > 0 {
+        attention::attention(cx, &mut acts.attn, &acts.resid_pre, pos_embed)?;
+    }
     match &mut acts.mlp {
         None => sum(&mut acts.resid_post, &acts.resid_pre, &acts.attn.out),
+        Some(mlp) if cx.pass.config.parallel_attn_mlp => {
+            mlp::mlp(cx, mlp, &acts.resid_pre)?;
+            sum(&mut acts.resid_post, &acts.resid_pre, &acts.attn.out);
+            acts.resid_post += &mlp.out;
+        }
         Some(mlp) => {
-            sum(&mut mlp.resid_mid, &acts.resid_pre, &acts.attn.out);
-            cx.show(BlockPoint::ResidMid, &mut mlp.resid_mid)?;
-            mlp::mlp(cx, mlp)?;
-            sum(&mut acts.resid_post, &mlp.resid_mid, &mlp.out);
+            sum(&mut acts.resid_mid, &acts.resid_pre, &acts.attn.out);
+            cx.show(BlockPoint::ResidMid, &mut acts.resid_mid)?;
+            mlp::mlp(cx, mlp, &acts.resid_mid)?;
+            sum(&mut acts.resid_post, &acts.resid_mid, &mlp.out);
         }
     }
     cx.show(BlockPoint::ResidPost, &mut acts.resid_post)
 }
 
-/// `logits` = ln_final(resid) W_U + b_U, at the predicted positions only.
+/// `logits` = ln_final(resid) W_U + b_U, at the predicted positions only, capped where the config says so.
 fn unembed<T: Scalar, R: Tracer<T>>(pass: Pass<T>, acts: &mut Activations<T>, tracer: &mut R) -> Result<()> {
-    let layout = pass.params.layout();
-    let resid_post = &acts.blocks.last().expect("a model has a block").resid_post;
-    for (mut last, row) in acts.resid_final.rows_mut().into_iter().zip(pass.predicted_rows()) {
-        last.assign(&resid_post.row(row)); // [batch · predicted, d_model]
+    gather_final(pass, acts);
+    if let Some(ln_final) = &mut acts.ln_final {
+        norm::norm(&NormPlace::last(pass), ln_final, acts.resid_final.view(), tracer)?;
     }
-    let normalized = match &mut acts.ln_final {
-        Some(ln_final) => {
-            norm::norm(&NormPlace::last(pass), ln_final, acts.resid_final.view(), tracer)?;
-            &ln_final.out
-        }
-        None => &acts.resid_final,
-    };
-    matmul::set(acts.logits.view_mut(), normalized.view(), pass.params.get(layout.W_U)); // [batch · predicted, d_vocab_out]
-    acts.logits += &pass.params.get(layout.b_U);
+    let normalized = acts.ln_final.as_mut().map_or(&mut acts.resid_final, |ln_final| &mut ln_final.out);
+    show_predicted(pass, HookPoint::UnembedIn, normalized, tracer)?;
+    matmul::set(acts.logits.view_mut(), normalized.view(), pass.params.unembedding()); // [batch · predicted, d_vocab_out]
+    if let Some(b_u) = pass.params.layout().b_U {
+        acts.logits += &pass.params.get(b_u);
+    }
+    show_predicted(pass, HookPoint::UnembedOut, &mut acts.logits, tracer)?;
+    if let (Some(cap), Some(capped)) = (pass.config.output_logits_soft_cap, &mut acts.capped_logits) {
+        acts.logits.mapv_inplace(|logit| soft_cap(logit, T::of(cap)));
+        capped.assign(&acts.logits);
+    }
     Ok(())
+}
+
+/// Gathers the rows of the residual stream that are unembedded.
+fn gather_final<T: Scalar>(pass: Pass<T>, acts: &mut Activations<T>) {
+    let embedded = acts.blocks.is_empty().then(|| {
+        let mut resid = acts.embed.clone();
+        embedding(pass, &acts.embed, &acts.pos_embed, &mut resid);
+        resid
+    });
+    let Some(resid) = embedded.as_ref().or(acts.blocks.last().map(|block| &block.resid_post)) else { return };
+    for (mut last, row) in acts.resid_final.rows_mut().into_iter().zip(pass.predicted_rows()) {
+        last.assign(&resid.row(row)); // [batch · predicted, d_model]
+    }
+}
+
+/// Shows rows of predicted positions as `[batch, predicted, width]`.
+fn show_predicted<T: Scalar, R: Tracer<T>>(
+    pass: Pass<T>,
+    point: HookPoint,
+    rows: &mut Array2<T>,
+    tracer: &mut R,
+) -> Result<()> {
+    let shape = [pass.sizes.batch, pass.sizes.predicted, rows.ncols()];
+    tracer.activation(point, shaped_mut(rows, &shape))
+}
+
+/// cap · tanh(x / cap).
+fn soft_cap<T: Scalar>(x: T, cap: T) -> T {
+    cap * (x / cap).tanh()
 }
 
 fn sum<T: Scalar>(to: &mut Array2<T>, a: &Array2<T>, b: &Array2<T>) {

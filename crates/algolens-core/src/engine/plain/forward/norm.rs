@@ -1,4 +1,4 @@
-//! Layer norm.
+//! The norms.
 
 use crate::{
     Result, Scalar,
@@ -6,11 +6,11 @@ use crate::{
         hooks::{BlockPoint, HookPoint},
         plain::{
             activations::NormActs,
-            pass::{Block, Pass, shaped_mut},
+            pass::{Block, Pass, Sizes, shaped_mut},
             tracer::Tracer,
         },
     },
-    model::NormLayout,
+    model::{NormLayout, Normalization},
 };
 use ndarray::{ArrayView2, Zip};
 
@@ -18,6 +18,7 @@ use ndarray::{ArrayView2, Zip};
 /// rows have there.
 pub(in super::super) struct NormPlace<'a, T> {
     pub pass: Pass<'a, T>,
+    pub normalization: Normalization,
     pub weights: Option<NormLayout>,
     pub scale: HookPoint,
     pub normalized: HookPoint,
@@ -25,28 +26,44 @@ pub(in super::super) struct NormPlace<'a, T> {
 }
 
 impl<'a, T: Scalar> NormPlace<'a, T> {
-    /// `ln1` of a block, whose rows are `row`, or `row · head` where its inputs are split.
-    pub fn ln1<R: Tracer<T>>(cx: &Block<'a, '_, T, R>, split: bool) -> Self {
-        let sizes = cx.pass.sizes;
-        let mut shape = vec![sizes.batch, sizes.seq];
-        shape.extend(split.then_some(sizes.heads));
-        let [scale, normalized] = [BlockPoint::Ln1Scale, BlockPoint::Ln1Normalized].map(|point| cx.at(point));
-        Self { pass: cx.pass, weights: cx.layout.ln1, scale, normalized, shape }
+    /// `ln1` of a block, whose rows are `row`, or `row · head` of so many heads where its inputs are split.
+    pub fn ln1<R: Tracer<T>>(cx: &Block<'a, '_, T, R>, split: Option<usize>) -> Self {
+        let mut place = Self::in_block(cx, BlockPoint::Ln1Scale, BlockPoint::Ln1Normalized, cx.layout.ln1);
+        place.shape.extend(split);
+        place
     }
 
     /// `ln2` of a block.
     pub fn ln2<R: Tracer<T>>(cx: &Block<'a, '_, T, R>) -> Self {
-        let sizes = cx.pass.sizes;
-        let [scale, normalized] = [BlockPoint::Ln2Scale, BlockPoint::Ln2Normalized].map(|point| cx.at(point));
         let weights = cx.layout.mlp.as_ref().and_then(|mlp| mlp.ln2);
-        Self { pass: cx.pass, weights, scale, normalized, shape: vec![sizes.batch, sizes.seq] }
+        Self::in_block(cx, BlockPoint::Ln2Scale, BlockPoint::Ln2Normalized, weights)
+    }
+
+    /// `mlp.ln` of a block.
+    pub fn mlp<R: Tracer<T>>(cx: &Block<'a, '_, T, R>) -> Self {
+        let weights = cx.layout.mlp.as_ref().and_then(|mlp| mlp.ln);
+        let place = Self::in_block(cx, BlockPoint::MlpLnScale, BlockPoint::MlpLnNormalized, weights);
+        Self { normalization: cx.pass.config.mlp_normalization(), ..place }
+    }
+
+    fn in_block<R: Tracer<T>>(
+        cx: &Block<'a, '_, T, R>,
+        scale: BlockPoint,
+        normalized: BlockPoint,
+        weights: Option<NormLayout>,
+    ) -> Self {
+        let Sizes { batch, seq, .. } = cx.pass.sizes;
+        let [scale, normalized] = [cx.at(scale), cx.at(normalized)];
+        let normalization = cx.pass.config.normalization_type;
+        Self { pass: cx.pass, normalization, weights, scale, normalized, shape: vec![batch, seq] }
     }
 
     /// `ln_final`, at the predicted positions.
     pub fn last(pass: Pass<'a, T>) -> Self {
         let (scale, normalized) = (HookPoint::LnFinalScale, HookPoint::LnFinalNormalized);
         let shape = vec![pass.sizes.batch, pass.sizes.predicted];
-        Self { pass, weights: pass.params.layout().ln_final, scale, normalized, shape }
+        let (normalization, weights) = (pass.config.final_normalization(), pass.params.layout().ln_final);
+        Self { pass, normalization, weights, scale, normalized, shape }
     }
 
     /// The shape of rows of this width for hooks.
@@ -55,7 +72,7 @@ impl<'a, T: Scalar> NormPlace<'a, T> {
     }
 }
 
-/// `out` = (x − mean) / √(variance + eps) · w + b, row by row of `x [row, d_model]`.
+/// `out` = (x − mean) / √(variance + eps) · w + b, or x / √(mean square + eps) · w, row by row of `x [row, width]`.
 pub(super) fn norm<T: Scalar, R: Tracer<T>>(
     place: &NormPlace<T>,
     acts: &mut NormActs<T>,
@@ -63,10 +80,13 @@ pub(super) fn norm<T: Scalar, R: Tracer<T>>(
     tracer: &mut R,
 ) -> Result<()> {
     let (eps, width) = (T::of(place.pass.config.eps), T::of(x.ncols() as f64));
+    let centers = place.normalization.centers();
     Zip::from(acts.normalized.rows_mut()).and(x.rows()).and(acts.sigma.rows_mut()).for_each(|mut row, x, mut sigma| {
-        let mean = x.sum() / width;
         row.assign(&x);
-        row.mapv_inplace(|x| x - mean);
+        if centers {
+            let mean = x.sum() / width;
+            row.mapv_inplace(|x| x - mean);
+        }
         let variance = row.iter().map(|c| *c * *c).sum::<T>() / width;
         sigma[0] = (variance + eps).sqrt();
     });
@@ -80,7 +100,9 @@ pub(super) fn norm<T: Scalar, R: Tracer<T>>(
     acts.out.assign(&acts.normalized); // [row, d_model]
     if let Some(NormLayout { w, b }) = place.weights {
         acts.out *= &place.pass.params.get(w);
-        acts.out += &place.pass.params.get(b);
+        if let Some(b) = b {
+            acts.out += &place.pass.params.get(b);
+        }
     }
     Ok(())
 }

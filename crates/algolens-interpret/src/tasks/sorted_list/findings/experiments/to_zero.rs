@@ -93,7 +93,8 @@ fn draw(task: &SortedList, d: Token, lists: usize, seed: u32) -> Vec<Drawn> {
 /// at each list's query.
 fn zero_margins(subject: Subject, data: &Dataset, drawn: &[Drawn], early: usize) -> Result<[Array2<f64>; 2]> {
     let params = &subject.model.params;
-    let w_pos = params.get(params.layout().W_pos);
+    let config = subject.model.config();
+    let w_pos = params.get_or_zeros(params.layout().W_pos, [config.n_ctx, config.d_model]);
     let scores_at = HookPoint::Block(0, BlockPoint::AttnScores);
     let [scores_name, pos_embed_name] = [scores_at, HookPoint::PosEmbed].map(|point| point.to_string());
     let shape = (drawn.len(), subject.model.config().n_heads);
@@ -157,7 +158,7 @@ mod tests {
                 assert_eq!((data.tokens()[[0, query]], data.tokens()[[0, zero]]), (d, 0));
                 assert_eq!(data.tokens()[[0, target]], data.tokens()[[0, query + 1]]);
                 let mut moved = model.clone();
-                let w_pos = moved.params.layout().W_pos;
+                let w_pos = moved.params.layout().W_pos.unwrap();
                 let row = model.params.get(w_pos).row(5).to_owned();
                 moved.params.get_mut(w_pos).row_mut(query).assign(&row);
                 for (model, sum) in [(&model, &mut score), (&moved, &mut early)] {
