@@ -1,5 +1,6 @@
 //! Which backend runs the model.
 
+use crate::terminal::warn;
 use algolens::{
     Error, Result,
     engine::{Backend, Engine, Vectors},
@@ -40,7 +41,13 @@ impl BackendFlags {
 
     fn backend(&self, config: &Config) -> Result<Backend> {
         if self.backend == AUTO {
-            return Ok(Backend::best(config));
+            let best = Backend::best(config);
+            for faster in Backend::ALL.into_iter().take_while(|backend| *backend != best) {
+                if let Err(error @ Error::TooLarge { .. }) = faster.check(config) {
+                    warn(format_args!("algolens: {error}; the {best} backend runs it"));
+                }
+            }
+            return Ok(best);
         }
         let unknown = |_| Error::invalid("backend", format!("one of {}", choices().join(", ")), &self.backend);
         self.backend.parse().map_err(unknown)

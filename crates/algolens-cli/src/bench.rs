@@ -5,7 +5,8 @@ mod workload;
 
 use crate::{
     backend_flags::{Suggested, vectors},
-    load::{HintArgs, Opened, Said},
+    hint_flags::{HintArgs, Said},
+    load::Opened,
     output,
 };
 use algolens::{Error, Result, engine::Backend, task::Registry};

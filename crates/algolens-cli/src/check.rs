@@ -1,11 +1,7 @@
 //! `algolens check`: a certificate verified by code of its own.
 
 use crate::{
-    backend_flags::BackendFlags,
-    certify::classes_table,
-    load::{HintArgs, Opened},
-    output,
-    terminal::Terminal,
+    backend_flags::BackendFlags, certify::classes_table, hint_flags::HintArgs, load::Opened, output, terminal::Terminal,
 };
 use algolens::{
     Error, Result,

@@ -1,6 +1,7 @@
 //! The algolens command line as a library: another program is the same command line with tasks of its own.
 
 mod ablate;
+mod as_transformerlens;
 mod attack;
 mod attention;
 mod attribute;
@@ -17,7 +18,9 @@ mod data_file;
 mod dataset;
 mod eval;
 mod example;
+mod hint_flags;
 mod inspect;
+mod layout_file;
 mod lists;
 mod load;
 mod model_config;

@@ -1,11 +1,15 @@
 //! A model from the command line: its file, what the file does not say, and whether its weights are processed.
 
-use crate::{model_config, terminal::warn, values::Value};
+use crate::{
+    hint_flags::{HintArgs, Said},
+    model_config,
+    terminal::warn,
+};
 use algolens::{
     Result,
     model::{
-        ActFn, AttentionDir, Model, Normalization,
-        checkpoint::{Checkpoint, Hints, Loaded, PositionalEmbedding, Settings},
+        Model,
+        checkpoint::{Checkpoint, Hints, Loaded, Note, Settings, Source},
         processing::{Processed, Step},
     },
     task::{Dataset, Registry, SortedList, Task, TaskKind, TaskOfModel, TaskSpec},
@@ -26,46 +30,6 @@ pub struct ModelArgs {
     pub hints: HintArgs,
 }
 
-/// The flags for what a file does not say of its model.
-#[derive(clap::Args)]
-#[command(next_help_heading = "What the file does not say")]
-pub struct HintArgs {
-    /// The task, as NAME or NAME(OPTION=VALUE,…) [default: the file's, or else the only one that fits its sizes]
-    #[arg(long, value_name = "TASK")]
-    task: Option<TaskSpec>,
-    /// The norm, where the file has no norm weights
-    #[arg(long, value_name = "NORM", value_parser = Normalization::parser())]
-    normalization: Option<Normalization>,
-    /// The activation function of the MLPs
-    #[arg(long, value_name = "FN", value_parser = ActFn::parser())]
-    act_fn: Option<ActFn>,
-    /// Who attends to whom, where the file has no mask
-    #[arg(long, value_name = "DIR", value_parser = AttentionDir::parser())]
-    attention: Option<AttentionDir>,
-    /// Where positions enter [default: standard]
-    #[arg(long, value_name = "KIND", value_parser = PositionalEmbedding::parser())]
-    positions: Option<PositionalEmbedding>,
-    /// Added to the variance inside norms [default: 1e-5]
-    #[arg(long, value_name = "X")]
-    eps: Option<f64>,
-    #[command(flatten)]
-    which: WhichArgs,
-}
-
-/// The flags for which tensors of a file are the model, and for what a config beside it says.
-#[derive(clap::Args)]
-pub struct WhichArgs {
-    /// A config file, JSON or TOML, in the words of TransformerLens's HookedTransformerConfig
-    #[arg(long, value_name = "FILE", help_heading = "What the file does not say")]
-    model_config: Option<PathBuf>,
-    /// Where in the file the weights are, if it has several: keys as in model, runs.3 or epochs.12
-    #[arg(long, value_name = "KEY", help_heading = "What the file does not say")]
-    key: Option<String>,
-    /// A tensor that is no weight and may be passed over; * stands for anything
-    #[arg(long, value_name = "NAME", help_heading = "What the file does not say")]
-    ignore: Vec<String>,
-}
-
 impl ModelArgs {
     /// The checkpoint in the file, with the task that is said.
     pub fn open(&self) -> Result<Loaded> {
@@ -76,57 +40,14 @@ impl ModelArgs {
     pub fn processed(&self, processed: bool, registry: &Registry) -> Result<Opened> {
         Ok(Opened::read(&self.path, &self.hints.said()?, registry)?.processed(processed))
     }
-}
 
-impl HintArgs {
-    /// What the flags say, and the config file that they name.
-    ///
-    /// # Errors
-    /// A config file that cannot be read, or that speaks of no model that can be.
-    pub fn said(&self) -> Result<Said> {
-        let said = Settings {
-            normalization_type: self.normalization,
-            act_fn: self.act_fn,
-            attention_dir: self.attention,
-            positional_embedding_type: self.positions,
-            eps: self.eps,
-            ..Settings::default()
-        };
-        let hints = Hints { said, ..Hints::default() };
-        let mut said = Said { hints, task: self.task.clone() };
-        self.which.say(&mut said)?;
-        Ok(said)
+    /// The model in double precision, its weights processed if that is asked for.
+    pub fn in_f64(&self, processed: bool) -> Result<Model<f64>> {
+        let loaded = Checkpoint::open_in_f64(&self.path, &hints(&self.path, &self.hints.said()?)?)?;
+        say_what_is_assumed(&self.path, &loaded.notes);
+        let model = loaded.checkpoint.model;
+        Ok(if processed { model.process().model } else { model })
     }
-}
-
-impl WhichArgs {
-    /// Adds what the flags say.
-    ///
-    /// # Errors
-    /// A config file that cannot be read, or that speaks of no model that can be.
-    pub fn say(&self, said: &mut Said) -> Result<()> {
-        if let Some(path) = &self.model_config {
-            said.hints.config = model_config::read(path)?;
-        }
-        said.hints.key.clone_from(&self.key);
-        said.hints.ignore.clone_from(&self.ignore);
-        Ok(())
-    }
-
-    /// The first of the flags that is given.
-    pub fn given(&self) -> Option<&'static str> {
-        let config = self.model_config.as_ref().map(|_| "--model-config");
-        config.or(self.key.as_ref().map(|_| "--key")).or((!self.ignore.is_empty()).then_some("--ignore"))
-    }
-}
-
-/// What is said of a model beside its file.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Said {
-    /// Parts of its config.
-    pub hints: Hints,
-    /// Its task, which goes before the file's.
-    pub task: Option<TaskSpec>,
 }
 
 /// A model that is ready to be run.
@@ -145,11 +66,42 @@ pub struct Opened {
 
 /// The checkpoint in a file, with the task that is said.
 fn open(path: &Path, said: &Said) -> Result<Loaded> {
-    let mut loaded = Checkpoint::open(path, &said.hints)?;
+    let mut loaded = Checkpoint::open(path, &hints(path, said)?)?;
     if let Some(task) = &said.task {
         loaded.checkpoint.task = Some(task.clone());
     }
     Ok(loaded)
+}
+
+/// What is said of the model in a file. A `config.json` beside the file is read with it, which is said.
+fn hints(path: &Path, said: &Said) -> Result<Hints> {
+    let mut hints = said.hints.clone();
+    if hints.config == Settings::default()
+        && let Some((beside, config)) = model_config::beside(path)?
+    {
+        warn(format_args!("algolens: {} is read with the weights beside it", beside.display()));
+        hints.config = config;
+    }
+    Ok(hints)
+}
+
+fn say_what_is_assumed(path: &Path, notes: &[Note]) {
+    if let Some(line) = assumed(notes) {
+        warn(format_args!("algolens: {}: {line}", path.display()));
+    }
+}
+
+/// What of a model was assumed, as one line: what it has, and what it is without.
+fn assumed(notes: &[Note]) -> Option<String> {
+    let unsaid = |note: &&Note| matches!(note.source, Source::Assumed | Source::Layout);
+    let (without, with): (Vec<&Note>, Vec<&Note>) =
+        notes.iter().filter(unsaid).partition(|note| ["none", "false", "0.0", "[]"].contains(&note.value.as_str()));
+    let with: Vec<String> = with.iter().map(|note| format!("{} {}", note.what, note.value)).collect();
+    let without: Vec<&str> = without.iter().map(|note| note.what).collect();
+    let parts = [(with.join(", "), ""), (without.join(", "), "no ")];
+    let parts: Vec<String> =
+        parts.into_iter().filter(|(text, _)| !text.is_empty()).map(|(text, head)| format!("{head}{text}")).collect();
+    (!parts.is_empty()).then(|| format!("assumed, as the file does not say: {}", parts.join("; ")))
 }
 
 impl Opened {
@@ -158,7 +110,9 @@ impl Opened {
     /// # Errors
     /// A file that is no model's, or a known task that its model does not fit.
     pub fn read(path: &Path, said: &Said, registry: &Registry) -> Result<Self> {
-        let Checkpoint { model, task } = open(path, said)?.checkpoint;
+        let loaded = open(path, said)?;
+        let notes = loaded.notes;
+        let Checkpoint { model, task } = loaded.checkpoint;
         let opened =
             Self { model, processing: Vec::new(), said: task, registry: registry.clone(), used: Cell::new(false) };
         // A file may name a task that this program does not know; a user may not.
@@ -166,6 +120,7 @@ impl Opened {
         if said.task.is_some() || opened.said.as_ref().is_some_and(known) {
             opened.find_task()?;
         }
+        say_what_is_assumed(path, &notes);
         Ok(opened)
     }
 

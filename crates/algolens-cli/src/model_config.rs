@@ -1,27 +1,53 @@
 //! A config file beside a model: JSON or TOML, in the words of TransformerLens's `HookedTransformerConfig`.
 
-use algolens::{Error, Result, files, model::checkpoint::Settings};
+use algolens::{
+    Error, Result, files,
+    model::checkpoint::{Contents, Settings},
+};
 use serde_json::{Map, Value};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a config file says.
 ///
 /// # Errors
 /// A file that is neither JSON nor TOML, or that says what no model can be that is read.
 pub fn read(path: &Path) -> Result<Settings> {
-    let in_file = |error| Error::InFile { path: path.into(), error: Box::new(error) };
-    let bytes = files::read(path)?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| in_file(Error::invalid("config", "UTF-8", error)))?;
-    let config = parse(text).map_err(in_file)?;
-    Settings::from_config(&config).map_err(in_file)
+    let config = parse(path, &files::read(path)?)?;
+    Settings::from_config(&config).map_err(|error| in_file(path, error))
 }
 
-fn parse(text: &str) -> Result<Map<String, Value>> {
+/// The `config.json` in the folder of a model's file, if it says how large a model is; none for a file of our own,
+/// which says all itself.
+///
+/// # Errors
+/// A file that cannot be read, or that says what no model can be that is read.
+pub fn beside(model: &Path) -> Result<Option<(PathBuf, Settings)>> {
+    let path = model.with_file_name("config.json");
+    if path == model || !path.is_file() {
+        return Ok(None);
+    }
+    // Many programs have a file of that name.
+    let Ok(config) = parse(&path, &files::read(&path)?) else { return Ok(None) };
+    if !Settings::speak_of(&config) || Contents::from_bytes(files::read(model)?).is_ok_and(|contents| contents.is_own())
+    {
+        return Ok(None);
+    }
+    let settings = Settings::from_config(&config).map_err(|error| in_file(&path, error))?;
+    Ok(Some((path, settings)))
+}
+
+fn in_file(path: &Path, error: Error) -> Error {
+    Error::InFile { path: path.into(), error: Box::new(error) }
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Map<String, Value>> {
+    let wrong = |expected: &str, found: String| in_file(path, Error::invalid("config", expected, found));
+    let text = std::str::from_utf8(bytes).map_err(|error| wrong("UTF-8", error.to_string()))?;
     if text.trim_start().starts_with('{') {
-        return serde_json::from_str(text).map_err(|error| Error::invalid("config", "a JSON object", error));
+        return serde_json::from_str(text).map_err(|error| wrong("a JSON object", error.to_string()));
     }
     toml::from_str(text).map_err(|error| {
         let said: Vec<&str> = error.message().split_whitespace().collect();
-        Error::invalid("config", "a JSON object or TOML", said.join(" "))
+        wrong("a JSON object or TOML", said.join(" "))
     })
 }

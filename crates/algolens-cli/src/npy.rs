@@ -41,10 +41,8 @@ pub fn array(bytes: &[u8], what: &str) -> Result<Array> {
         false => format!("type {kind}"),
     };
     let numbers = integers.ok_or_else(|| Error::invalid(what, "a .npy file of numbers", found()))?;
-    match numbers.iter().find(|number| Token::try_from(**number).is_err()) {
-        Some(number) => Err(Error::invalid(what, "whole numbers of 0 or more", number)),
-        None => Ok(Array::Whole(numbers.mapv(|number| number as Token))),
-    }
+    let numbers = numbers.map_err(|number| Error::invalid(what, "whole numbers of 0 or more", number))?;
+    Ok(Array::Whole(numbers))
 }
 
 /// The numbers of a `.npy` file, of any integer type; `what` names it in errors.
@@ -142,10 +140,13 @@ fn read<A: ReadableElement>(bytes: &[u8]) -> Option<ArrayD<A>> {
     ArrayD::<A>::read_npy(bytes).ok()
 }
 
-/// The array of a `.npy` file, if its numbers are of this integer type.
-fn integers<I>(bytes: &[u8]) -> Option<ArrayD<i128>>
+/// The array of a `.npy` file, if its numbers are of this integer type; or the first of them that is no token.
+fn integers<I>(bytes: &[u8]) -> Option<Result<ArrayD<Token>, String>>
 where
-    I: ReadableElement + Copy + Into<i128>,
+    I: ReadableElement + Copy + ToString + TryInto<Token>,
 {
-    read::<I>(bytes).map(|array| array.mapv(Into::into))
+    let array = read::<I>(bytes)?;
+    let tokens: Result<Vec<Token>, String> =
+        array.iter().map(|number| (*number).try_into().map_err(|_| number.to_string())).collect();
+    Some(tokens.map(|tokens| ArrayD::from_shape_vec(array.raw_dim(), tokens).expect("as many as there were numbers")))
 }

@@ -7,8 +7,8 @@ use algolens::{
     task::{Task, TaskSpec, Token, labels_of},
 };
 use comfy_table::{CellAlignment, Table, presets};
-use ndarray::ArrayViewD;
-use ndarray_npy::WriteNpyExt;
+use ndarray::{ArrayView2, ArrayViewD};
+use ndarray_npy::{WritableElement, WriteNpyExt};
 use serde::Serialize;
 use std::{
     fmt::Display,
@@ -69,7 +69,17 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
 }
 
 /// Arrays as the bytes of an `.npz` file: a zip archive of one `.npy` each, uncompressed, as `numpy.savez` writes it.
-pub fn npz<'a>(arrays: impl IntoIterator<Item = (&'a str, ArrayViewD<'a, f32>)>) -> Result<Vec<u8>> {
+pub fn npz<'a, A: WritableElement + 'a>(
+    arrays: impl IntoIterator<Item = (&'a str, ArrayViewD<'a, A>)>,
+) -> Result<Vec<u8>> {
+    npz_with_tokens(arrays, None)
+}
+
+/// [`npz`] with the tokens that a model has read, as `hook_tokens`.
+pub fn npz_with_tokens<'a, A: WritableElement + 'a>(
+    arrays: impl IntoIterator<Item = (&'a str, ArrayViewD<'a, A>)>,
+    tokens: Option<ArrayView2<Token>>,
+) -> Result<Vec<u8>> {
     fn failed(error: impl Display) -> Error {
         Error::invalid("npz", "arrays that it can hold", error)
     }
@@ -78,6 +88,10 @@ pub fn npz<'a>(arrays: impl IntoIterator<Item = (&'a str, ArrayViewD<'a, f32>)>)
     for (name, array) in arrays {
         archive.start_file(format!("{name}.npy"), options).map_err(failed)?;
         array.write_npy(&mut archive).map_err(failed)?;
+    }
+    if let Some(tokens) = tokens {
+        archive.start_file("hook_tokens.npy", options).map_err(failed)?;
+        tokens.mapv(i64::from).write_npy(&mut archive).map_err(failed)?;
     }
     archive.finish().map(Cursor::into_inner).map_err(failed)
 }

@@ -2,7 +2,7 @@
 
 mod table;
 
-use crate::{data_file, load::Said};
+use crate::{data_file, hint_flags::Said};
 use algolens::{
     Error, Result, files,
     task::Registry,

@@ -8,12 +8,19 @@ pub fn line(error: &Error) -> String {
     let files = || text.strip_suffix(&inner.to_string()).unwrap_or_default().to_owned();
     match inner {
         Error::NotDetermined { what, key, choices } => {
-            let said = format!("say it with {} {}", flag(key), choices.join("|"));
+            let said = format!("say it with {}{}", flag(key), choices.join("|"));
             format!("{}{what} cannot be read off the checkpoint: {said}", files())
         }
         Error::SeveralStateDicts { choices } => {
             let several = choices.join(", ");
             format!("{}the checkpoint holds several state dicts, {several}: say which with --key KEY", files())
+        }
+        Error::SeveralLayouts { choices } => {
+            let choices = choices.join("|");
+            format!("{}the layout cannot be read off the tensors: say it with --layout {choices}", files())
+        }
+        Error::NoLayout { .. } => {
+            format!("{text} (`algolens inspect FILE --layout-template` writes the start of a layout for --layout)")
         }
         _ => text,
     }
@@ -27,12 +34,16 @@ fn innermost(error: &Error) -> &Error {
     }
 }
 
-/// The flag that says a part of a config.
+/// The flag that says a part of a config, up to its value.
 fn flag(key: &str) -> String {
     match key {
-        "normalization_type" => "--normalization".into(),
-        "attention_dir" => "--attention".into(),
-        key => format!("--{}", key.replace('_', "-")),
+        "normalization_type" => "--normalization ".into(),
+        "attention_dir" => "--attention ".into(),
+        "positional_embedding_type" => "--positions ".into(),
+        "act_fn" => "--act-fn ".into(),
+        "task" => "--task ".into(),
+        "layout" => "--layout ".into(),
+        key => format!("--set {key}="),
     }
 }
 
@@ -43,12 +54,16 @@ mod tests {
     #[test]
     fn the_line_names_the_flag_that_the_library_does_not() {
         let missing = |key| Error::NotDetermined { what: "the norm", key, choices: vec!["LN", "none"] };
-        for (key, flag) in
-            [("act_fn", "--act-fn"), ("normalization_type", "--normalization"), ("attention_dir", "--attention")]
-        {
+        for (key, flag) in [
+            ("act_fn", "--act-fn "),
+            ("normalization_type", "--normalization "),
+            ("attention_dir", "--attention "),
+            ("positional_embedding_type", "--positions "),
+            ("n_ctx", "--set n_ctx="),
+        ] {
             let error = Error::InFile { path: "a/m.pt".into(), error: Box::new(missing(key)) };
             assert!(!error.to_string().contains("--"), "{error}");
-            let expected = format!("a/m.pt: the norm cannot be read off the checkpoint: say it with {flag} LN|none");
+            let expected = format!("a/m.pt: the norm cannot be read off the checkpoint: say it with {flag}LN|none");
             assert_eq!(line(&error), expected);
         }
         let several =

@@ -1,11 +1,7 @@
 //! `algolens report`: one interactive page about a model.
 
 use crate::{
-    backend_flags::BackendFlags,
-    load::{HintArgs, Opened},
-    output,
-    studied::StudyFlags,
-    terminal::Terminal,
+    backend_flags::BackendFlags, hint_flags::HintArgs, load::Opened, output, studied::StudyFlags, terminal::Terminal,
 };
 use algolens::{Error, Result, files, interpret::Casebooks, task::Registry};
 use algolens_report::FigureFile;

@@ -2,7 +2,8 @@
 
 use crate::{
     data,
-    load::{Opened, Said},
+    hint_flags::Said,
+    load::Opened,
     proof,
     terminal::{Terminal, warn},
     train::files::Files,

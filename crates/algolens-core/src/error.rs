@@ -20,6 +20,16 @@ pub enum Error {
         /// What was there.
         found: String,
     },
+    /// What would take more memory than it may.
+    #[error("{what}: expected {most}, found {found}")]
+    TooLarge {
+        /// The thing, as the user knows it.
+        what: &'static str,
+        /// The most there may be.
+        most: String,
+        /// How much there would be.
+        found: u128,
+    },
     /// A name that is not one of those there are.
     #[error("no {kind} is called {name:?}{}", suggestion(.near))]
     UnknownName {
@@ -44,6 +54,20 @@ pub enum Error {
     #[error("the checkpoint holds several state dicts, {}: say which with key", choices.join(", "))]
     SeveralStateDicts {
         /// Their keys, each with the number of its tensors.
+        choices: Vec<String>,
+    },
+    /// A state dict of no known layout.
+    #[error("no known layout has these tensors; of the nearest, {nearest}, {miss}")]
+    NoLayout {
+        /// The layout that has the most of their names.
+        nearest: String,
+        /// What of it they miss.
+        miss: Box<Error>,
+    },
+    /// A state dict that several layouts have.
+    #[error("the layout cannot be read off the tensors: it may be {}", choices.join(", "))]
+    SeveralLayouts {
+        /// Their names.
         choices: Vec<String>,
     },
     /// A checkpoint that cannot be read.

@@ -184,3 +184,14 @@ impl Checkpoint {
         write_whole(path, &self.to_bytes()?)
     }
 }
+
+impl Checkpoint<f64> {
+    /// Reads a checkpoint of any kind in double precision.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn open_in_f64(path: &Path, hints: &Hints) -> Result<Loaded<f64>> {
+        Self::from_bytes_in_f64(read(path)?, hints)
+            .map_err(|error| Error::InFile { path: path.into(), error: Box::new(error) })
+    }
+}

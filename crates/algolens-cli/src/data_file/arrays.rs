@@ -14,7 +14,7 @@ use zip::ZipArchive;
 
 /// The arrays that a file may have.
 const NAMES: [&str; 8] = ["tokens", "targets", "positions", "weights", "labels", "output_labels", "split", "padding"];
-/// The most bytes of one array.
+/// The most bytes of all arrays of a file.
 const MOST_BYTES: u64 = 1 << 28;
 
 /// The arrays of a file as `.npy` files, by name.
@@ -28,7 +28,7 @@ impl Arrays {
     pub fn read(bytes: Vec<u8>) -> Result<Self> {
         let unreadable = |error: &dyn std::fmt::Display| Error::invalid("data", "NumPy's .npz", error);
         let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| unreadable(&error))?;
-        let mut arrays = BTreeMap::new();
+        let (mut arrays, mut left) = (BTreeMap::new(), MOST_BYTES);
         for at in 0..archive.len() {
             let file = archive.by_index(at).map_err(|error| unreadable(&error))?;
             let name = file.name().map_err(|error| unreadable(&error))?;
@@ -36,11 +36,11 @@ impl Arrays {
             if !NAMES.contains(&name.as_str()) {
                 return Err(Error::invalid("an array of the data", NAMES.join(", "), name));
             }
-            let mut array = Vec::new();
-            let read = file.take(MOST_BYTES + 1).read_to_end(&mut array).map_err(|error| unreadable(&error))?;
-            if read as u64 > MOST_BYTES {
-                return Err(Error::invalid(name, format!("at most {MOST_BYTES} bytes"), "more"));
-            }
+            let too_large = || Error::invalid(&name, format!("at most {MOST_BYTES} bytes in all arrays"), "more");
+            left = left.checked_sub(file.size()).ok_or_else(too_large)?;
+            // What holds more than it claims fails on the byte after that.
+            let (claimed, mut array) = (file.size(), Vec::new());
+            file.take(claimed + 1).read_to_end(&mut array).map_err(|error| unreadable(&error))?;
             if arrays.contains_key(&name) {
                 return Err(Error::invalid(name, "one array of the data", "two"));
             }

@@ -1,6 +1,6 @@
 //! The table of the training flags: for each its help, the part of a recipe that it sets, and the hint that it may be.
 
-use crate::{load::Said, values::Value};
+use crate::{hint_flags::Said, values::Value};
 use algolens::{
     Error, Result,
     model::{ActFn, Mlp, Positions, checkpoint::PositionalEmbedding},

@@ -218,7 +218,10 @@ fn flags_that_are_missing() {
     }
     let error = Checkpoint::open(&here.join("m"), &Hints::default()).unwrap_err();
     assert!(!error.to_string().contains("--"), "{error}");
-    assert_eq!(run(here, &["inspect", "m", "--attention", "causal"]).status.code(), Some(0));
+    let inspect = ["inspect", "m", "--attention", "causal"];
+    assert_eq!(run(here, &inspect).status.code(), Some(0));
+    let python = [&inspect[..], &["--as", "transformerlens"]].concat();
+    refused(here, &python, "algolens: --save: expected a file to write, as MODEL is none of our own, found none\n");
 }
 
 #[test]

@@ -351,6 +351,19 @@ fn files_that_are_no_data_are_refused_on_one_line() {
         }
     }
     let path = files.0.path().join("data.npz");
+    // What the directory claims that an array holds: far more, and less.
+    let claims = [
+        (u32::MAX / 2, "tokens: expected at most 268435456 bytes in all arrays, found more"),
+        (8, "data: expected NumPy's .npz, found File is larger than its declared uncompressed size"),
+    ];
+    for (claimed, expected) in claims {
+        let mut bytes = std::fs::read(files.write(&three(&[]))).unwrap();
+        let at = bytes.windows(4).position(|window| window == b"PK\x01\x02").unwrap() + 24;
+        bytes[at..at + 4].copy_from_slice(&claimed.to_le_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        let said = refused(&path, "eval");
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
     std::fs::write(&path, b"no archive").unwrap();
     assert!(refused(&path, "eval").contains("data: expected NumPy's .npz"));
     assert!(refused(&files.0.path().join("none.npz"), "eval").contains("none.npz"));

@@ -2,8 +2,11 @@
 
 mod backend;
 mod bad_input;
+mod cache;
+mod checkpoints;
 mod containers;
 mod data_file;
+mod layouts;
 mod program;
 mod proofs;
 mod recipe_flags;

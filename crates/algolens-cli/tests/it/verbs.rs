@@ -41,6 +41,15 @@ fn inspect_prints_config_and_tensors() {
 }
 
 #[test]
+fn inspect_saves_the_model_for_other_libraries() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.safetensors");
+    let python = algolens(&["inspect", MODEL, "--save", copy.to_str().unwrap(), "--as", "transformerlens"]);
+    assert!(python.contains(&format!("\nweights = load_file({copy:?})\n")), "{python}");
+    assert_eq!(std::fs::read(copy).unwrap(), std::fs::read(MODEL).unwrap());
+}
+
+#[test]
 fn predict_marks_what_is_wrong() {
     let lists = ["0,40,41,42,43,44,45,46,47,48", "9 8 7 6 5 4 3 2 1 0"];
     insta::assert_snapshot!(algolens(&["predict", MODEL, lists[0], lists[1], "--greedy"]));

@@ -1,7 +1,7 @@
 //! Running a model.
 //!
 //! [`Engine`] is what training and interpretation see. A model has up to three backends: [`Plain`] is the reference that
-//! the others are tested against; [`Table`] is fast at any depth; [`Circuit`] is fastest, for one-layer attention-only
+//! the others are tested against; [`Table`] is fast, of models of the whole family; [`Circuit`] is fastest, for one-layer attention-only
 //! models. [`Backend::best`] chooses.
 
 mod activation;
@@ -22,6 +22,7 @@ mod plain;
 #[doc(hidden)]
 pub mod products;
 mod queries;
+mod rotary;
 #[doc(hidden)]
 pub mod softmax;
 mod table;

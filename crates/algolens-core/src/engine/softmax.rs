@@ -20,6 +20,18 @@ pub fn pattern<S: Simd>(simd: S, scores: &mut [f32], seen: usize) {
     scale_row(simd, scores, sum.recip());
 }
 
+/// Scores become weights that sum to 1; a row that is −∞ throughout becomes zeros.
+#[simd]
+pub fn softmax<S: Simd>(simd: S, scores: &mut [f32]) {
+    let max = max_of(simd, scores);
+    if max == f32::NEG_INFINITY {
+        scores.fill(0.0);
+        return;
+    }
+    let sum = exp_row(simd, scores, max);
+    scale_row(simd, scores, sum.recip());
+}
+
 /// The scores of the keys from `first` on; −∞ from key `seen` on.
 #[inline(always)]
 pub fn seen_or_hidden<S: Simd>(simd: S, scores: S::f32s, first: usize, seen: usize) -> S::f32s {

@@ -2,13 +2,13 @@
 
 use algolens_core::{
     engine::{Backend, Batch, Engine, Plain, Precision, Score, Vectors},
-    model::{AttentionDir, Config, Model, Normalization, Params, Positions},
+    model::{AttentionDir, Config, Mlp, Model, Normalization, Params, Positions, Rotary},
     random,
     task::{Targets, Token},
 };
 use algolens_testing::{
-    Kind, Sizes, TARGET_KINDS, TargetKind, any_kind, index, kinds, larger, random_model, random_targets, random_tokens,
-    random_weights, signed_unit, sizes, with_cases,
+    Kind, Sizes, TARGET_KINDS, TargetKind, any_kind, index, kinds, larger, random_config, random_model, random_targets,
+    random_tokens, random_weights, signed_unit, sizes, with_cases,
 };
 use ndarray::Array2;
 use proptest::prelude::*;
@@ -123,6 +123,27 @@ fn post() -> Config {
     }
 }
 
+/// A random config of the family at sizes of more than one vector.
+fn wide(seed: u64) -> Config {
+    let config = random_config(seed);
+    let rotary = |rotary: Rotary| Rotary { rotary_dim: if rotary.rotary_dim > 2 { 18 } else { 6 }, ..rotary };
+    Config {
+        d_model: 20,
+        d_head: 18,
+        mlp: config.mlp.map(|mlp| Mlp { d_mlp: 37, ..mlp }),
+        n_ctx: 22,
+        d_vocab: 5,
+        d_vocab_out: if config.tie_word_embeddings { 5 } else { 19 },
+        attn_windows: config.attn_windows.iter().map(|window| window.map(|window| 5 * window)).collect(),
+        positional_embedding_type: match config.positional_embedding_type {
+            Positions::Rotary(of) => Positions::Rotary(rotary(of)),
+            positions => positions,
+        },
+        eps: 0.1,
+        ..config
+    }
+}
+
 /// Every kind of model at sizes that are no multiples of a vector, and the post's, this one also with weighted targets of every
 /// kind.
 fn corpus() -> Vec<(String, Subject)> {
@@ -176,6 +197,25 @@ fn every_form_gives_the_plain_engine_s_numbers() {
     }
     println!("largest differences from the plain engine in f64, as shares:");
     worst.iter().for_each(|(key, off, at)| println!("  {key:34} {off:.1e}  ({at})"));
+}
+
+/// Rows of several vectors, at every vector level; `family.rs` has many more models, of rows that fit one.
+#[test]
+fn wide_models_of_the_family_agree() {
+    for seed in 0..20 {
+        let subject = Subject::new(wide(seed), 12, 21, vec![20, 3, 7], seed);
+        Backend::Table.check(subject.model.config()).unwrap();
+        for (name, engine) in subject.engines() {
+            let differences = subject.differences(&*engine).unwrap_or_else(|e| panic!("seed {seed}, {name}: {e}"));
+            for (tensor, off) in differences {
+                assert!(
+                    off < 3.0 * TOLERANCE,
+                    "seed {seed}, {name}, {tensor}: {off:.1e}: {:?}",
+                    subject.model.config()
+                );
+            }
+        }
+    }
 }
 
 /// A test of parity sees a plain engine that is wrong in the same way; a finite difference does not.

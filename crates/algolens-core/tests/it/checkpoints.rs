@@ -151,7 +151,10 @@ fn wrong_tensors_are_named() {
     };
     let b_o = at("blocks.0.attn.b_O");
     assert_eq!(with(&|t| drop(t.remove(b_o))), "blocks.0.attn.b_O: expected a tensor of that name, found none");
-    assert_eq!(with(&|t| t[b_o].2 = vec![2, 2]), "blocks.0.attn.b_O: expected shape [4], found [2, 2]");
+    assert_eq!(
+        with(&|t| t[b_o].2 = vec![2, 2]),
+        "no known layout has these tensors; of the nearest, TransformerLens, blocks.0.attn.b_O: expected axes d_model, found shape [2, 2]"
+    );
     assert_eq!(
         with(&|t| t[b_o].3[8..12].copy_from_slice(&f32::NAN.to_le_bytes())),
         "blocks.0.attn.b_O: expected finite numbers, found NaN at element 2"

@@ -8,6 +8,7 @@ mod containers;
 mod family;
 mod gradients;
 mod hooks;
+mod layouts;
 mod processing;
 mod targets;
 mod torch_parity;

@@ -3,6 +3,12 @@
 //! The weights become the post's circuits (`tables.rs`) once a step (`weights.rs`); each sequence is looked up in them, forward
 //! (`sequence.rs`) and backward (`backward.rs`), within a core's cache; from the tables' gradients those of the weights are
 //! computed once at the end (`weight_gradients.rs`). No sequence is multiplied with a weight matrix.
+//!
+//! Norms of every kind, also another before the unembedding, positions that are nowhere, grouped keys and values, any scale,
+//! absent biases and tied embeddings change no more than what the tables are made from. What falls to the table backend: other
+//! depths, MLPs and what belongs to them, as what these write is not linear in what they read; shortformer positions, which
+//! queries and keys see and values do not; rotary positions, whose scores are not of a query's feature and a key's feature
+//! alone; soft caps, windows, padding and masked keys with a share, which would bend the scores or logits behind the tables.
 
 mod backward;
 mod rows;
@@ -52,7 +58,8 @@ impl Circuit {
     /// Whether models of this config have a circuit backend.
     ///
     /// # Errors
-    /// Names what it does not cover: several blocks, MLPs, shortformer positions, tables that would be too large.
+    /// Names what it does not cover: several blocks or none, MLPs, shortformer and rotary positions, soft caps, windows,
+    /// padding, masked keys that have a share, tables that would be too large.
     pub fn check(config: &Config) -> Result<()> {
         Shape::check(config)
     }

@@ -120,6 +120,7 @@ mod tests {
         products::{Weights, weighted_sums},
         vector::tests::levels,
     };
+    use crate::model::Normalization;
     use std::iter::once;
 
     /// Small whole numbers, of which sums are exact in any order.
@@ -139,7 +140,8 @@ mod tests {
             tokens: 5,
             classes: 5,
             positions: tokens.len(),
-            norms: true,
+            norm: Normalization::LN,
+            final_norm: Normalization::LN,
             eps: 1e-5,
         };
         let (width, pairs) = (shape.row_width(), queries.len() * tokens.len());

@@ -31,7 +31,7 @@ pub struct SequenceState {
     /// The pattern times r′: how much of OV\[t′\] + OV\[p′\] a query gets, `[head, query, key]`; zero where a key is not
     /// seen.
     pub weights: Numbers,
-    /// The final residual vector (centred, not scaled) and its logits before the norm's scale and the bias,
+    /// The final residual vector (centred where its norm does so, not scaled) and its logits before the norm's scale and the bias,
     /// `[query, row_width]`.
     pub rows: Numbers,
     /// A query's scores of each token, before what the position adds; at least as many as [`LOOKUP`].
@@ -46,7 +46,7 @@ pub struct SequenceState {
 pub struct Unembedded {
     /// `[query, padded(classes)]`.
     pub logits: Numbers,
-    /// The final norm's scale, `[query]`: 1 without norms.
+    /// The final norm's scale, `[query]`: 1 without one.
     pub scale: Numbers,
     /// What [`predict`](SequenceState::predict) finds.
     pub predictions: Vec<Prediction>,
@@ -175,7 +175,7 @@ impl SequenceState {
         let shape = tables.shape;
         let Unembedded { logits, scale, .. } = &mut self.unembedded;
         let rows = || self.rows.chunks_exact(shape.row_width()).map(|row| row.split_at(shape.resid_width()));
-        if shape.norms {
+        if shape.has_final_norm() {
             for (scale, (resid, _)) in scale.iter_mut().beside(rows()) {
                 *scale = (dot(simd, resid, resid) / shape.d_model as f32 + shape.eps).sqrt().recip();
             }

@@ -6,7 +6,7 @@ use crate::{
         products::runs,
         vector::{LANES, padded},
     },
-    model::{Config, Positions},
+    model::{Config, Normalization, Positions},
 };
 use std::ops::Range;
 
@@ -23,12 +23,27 @@ pub struct Shape {
     pub classes: usize,
     /// Positions that can be a query or a key: all, or in a causal model those up to the last predicted one.
     pub positions: usize,
-    pub norms: bool,
+    /// The norm before attention.
+    pub norm: Normalization,
+    /// The norm before the unembedding.
+    pub final_norm: Normalization,
     pub eps: f32,
 }
 
 /// The most numbers that the tables, and what they are made from, may have (16 MiB; each group has tables of its own).
 const MOST_NUMBERS: u128 = 1 << 22;
+
+/// The options beyond the post's family that change no more than what the tables are made from.
+const COVERED: [&str; 8] = [
+    "n_key_value_heads",
+    "normalization_type",
+    "final_normalization_type",
+    "attn_scale",
+    "scale_attn_by_inverse_layer_idx",
+    "positional_embedding_type",
+    "biases",
+    "tie_word_embeddings",
+];
 
 impl Shape {
     /// The shape for sequences of which this many positions matter.
@@ -40,7 +55,8 @@ impl Shape {
             tokens: config.d_vocab,
             classes: config.d_vocab_out,
             positions,
-            norms: config.has_norms(),
+            norm: config.normalization_type,
+            final_norm: config.final_normalization(),
             eps: config.eps as f32,
         }
     }
@@ -48,25 +64,26 @@ impl Shape {
     /// Whether there is a circuit backend of models of this config.
     ///
     /// # Errors
-    /// Names what it does not cover.
+    /// Names what it does not cover; [`Error::TooLarge`] where it would, but for the size of the tables.
     pub fn check(config: &Config) -> Result<()> {
-        let refuse =
-            |expected: &str, found: String| Err(Error::invalid("model for the circuit backend", expected, found));
+        const WHAT: &str = "model for the circuit backend";
+        let refuse = |expected: &str, found: String| Err(Error::invalid(WHAT, expected, found));
         if config.n_layers != 1 {
             return refuse("one block", format!("{}", config.n_layers));
         }
         if config.mlp.is_some() {
             return refuse("attention only", "an MLP".into());
         }
-        if config.positional_embedding_type != Positions::Standard {
-            return refuse("standard positional embeddings", "others".into());
+        if !matches!(config.positional_embedding_type, Positions::Standard | Positions::None) {
+            return refuse("standard positional embeddings, or none", "others".into());
         }
-        if let Some(option) = config.beyond_post().find(|option| !["biases", "attn_scale"].contains(option)) {
-            return refuse("no option beyond biases and scale", option.into());
+        if let Some(option) = config.beyond_post().find(|option| !COVERED.contains(option)) {
+            return refuse("no option that it does not cover", option.into());
         }
         let numbers = Self::new(config, config.n_ctx).numbers();
         if numbers > MOST_NUMBERS {
-            return refuse(&format!("tables of at most {MOST_NUMBERS} numbers"), format!("{numbers}"));
+            let most = format!("tables of at most {MOST_NUMBERS} numbers");
+            return Err(Error::TooLarge { what: WHAT, most, found: numbers });
         }
         Ok(())
     }
@@ -91,12 +108,17 @@ impl Shape {
         self.key_tokens() + self.keys()
     }
 
-    /// Where logits start in a row that is written: behind the residual vector, whose length the final norm needs.
-    pub fn resid_width(&self) -> usize {
-        if self.norms { padded(self.d_model) } else { 0 }
+    /// Whether logits are of normalised residual vectors.
+    pub fn has_final_norm(&self) -> bool {
+        self.final_norm != Normalization::None
     }
 
-    /// Width of a row that is written: the residual vector (where there are norms), then the logits, both padded.
+    /// Where logits start in a row that is written: behind the residual vector, whose length the final norm needs.
+    pub fn resid_width(&self) -> usize {
+        if self.has_final_norm() { padded(self.d_model) } else { 0 }
+    }
+
+    /// Width of a row that is written: the residual vector (where there is a final norm), then the logits, both padded.
     pub fn row_width(&self) -> usize {
         self.resid_width() + padded(self.classes)
     }

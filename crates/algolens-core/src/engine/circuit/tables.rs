@@ -1,7 +1,8 @@
 //! What a sequence is looked up in.
 //!
-//! A row of the residual stream is E\[t\] + P\[p\]. Layer norm's centring C is linear; its scale r(p, t) is a number for
-//! each pair. With X the centred rows of E and P, the model is two circuits a head (the post's, with positions):
+//! A row of the residual stream is E\[t\] + P\[p\] (P is zero where positions are nowhere). Layer norm's centring C is linear,
+//! and RMS norm has none; the scale r(p, t) is a number for each pair. With X the rows of E and P, centred where the norm
+//! does so, the model is two circuits a head (the post's, with positions):
 //!
 //! - QK: the score of key (p′, t′) for query (p, t) is r′ · (r · (QK\[t\] + QK\[p\]) + QK\[bias\]) at t′ plus at p′;
 //! - OV: that key writes r′ · (OV\[t′\] + OV\[p′\]), as a residual vector and as what it does to the logits.
@@ -16,7 +17,7 @@ use ndarray::{ArrayViewMut2, Axis, s};
 /// The tables of a model; or the gradients of a loss by their numbers.
 pub struct Tables {
     pub shape: Shape,
-    /// r(p, t) = 1/√(variance + eps), `[position, token]`; ones without norms.
+    /// r(p, t) = 1/√(mean square of x + eps), `[position, token]`; ones without a norm.
     pub scale: Numbers,
     /// The circuits of each head.
     pub heads: Vec<HeadTables>,
@@ -84,10 +85,10 @@ pub fn qk_parts(qk: &mut [f32], shape: Shape) -> [ArrayViewMut2<'_, f32>; 2] {
     [tokens.slice_move(s![.., ..shape.tokens]), positions.slice_move(s![.., ..shape.positions])]
 }
 
-/// The residual (with norms) and the logit columns of the features' rows, without padding.
+/// The residual (with a final norm) and the logit columns of the features' rows, without padding.
 pub fn row_parts(rows: &mut [f32], shape: Shape) -> (Option<ArrayViewMut2<'_, f32>>, ArrayViewMut2<'_, f32>) {
     let rows = ArrayViewMut2::from_shape((shape.features(), shape.row_width()), rows).expect("rows of this width");
     let (resid, logits) = rows.split_at(Axis(1), shape.resid_width());
-    let resid = shape.norms.then(|| resid.slice_move(s![.., ..shape.d_model]));
+    let resid = shape.has_final_norm().then(|| resid.slice_move(s![.., ..shape.d_model]));
     (resid, logits.slice_move(s![.., ..shape.classes]))
 }

@@ -3,11 +3,11 @@
 use super::{
     shape::Shape,
     tables::{HeadTables, Tables, qk_parts, row_parts},
-    weights::{Circuits, Head, block, centre, features},
+    weights::{Circuits, Head, block, centre, features, head_of},
 };
 use crate::{
     engine::{K, Q, V, matmul},
-    model::{Model, Params},
+    model::{Model, Normalization, Params},
     parallel,
 };
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, Zip, s};
@@ -87,10 +87,14 @@ impl WeightGradients {
             gradients.get_mut(block.W_O).index_axis_mut(Axis(0), at).assign(w_o);
             for kind in [Q, K, V] {
                 let projected = &head.projected[kind];
-                gradients.get_mut(block.W_QKV[kind]).index_axis_mut(Axis(0), at).assign(&w[kind]);
+                let of = head_of(model, kind, at);
+                let mut sum = gradients.get_mut(block.W_QKV[kind]);
+                let mut sum = sum.index_axis_mut(Axis(0), of);
+                sum += &w[kind];
                 if let Some(biases) = block.b_QKV {
-                    let bias_row = projected.row(projected.nrows() - 1);
-                    gradients.get_mut(biases[kind]).index_axis_mut(Axis(0), at).assign(&bias_row);
+                    let mut sum = gradients.get_mut(biases[kind]);
+                    let mut sum = sum.row_mut(of);
+                    sum += &projected.row(projected.nrows() - 1);
                 }
             }
         }
@@ -104,13 +108,12 @@ impl WeightGradients {
             }
             self.x *= &model.params.get(ln1.w);
         }
-        self.x += &self.direct;
     }
 
     /// From the norm's scale: d x\[t\] and d x\[p\] get −r³/d_model · d r · (x\[t\] + x\[p\]).
     fn scale(&mut self, circuits: &Circuits, d: &mut Tables) {
-        let Shape { tokens, positions, norms, d_model, .. } = circuits.tables.shape;
-        if !norms {
+        let Shape { tokens, positions, norm, d_model, .. } = circuits.tables.shape;
+        if norm == Normalization::None {
             return;
         }
         for (d, r) in d.scale.iter_mut().zip(circuits.tables.scale.iter()) {
@@ -129,10 +132,11 @@ impl WeightGradients {
     }
 
     fn embeddings(&mut self, shape: Shape, gradients: &mut Params<f32>) {
-        let Shape { tokens, positions, norms, .. } = shape;
-        if norms {
+        let Shape { tokens, positions, norm, .. } = shape;
+        if norm.centers() {
             centre(self.x.view_mut());
         }
+        self.x += &self.direct;
         let layout = gradients.layout().clone();
         gradients.get_mut(layout.W_E).assign(&self.x.slice(s![..tokens, ..]));
         if let Some(w_pos) = layout.W_pos {
@@ -159,7 +163,9 @@ impl WeightGradients {
                 rows.for_each(|mut d, bias| d.scaled_add(*bias, &d_b));
             }
         }
-        gradients.unembedding_mut().assign(&self.w_u);
+        // Tied embeddings have gradients already.
+        let mut d_unembedding = gradients.unembedding_mut();
+        d_unembedding += &self.w_u;
     }
 }
 
@@ -210,7 +216,7 @@ impl HeadWeightGradients {
         for kind in [Q, K, V] {
             let d = &self.head.projected[kind];
             let w = model.params.get(block(model).W_QKV[kind]);
-            matmul::add(self.normed.view_mut(), d.view(), w.index_axis(Axis(0), at).t());
+            matmul::add(self.normed.view_mut(), d.view(), w.index_axis(Axis(0), head_of(model, kind, at)).t());
             matmul::set(self.w[kind].view_mut(), normed.t(), d.view());
         }
     }
@@ -228,6 +234,8 @@ fn rows_backward(
     matmul::set(d_w_u, vectors.t(), logits.view());
     if let Some(resid) = resid {
         d_vectors += &resid;
+    }
+    if circuits.tables.shape.final_norm.centers() {
         centre(d_vectors);
     }
 }

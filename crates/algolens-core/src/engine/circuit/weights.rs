@@ -7,7 +7,7 @@ use super::{
 use crate::dispatch;
 use crate::{
     engine::{K, Q, V, level::Vectors, matmul, vector::square_of_sum},
-    model::{BlockLayout, Model},
+    model::{BlockLayout, Model, Normalization},
     parallel,
 };
 use fearless_simd::Simd;
@@ -17,7 +17,7 @@ use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, s};
 /// The circuits of a model, and what they are made from: the way back needs it again.
 pub struct Circuits {
     pub tables: Tables,
-    /// Centred embeddings X, `[feature, d_model]`.
+    /// Embeddings X, centred where the norm before attention does so, `[feature, d_model]`.
     pub x: Array2<f32>,
     /// X times the norm's weight, and in a last row the norm's bias, `[feature (or bias), d_model]`.
     pub normed: Array2<f32>,
@@ -33,7 +33,7 @@ pub struct Head {
     /// Queries (which have 1/√d_head in them), keys and values of the features; the last row is what the norm's bias and the
     /// head's own add, `[feature (or bias), d_head]`.
     pub projected: [Array2<f32>; 3],
-    /// What the values write to the residual stream, centred, `[feature (or bias), d_model]`.
+    /// What the values write to the residual stream, centred where the final norm does so, `[feature (or bias), d_model]`.
     pub written: Array2<f32>,
 }
 
@@ -76,7 +76,7 @@ impl Circuits {
             });
         };
         parallel::join(fill_heads, || {
-            if shape.norms {
+            if shape.norm != Normalization::None {
                 dispatch!(vectors, simd => fill_scale(simd, scale, x, *shape));
             }
         });
@@ -84,12 +84,10 @@ impl Circuits {
     }
 
     fn fill_x(&mut self, model: &Model) {
-        let Shape { tokens, positions, norms, .. } = self.tables.shape;
-        let (params, layout) = (&model.params, model.params.layout());
-        self.x.slice_mut(s![..tokens, ..]).assign(&params.get(layout.W_E));
-        let w_pos = params.get(layout.W_pos.expect("the backend takes standard positions only"));
-        self.x.slice_mut(s![tokens.., ..]).assign(&w_pos.slice(s![..positions, ..]));
-        if norms {
+        let Shape { tokens, positions, norm, .. } = self.tables.shape;
+        let params = &model.params;
+        fill_embeddings(self.x.view_mut(), model, self.tables.shape);
+        if norm.centers() {
             centre(self.x.view_mut());
         }
         let (mut normed, mut bias) = self.normed.view_mut().split_at(Axis(0), tokens + positions);
@@ -121,13 +119,20 @@ impl Circuits {
     fn fill_direct(&mut self, model: &Model) {
         let shape = self.tables.shape;
         let mut constant: Array1<f32> = model.params.get_or_zeros(block(model).b_O, [shape.d_model]).into_owned();
-        if shape.norms {
+        if shape.final_norm.centers() {
             centre(constant.view_mut().insert_axis(Axis(0)));
         }
         for head in &self.heads {
             constant += &head.written.row(shape.features());
         }
-        self.direct.assign(&self.x);
+        if shape.norm.centers() == shape.final_norm.centers() {
+            self.direct.assign(&self.x);
+        } else {
+            fill_embeddings(self.direct.view_mut(), model, shape);
+            if shape.final_norm.centers() {
+                centre(self.direct.view_mut());
+            }
+        }
         let mut position_rows = self.direct.slice_mut(s![shape.tokens.., ..]);
         position_rows += &constant;
         fill_rows(&mut self.tables.direct, self.direct.view(), &self.w_u, shape);
@@ -140,10 +145,11 @@ impl Head {
         for kind in [Q, K, V] {
             let w = params.get(block.W_QKV[kind]);
             let projected = &mut self.projected[kind];
-            matmul::set(projected.view_mut(), normed.view(), w.index_axis(Axis(0), at));
+            let of = head_of(model, kind, at);
+            matmul::set(projected.view_mut(), normed.view(), w.index_axis(Axis(0), of));
             if let Some(biases) = block.b_QKV {
                 let mut bias = projected.row_mut(normed.nrows() - 1);
-                bias += &params.get(biases[kind]).index_axis(Axis(0), at);
+                bias += &params.get(biases[kind]).index_axis(Axis(0), of);
             }
         }
         self.projected[Q] *= model.config().attn_scale(0) as f32;
@@ -159,7 +165,7 @@ impl Head {
     fn fill_written(&mut self, model: &Model, at: usize, shape: Shape) {
         let w_o = model.params.get(block(model).W_O);
         matmul::set(self.written.view_mut(), self.projected[V].view(), w_o.index_axis(Axis(0), at));
-        if shape.norms {
+        if shape.final_norm.centers() {
             centre(self.written.view_mut());
         }
     }
@@ -191,6 +197,22 @@ fn fill_rows(rows: &mut [f32], vectors: ArrayView2<f32>, w_u: &Array2<f32>, shap
         resid.assign(&vectors);
     }
     matmul::set(logits, vectors, w_u.view());
+}
+
+/// The embeddings of tokens, then of positions: zeros where these are nowhere.
+fn fill_embeddings(rows: ArrayViewMut2<f32>, model: &Model, shape: Shape) {
+    let (params, layout) = (&model.params, model.params.layout());
+    let (mut token_rows, mut position_rows) = rows.split_at(Axis(0), shape.tokens);
+    token_rows.assign(&params.get(layout.W_E));
+    match layout.W_pos {
+        Some(w_pos) => position_rows.assign(&params.get(w_pos).slice(s![..shape.positions, ..])),
+        None => position_rows.fill(0.0),
+    }
+}
+
+/// The head whose weights make the queries, keys or values of a head.
+pub fn head_of(model: &Model, kind: usize, head: usize) -> usize {
+    if kind == Q { head } else { model.config().key_value_head(head) }
 }
 
 /// The only block.

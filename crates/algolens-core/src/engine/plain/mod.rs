@@ -15,7 +15,6 @@ mod heads;
 mod pass;
 mod passes;
 pub mod precision;
-mod rotary;
 mod tracer;
 
 use super::{Batch, Engine, Score, check_batch, check_gradients, check_tokens};

@@ -50,6 +50,11 @@ impl<'a, T: Scalar> Pass<'a, T> {
         }
     }
 
+    /// Whether a head is the first of those that read the same keys and values.
+    pub fn is_first_of_group(self, head: usize) -> bool {
+        head == 0 || self.config.key_value_head(head) != self.config.key_value_head(head - 1)
+    }
+
     /// The rows of the residual stream that are unembedded, sequence by sequence.
     pub fn predicted_rows(self) -> impl Iterator<Item = usize> {
         let sequences = 0..self.sizes.batch;
@@ -83,16 +88,6 @@ impl Sizes {
     /// Heads of queries, keys or values.
     pub fn heads_of(&self, kind: usize) -> usize {
         if kind == Q { self.heads } else { self.key_value_heads }
-    }
-
-    /// The head whose keys and values a head reads.
-    pub fn key_value_head(&self, head: usize) -> usize {
-        head * self.key_value_heads / self.heads
-    }
-
-    /// Whether a head is the first of those that read the same keys and values.
-    pub fn is_first_of_group(&self, head: usize) -> bool {
-        head == 0 || self.key_value_head(head) != self.key_value_head(head - 1)
     }
 
     /// `[batch, pos, head, width]`, as hooks see `rows [row, head · width]` or `[row · head, width]`.

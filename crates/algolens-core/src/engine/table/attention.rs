@@ -1,6 +1,9 @@
 //! Attention of one sequence and head, in registers.
 
-use super::matrix::Matrix;
+use super::{
+    bend::Bent,
+    matrix::{Matrix, multiply},
+};
 use crate::engine::{
     products::{Rows, RowsMut, Weights, dot_products, weighted_sums},
     queries::Queries,
@@ -26,7 +29,8 @@ pub struct Place {
     pub keys: usize,
 }
 
-/// z of one sequence and head, and its pattern `[query, key]`. Queries have the scale of the scores in them.
+/// z of one sequence and head, and its pattern `[query, key]`. Queries have the scale of the scores in them, which are bent by
+/// `bent`.
 #[simd]
 pub fn attend<S: Simd>(
     simd: S,
@@ -34,6 +38,7 @@ pub fn attend<S: Simd>(
     at: Place,
     [q, k, v]: [&Matrix; 3],
     pattern: &mut [f32],
+    bent: Option<Bent>,
     z: &mut Matrix,
 ) {
     let [q, k, v] = [q.part(at.query, at.column), k.part(at.key, at.column), v.part(at.key, at.column)];
@@ -42,8 +47,13 @@ pub fn attend<S: Simd>(
     for block in &queries.blocks {
         dot_products(simd, &mut scores, q, block.queries.clone(), k, block.seen, at.width);
     }
-    for (row, query) in pattern.chunks_exact_mut(at.keys).zip(&queries.all) {
-        softmax::pattern(simd, row, query.seen);
+    match bent {
+        None => {
+            for (row, query) in pattern.chunks_exact_mut(at.keys).zip(&queries.all) {
+                softmax::pattern(simd, row, query.seen);
+            }
+        }
+        Some(bent) => bent.patterns(simd, queries, pattern, at.keys),
     }
     let weights = Weights::Straight(Rows { data: pattern, stride: at.keys });
     for block in &queries.blocks {
@@ -51,7 +61,8 @@ pub fn attend<S: Simd>(
     }
 }
 
-/// The gradients of queries, keys and values from that of z; `d_scores [query, key]` is scratch.
+/// The gradients of queries, keys and values from that of z; `d_scores [query, key]` is scratch. `slope` is that of
+/// [`Bent`].
 #[simd]
 #[expect(clippy::too_many_arguments, reason = "what went forward, and the gradient of each")]
 pub fn attend_backward<S: Simd>(
@@ -60,6 +71,7 @@ pub fn attend_backward<S: Simd>(
     at: Place,
     [q, k, v]: [&Matrix; 3],
     pattern: &[f32],
+    slope: Option<&[f32]>,
     d_z: &Matrix,
     [d_q, d_k, d_v]: [&mut Matrix; 3],
     d_scores: &mut [f32],
@@ -73,6 +85,9 @@ pub fn attend_backward<S: Simd>(
     let rows = d_scores.chunks_exact_mut(at.keys).zip(pattern.chunks_exact(at.keys));
     for (d, pattern) in rows.take(queries.all.len()) {
         softmax_backward(simd, pattern, d);
+    }
+    if let Some(slope) = slope {
+        multiply(simd, d_scores, slope);
     }
     let d_scores = Rows { data: d_scores, stride: at.keys };
     let mut d_q = d_q.part_mut(at.query, at.column);

@@ -2,9 +2,10 @@
 
 use super::{
     attention::attend_backward,
-    chunk::{BlockRows, Chunk, pairs, places},
+    chunk::{AttentionRows, BlockRows, Chunk, pairs, places},
     gradients::Gradients,
-    matrix::{Matrix, add_rows},
+    matrix::{Matrix, add_rows, multiply},
+    mlp::MlpScratch,
     norm::Norm,
     pass::Pass,
     rows::{RowGradients, RowTable, embed_backward},
@@ -27,12 +28,11 @@ use ndarray::ArrayView2;
 pub struct Backward {
     /// Of the residual stream, `[row, d_model]`.
     resid: Matrix,
-    /// Of a block's normalised inputs or of its MLP's, `[row, d_model]`.
+    /// Of a block's normalised inputs, `[row, d_model]`.
     read: Matrix,
     /// `[row, d_model]`.
     scratch: Matrix,
-    /// Of an MLP's hidden layer, `[row, d_mlp]`.
-    hidden: Matrix,
+    mlp: Option<MlpScratch>,
     /// `[row, head · padded d_head]`.
     qkv: [Matrix; 3],
     /// `[row, head · padded d_head]`.
@@ -63,7 +63,7 @@ impl Backward {
             resid: wide(),
             read: wide(),
             scratch: wide(),
-            hidden: Matrix::new(rows, config.mlp.map_or(0, |mlp| mlp.d_mlp)),
+            mlp: config.mlp.map(|mlp| MlpScratch::new(config, mlp, rows)),
             qkv: [0; 3].map(|_| heads()),
             z: heads(),
             scores: numbers(queries * padded(keys), 0.0),
@@ -83,23 +83,39 @@ impl Backward {
         let sequences = tokens.nrows();
         self.unembed(simd, pass, chunk, sequences, sums.gradients);
         for layer in (0..chunk.blocks.len()).rev() {
-            let (block, rows) = (&chunk.blocks[layer], sequences * pass.plan.queries(layer).all.len());
-            if let Some(mlp) = &block.mlp {
-                let scratch = [&mut self.hidden, &mut self.read];
-                mlp.backward(simd, pass, layer, &block.resid_mid, &mut self.resid, scratch, rows, sums.gradients);
+            let block = &chunk.blocks[layer];
+            if pass.model.config().parallel_attn_mlp {
+                self.attention(simd, pass, block, layer, sequences, sums.gradients);
+                self.mlp(simd, pass, block, layer, sequences, sums.gradients);
+            } else {
+                self.mlp(simd, pass, block, layer, sequences, sums.gradients);
+                self.attention(simd, pass, block, layer, sequences, sums.gradients);
             }
-            self.attention(simd, pass, block, layer, sequences, sums.gradients);
             match sums.table.as_mut().filter(|_| layer == 0) {
                 Some((table, d)) => self.look_up(simd, pass, table, d, tokens),
-                None => self.read(simd, pass, chunk, layer, tokens, sums.gradients),
+                None => self.read(simd, pass, chunk, layer, sequences, sums.gradients),
             }
+        }
+        if sums.table.is_none() {
+            let tokens = pairs(pass, tokens).map(|(_, token)| token);
+            embed_backward(pass, &self.resid, chunk.stream(pass, 0, sequences), tokens, sums.gradients);
         }
         score
     }
 
-    fn unembed<S: Simd>(&mut self, simd: S, pass: Pass, chunk: &Chunk, sequences: usize, gradients: &mut Gradients) {
+    fn unembed<S: Simd>(
+        &mut self,
+        simd: S,
+        pass: Pass,
+        chunk: &mut Chunk,
+        sequences: usize,
+        gradients: &mut Gradients,
+    ) {
         let (params, layout) = (&pass.model.params, pass.model.params.layout());
         let rows = sequences * pass.plan.predicted().all.len();
+        if let Some(slope) = &chunk.logit_slope {
+            multiply(simd, chunk.logits.first_mut(rows), slope.first(rows));
+        }
         let d_logits = chunk.logits.view(rows);
         let resid = chunk.blocks.last().map_or(&chunk.embedded, BlockRows::out);
         let read = chunk.ln_final.as_ref().map_or(resid, Norm::out);
@@ -109,6 +125,22 @@ impl Backward {
         if let Some(ln_final) = &chunk.ln_final {
             let d_weights = gradients.packed.ln_final.as_mut();
             ln_final.backward(simd, &mut self.resid, rows, pass.packed.ln_final.as_ref(), d_weights);
+        }
+    }
+
+    /// From the residual stream behind a block's MLP to that before it.
+    fn mlp<S: Simd>(
+        &mut self,
+        simd: S,
+        pass: Pass,
+        block: &BlockRows,
+        layer: usize,
+        sequences: usize,
+        gradients: &mut Gradients,
+    ) {
+        if let (Some(mlp), Some(scratch)) = (&block.mlp, &mut self.mlp) {
+            let rows = sequences * pass.plan.queries(layer).all.len();
+            mlp.backward(simd, pass, layer, &block.resid, &mut self.resid, scratch, rows, gradients);
         }
     }
 
@@ -122,16 +154,18 @@ impl Backward {
         sequences: usize,
         gradients: &mut Gradients,
     ) {
+        let Some(AttentionRows { inputs, pattern, slope, z }) = &block.attention else { return };
         let queries = pass.plan.queries(layer);
         let rows = sequences * queries.all.len();
         let d_mid = self.resid.view(rows);
         gradients.add_bias(pass.model.params.layout().blocks[layer].b_O, d_mid);
-        matmul::add(gradients.packed.blocks[layer].w_o.view_mut(), block.z.view(rows).t(), d_mid);
+        matmul::add(gradients.packed.blocks[layer].w_o.view_mut(), z.view(rows).t(), d_mid);
         matmul::set(self.z.view_mut(rows), d_mid, pass.packed.blocks[layer].w_o.t());
         let share = queries.all.len() * padded(pass.plan.keys());
-        for (at, pattern) in places(pass, layer, sequences).zip(block.pattern.chunks_exact(share)) {
-            let qkv = block.inputs.qkv.each_ref();
-            attend_backward(simd, queries, at, qkv, pattern, &self.z, self.qkv.each_mut(), &mut self.scores);
+        let mut slopes = slope.iter().flat_map(|slope| slope.chunks_exact(share));
+        for (at, pattern) in places(pass, layer, sequences).zip(pattern.chunks_exact(share)) {
+            let (qkv, slope) = (inputs.qkv.each_ref(), slopes.next());
+            attend_backward(simd, queries, at, qkv, pattern, slope, &self.z, self.qkv.each_mut(), &mut self.scores);
         }
     }
 
@@ -151,26 +185,23 @@ impl Backward {
         }
     }
 
-    /// To the residual stream before the block, and from the first block to the embeddings.
+    /// To the residual stream before the block.
     fn read<S: Simd>(
         &mut self,
         simd: S,
         pass: Pass,
         chunk: &Chunk,
         layer: usize,
-        tokens: ArrayView2<Token>,
+        sequences: usize,
         gradients: &mut Gradients,
     ) {
-        let sequences = tokens.nrows();
+        let Some(attention) = &chunk.blocks[layer].attention else { return };
         let stream = chunk.stream(pass, layer, sequences);
         let Self { resid, read, scratch, qkv, .. } = self;
-        chunk.blocks[layer].inputs.backward(simd, pass, layer, stream, qkv, read, scratch, gradients);
+        attention.inputs.backward(simd, pass, layer, stream, qkv, read, scratch, gradients);
         let count = stream.queries.map_or(stream.rows, <[usize]>::len);
         add_rows(simd, read, stream.queries, resid, count);
         std::mem::swap(resid, read);
-        if layer == 0 {
-            embed_backward(pass, resid, stream, pairs(pass, tokens).map(|(_, token)| token), gradients);
-        }
     }
 }
 

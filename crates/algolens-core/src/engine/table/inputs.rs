@@ -8,7 +8,11 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    engine::{K, Q, V, matmul, vector::padded},
+    engine::{
+        K, Q, V, matmul,
+        rotary::{Angles, Turn},
+        vector::padded,
+    },
     model::{Config, Positions},
 };
 use fearless_simd::Simd;
@@ -66,9 +70,12 @@ impl Inputs {
             matmul::set(out.view_mut(), read.view(rows), block.w[kind].view());
             out += &ArrayView1::from(&block.b[kind][..]);
         }
+        if let Some(angles) = &pass.plan.angles {
+            rotate(angles, pass.model.config(), stream, &mut self.qkv, Turn::Forth);
+        }
     }
 
-    /// `d_x`, the gradient of the stream's rows, from those of queries, keys and values; adds to the weights'.
+    /// `d_x`, the gradient of the stream's rows, from those of queries, keys and values (which it uses up); adds to the weights'.
     #[expect(clippy::too_many_arguments, reason = "what went forward, and the gradient of each")]
     pub fn backward<S: Simd>(
         &self,
@@ -76,7 +83,7 @@ impl Inputs {
         pass: Pass,
         layer: usize,
         stream: Stream,
-        d_qkv: &[Matrix; 3],
+        d_qkv: &mut [Matrix; 3],
         d_x: &mut Matrix,
         scratch: &mut Matrix,
         gradients: &mut Gradients,
@@ -89,6 +96,9 @@ impl Inputs {
             (Some(selected), Some(chosen)) => (selected, chosen.len()),
             _ => (read, rows),
         };
+        if let Some(angles) = &pass.plan.angles {
+            rotate(angles, pass.model.config(), stream, d_qkv, Turn::Back);
+        }
         for (kind, (read, rows)) in [(Q, queries), (K, (read, rows)), (V, (normed, rows))] {
             let d = d_qkv[kind].view(rows);
             matmul::add(d_block.w[kind].view_mut(), read.view(rows).t(), d);
@@ -110,4 +120,18 @@ impl Inputs {
             ln1.backward(simd, d_x, rows, block.ln1.as_ref(), gradients.packed.blocks[layer].ln1.as_mut());
         }
     }
+}
+
+/// Turns queries and keys, or their gradients, by the positions of their rows.
+fn rotate(angles: &Angles<f32>, config: &Config, stream: Stream, [q, k, _]: &mut [Matrix; 3], turn: Turn) {
+    let turn_row = |row: &mut [f32], position: usize| {
+        for head in row.chunks_exact_mut(padded(config.d_head)) {
+            angles.rotate_head(head, position, turn);
+        }
+    };
+    match stream.queries {
+        None => q.rows_mut().zip(stream.positions).for_each(|(row, position)| turn_row(row, *position)),
+        Some(chosen) => q.rows_mut().zip(chosen).for_each(|(row, at)| turn_row(row, stream.positions[*at])),
+    }
+    k.rows_mut().zip(stream.positions).for_each(|(row, position)| turn_row(row, *position));
 }

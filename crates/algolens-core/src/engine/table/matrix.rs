@@ -2,9 +2,9 @@
 
 use crate::engine::{
     products::{Rows, RowsMut},
-    vector::{Numbers, add_scaled, numbers, padded},
+    vector::{Numbers, add_scaled, get, lanes, lanes_mut, numbers, padded},
 };
-use fearless_simd::Simd;
+use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
@@ -93,5 +93,13 @@ impl Matrix {
 pub fn add_rows<S: Simd>(simd: S, to: &mut Matrix, chosen: Option<&[usize]>, from: &Matrix, count: usize) {
     for (at, row) in from.rows().take(count).enumerate() {
         add_scaled(simd, to.row_mut(chosen.map_or(at, |chosen| chosen[at])), row, 1.0);
+    }
+}
+
+/// a ← a · b, number by number.
+#[simd]
+pub fn multiply<S: Simd>(simd: S, a: &mut [f32], b: &[f32]) {
+    for (a, b) in lanes_mut::<S>(a).zip(lanes::<S>(b)) {
+        (get(simd, a) * get(simd, b)).store_slice(a);
     }
 }

@@ -1,13 +1,20 @@
-//! The table backend: models of any depth, with or without MLPs.
+//! The table backend: models of the whole family, of any depth.
 //!
 //! Before attention the residual stream depends on position and token alone, so the first block's norm, queries, keys and
-//! values are computed once for each such pair of a batch (`rows.rs`) and looked up. The last block computes queries,
-//! attention outputs, MLPs and logits at the predicted positions only. Sequences pass in chunks that stay in a core's cache
-//! (`chunk.rs`, `backward.rs`): large products are `gemm`'s, those of one sequence and head stay in registers.
+//! values are computed once for each such pair of a batch (`rows.rs`), or for each token where positions are nowhere, and
+//! looked up. The last block computes queries, attention outputs, MLPs and logits at the predicted positions only, and a model
+//! without attention computes nothing else. Sequences pass in chunks that stay in a core's cache
+//! (`chunk.rs`, `backward.rs`): large products are `gemm`'s, those of one sequence and head stay in registers. Soft caps,
+//! windows, padding and masked keys that have a share in a pattern are a step of their own between scores and softmax
+//! (`bend.rs`); other models do not take it.
+//!
+//! What falls to the plain backend: f64, hooks, and models of so narrow rows that padding them to whole vectors would take
+//! too much memory.
 
 mod activation;
 mod attention;
 mod backward;
+mod bend;
 mod chunk;
 mod gradients;
 mod inputs;
@@ -273,27 +280,15 @@ impl Table {
     /// Whether models of this config fit the rows that the backend pads to whole vectors.
     ///
     /// # Errors
-    /// A model that would need far more memory than its own numbers, as one of many very narrow heads.
+    /// [`Error::TooLarge`] for a model that would need far more memory than its own numbers, as one of many very narrow heads.
     pub fn check(config: &Config) -> Result<()> {
-        const COVERED: [&str; 7] = [
-            "n_key_value_heads",
-            "normalization_type",
-            "final_normalization_type",
-            "attn_scale",
-            "scale_attn_by_inverse_layer_idx",
-            "biases",
-            "tie_word_embeddings",
-        ];
-        if let Some(option) = config.beyond_post().find(|option| !COVERED.contains(option)) {
-            return Err(Error::invalid("model for the table backend", "no option that it does not cover", option));
-        }
         let padded = padded_config(config);
         let numbers = padded.activations(padded.n_ctx).max(padded.parameters_at_most() / 4);
         if numbers.max(rows::part_numbers(&padded)) <= Config::MOST_ACTIVATIONS as u128 {
             return Ok(());
         }
-        let expected = format!("at most {} numbers in padded rows", Config::MOST_ACTIVATIONS);
-        Err(Error::invalid("model for the table backend", expected, numbers))
+        let most = format!("at most {} numbers in padded rows", Config::MOST_ACTIVATIONS);
+        Err(Error::TooLarge { what: "model for the table backend", most, found: numbers })
     }
 }
 

@@ -1,8 +1,8 @@
 //! What every part of a pass reads: the model, its packed weights, and the queries of each block.
 
-use super::weights::Packed;
+use super::{bend::Bend, weights::Packed};
 use crate::{
-    engine::queries::Queries,
+    engine::{queries::Queries, rotary::Angles},
     model::{Config, Mlp, Model},
 };
 
@@ -24,24 +24,43 @@ impl Pass<'_> {
     }
 }
 
-/// The queries of each block.
+/// The rows and the queries of each block.
 pub struct Plan {
+    /// The positions whose rows go through all blocks but the last.
+    rows: Vec<usize>,
     last: Queries,
-    /// Of every block but the last: all positions that matter.
+    /// Of every block but the last: all rows.
     inner: Queries,
     layers: usize,
+    /// Of rotary positions.
+    pub angles: Option<Angles<f32>>,
+    pub bend: Option<Bend>,
 }
 
 impl Plan {
     pub fn new(config: &Config, seq: usize, predicted: &[usize]) -> Self {
-        let last = Queries::new(config.attention_dir, seq, predicted);
-        let all: Vec<usize> = (0..last.keys).collect();
-        Self { inner: Queries::new(config.attention_dir, seq, &all), last, layers: config.n_layers }
+        let direction = Bend::direction(config);
+        let last = Queries::new(direction, seq, predicted);
+        let rows = if attends(config) { (0..last.keys).collect() } else { predicted.to_vec() };
+        Self {
+            inner: Queries::new(direction, seq, &rows),
+            rows,
+            last,
+            layers: config.n_layers,
+            angles: config.positional_embedding_type.rotary().map(|rotary| Angles::new(rotary, seq)),
+            bend: Bend::of(config, seq),
+        }
     }
 
-    /// Positions that matter.
+    /// The positions that matter, a row each: the keys of every block. Without attention, the predicted ones, in the order and
+    /// as often as they were asked for.
+    pub fn rows(&self) -> &[usize] {
+        &self.rows
+    }
+
+    /// How many [`rows`](Self::rows) a sequence has.
     pub fn keys(&self) -> usize {
-        self.last.keys
+        self.rows.len()
     }
 
     /// The queries of a block.
@@ -51,7 +70,7 @@ impl Plan {
 
     /// Whether a block's queries are all positions that matter.
     pub fn all_are_queries(&self, layer: usize) -> bool {
-        let all = |queries: &Queries| queries.all.iter().map(|query| query.position).eq(0..queries.keys);
+        let all = |queries: &Queries| queries.all.iter().map(|query| query.position).eq(self.rows.iter().copied());
         all(self.queries(layer))
     }
 
@@ -59,4 +78,9 @@ impl Plan {
     pub fn predicted(&self) -> &Queries {
         &self.last
     }
+}
+
+/// Whether positions of a model see others.
+pub fn attends(config: &Config) -> bool {
+    config.n_layers > 0 && config.n_heads > 0
 }

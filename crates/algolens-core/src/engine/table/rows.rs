@@ -1,7 +1,13 @@
 //! The first block's rows, once for each pair of a position and a token that a batch has: before attention, the residual
 //! stream depends on nothing else.
 
-use super::{gradients::Gradients, inputs::Inputs, matrix::Matrix, pass::Pass, stream::Stream};
+use super::{
+    gradients::Gradients,
+    inputs::Inputs,
+    matrix::Matrix,
+    pass::{Pass, attends},
+    stream::Stream,
+};
 use crate::dispatch;
 use crate::{
     engine::{
@@ -31,9 +37,13 @@ pub fn part_numbers(config: &Config) -> u128 {
 
 /// The rows of the first block.
 pub struct RowTable {
-    /// The row of each pair, `[position, token]`; empty where there would be too many.
+    /// The row of each pair, `[position, token]`, or `[token]` where positions are nowhere; empty where there would be too
+    /// many, and without attention.
     row_of: Vec<u32>,
-    d_vocab: usize,
+    /// From a position to the next in `row_of`.
+    stride: usize,
+    /// Positions that matter.
+    keys: usize,
     /// Position and token of each row.
     pairs: Vec<(usize, usize)>,
     parts: Vec<Part>,
@@ -58,9 +68,12 @@ pub struct RowGradients {
 
 impl RowTable {
     pub fn new(config: &Config, keys: usize) -> Self {
+        let nowhere = config.positional_embedding_type == Positions::None;
+        let pairs = if nowhere { config.d_vocab } else { keys * config.d_vocab };
         Self {
-            row_of: vec![NONE; if keys * config.d_vocab <= MOST_NUMBERS { keys * config.d_vocab } else { 0 }],
-            d_vocab: config.d_vocab,
+            row_of: vec![NONE; if attends(config) && pairs <= MOST_NUMBERS { pairs } else { 0 }],
+            stride: if nowhere { 0 } else { config.d_vocab },
+            keys,
             pairs: Vec::new(),
             parts: Vec::new(),
         }
@@ -69,17 +82,17 @@ impl RowTable {
     /// Takes the pairs of a batch; whether a table of them pays.
     pub fn find(&mut self, config: &Config, tokens: ArrayView2<Token>) -> bool {
         for (position, token) in self.pairs.drain(..) {
-            self.row_of[position * self.d_vocab + token] = NONE;
+            self.row_of[position * self.stride + token] = NONE;
         }
         if self.row_of.is_empty() {
             return false;
         }
-        let keys = self.row_of.len() / self.d_vocab;
+        let keys = self.keys;
         let width = config.d_model + 3 * config.n_heads * padded(config.d_head);
         let most = (tokens.nrows() * keys / 2).min(MOST_NUMBERS / width);
         for sequence in tokens.outer_iter() {
             for (position, token) in sequence.iter().take(keys).enumerate() {
-                let row = &mut self.row_of[position * self.d_vocab + *token as usize];
+                let row = &mut self.row_of[position * self.stride + *token as usize];
                 if *row == NONE {
                     if self.pairs.len() == most {
                         return false;
@@ -111,7 +124,7 @@ impl RowTable {
 
     /// The row of a pair that a batch has.
     pub fn row(&self, position: usize, token: Token) -> usize {
-        self.row_of[position * self.d_vocab + token as usize] as usize
+        self.row_of[position * self.stride + token as usize] as usize
     }
 
     /// The residual stream of a row.
@@ -154,7 +167,7 @@ impl RowTable {
         }
         let mut d_x = Matrix::new(pairs.len(), part.x.width);
         let mut unused = Matrix::new(0, part.x.width);
-        part.inputs.backward(simd, pass, 0, part.stream(), &scratch.qkv, &mut d_x, &mut unused, gradients);
+        part.inputs.backward(simd, pass, 0, part.stream(), &mut scratch.qkv, &mut d_x, &mut unused, gradients);
         for row in 0..pairs.len() {
             add_scaled(simd, d_x.row_mut(row), scratch.resid.row(row), 1.0);
         }

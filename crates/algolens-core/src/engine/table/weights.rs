@@ -20,6 +20,7 @@ pub struct Packed {
 pub struct PackedBlock {
     pub ln1: Option<Affine>,
     pub ln2: Option<Affine>,
+    pub mlp_ln: Option<Affine>,
     /// W_Q (with 1/√d_head), W_K, W_V, `[d_model, head · padded d_head]`.
     pub w: [Array2<f32>; 3],
     /// Their biases, `[head · padded d_head]`.
@@ -34,12 +35,15 @@ impl Packed {
         let config = model.config();
         let (d_model, columns) = (config.d_model, config.n_heads * padded(config.d_head));
         let affine = |layout: Option<NormLayout>| {
-            let zeros = vec![0.0; d_model];
-            layout.map(|_| Affine::new(&zeros, &zeros))
+            layout.map(|norm| {
+                let zeros = vec![0.0; norm.w.range().len()];
+                Affine::new(&zeros, &zeros)
+            })
         };
         let block = |block: &BlockLayout| PackedBlock {
             ln1: affine(block.ln1),
             ln2: affine(block.mlp.as_ref().and_then(|mlp| mlp.ln2)),
+            mlp_ln: affine(block.mlp.as_ref().and_then(|mlp| mlp.ln)),
             w: [0; 3].map(|_| Array2::zeros((d_model, columns))),
             b: [0; 3].map(|_| numbers(columns, 0.0)),
             w_o: Array2::zeros((columns, d_model)),
@@ -54,6 +58,7 @@ impl Packed {
         for (layer, (packed, block)) in self.blocks.iter_mut().zip(&layout.blocks).enumerate() {
             packed.ln1 = affine(params, block.ln1);
             packed.ln2 = affine(params, block.mlp.as_ref().and_then(|mlp| mlp.ln2));
+            packed.mlp_ln = affine(params, block.mlp.as_ref().and_then(|mlp| mlp.ln));
             for head in 0..config.n_heads {
                 let columns = columns(config.d_head, head);
                 for (kind, head, scale) in projections(config, layer, head) {
@@ -81,7 +86,7 @@ impl Packed {
             block.w_o.fill(0.0);
         };
         self.blocks.iter_mut().for_each(clear_block);
-        let blocks = self.blocks.iter_mut().flat_map(|block| [&mut block.ln1, &mut block.ln2]);
+        let blocks = self.blocks.iter_mut().flat_map(|block| [&mut block.ln1, &mut block.ln2, &mut block.mlp_ln]);
         for affine in blocks.chain([&mut self.ln_final]).flatten() {
             affine.w.fill(0.0);
             affine.b.fill(0.0);
@@ -94,6 +99,7 @@ impl Packed {
         for (layer, (packed, block)) in self.blocks.iter().zip(&layout.blocks).enumerate() {
             add_affine(gradients, block.ln1, packed.ln1.as_ref());
             add_affine(gradients, block.mlp.as_ref().and_then(|mlp| mlp.ln2), packed.ln2.as_ref());
+            add_affine(gradients, block.mlp.as_ref().and_then(|mlp| mlp.ln), packed.mlp_ln.as_ref());
             for head in 0..config.n_heads {
                 let columns = columns(config.d_head, head);
                 for (kind, head, scale) in projections(config, layer, head) {

@@ -1,4 +1,4 @@
-//! Config files in the words of TransformerLens's `HookedTransformerConfig`.
+//! Config files in the words of TransformerLens's `HookedTransformerConfig`, and in those of other programs for the same.
 
 use super::settings::{PositionalEmbedding, Settings};
 use crate::{Error, Result, model::Normalization};
@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// Options that no model of the family has, and what their absence looks like.
-const OUTSIDE: [(&str, &[&str]); 12] = [
+const OUTSIDE: [(&str, &[&str]); 17] = [
     ("clip_qkv", &["null"]),
     ("num_experts", &["null"]),
     ("experts_per_token", &["null"]),
@@ -19,24 +19,66 @@ const OUTSIDE: [(&str, &[&str]); 12] = [
     ("rotary_scaling_factor", &["null", "1", "1.0"]),
     ("rotary_base_local", &["null"]),
     ("attn_sinks", &["null", "false"]),
+    ("rope_scaling", &["null"]),
+    ("rope_parameters", &["null"]),
+    ("sliding_window", &["null"]),
+    ("rotary_pct", &["null", "1", "1.0"]),
+    ("partial_rotary_factor", &["null", "1", "1.0"]),
 ];
 
+/// What other programs call a key: nanoGPT, Hugging Face, the Mech Interp Puzzles.
+const SYNONYMS: [(&str, &[&str]); 15] = [
+    ("n_layers", &["n_layer", "num_hidden_layers", "num_layers"]),
+    ("n_heads", &["n_head", "num_attention_heads", "num_heads"]),
+    ("n_key_value_heads", &["num_key_value_heads"]),
+    ("d_model", &["n_embd", "hidden_size"]),
+    ("n_ctx", &["block_size", "n_positions", "max_seq_len", "max_position_embeddings"]),
+    ("d_vocab", &["vocab_size"]),
+    ("d_mlp", &["n_inner", "intermediate_size"]),
+    ("act_fn", &["activation_function", "hidden_act"]),
+    ("eps", &["layer_norm_epsilon", "layer_norm_eps", "rms_norm_eps"]),
+    ("d_head", &["head_dim"]),
+    ("use_attn_scale", &["scale_attn_weights"]),
+    ("attn_scores_soft_cap", &["attn_logit_softcapping"]),
+    ("output_logits_soft_cap", &["final_logit_softcapping"]),
+    ("parallel_attn_mlp", &["use_parallel_residual"]),
+    ("rotary_base", &["rope_base", "rope_theta"]),
+];
+
+/// Keys that say a part in another way.
+const BY_OTHER_KEYS: [&str; 4] = ["use_attn_scale", "use_local_attn", "window_size", "attn_types"];
+
 impl Settings {
-    /// What a config in the words of `HookedTransformerConfig` says. Keys that say nothing of what a model computes are passed
+    /// The keys of `HookedTransformerConfig` that say what a model computes.
+    pub fn keys() -> impl Iterator<Item = &'static str> {
+        Self::PARTS.iter().copied().filter(|part| *part != "attn_windows").chain(BY_OTHER_KEYS)
+    }
+
+    /// Whether a config says how large some transformer is.
+    pub fn speak_of(config: &Map<String, Value>) -> bool {
+        let config = config.get("model").and_then(Value::as_object).unwrap_or(config);
+        let keys = Keys(config);
+        ["n_layers", "n_heads", "d_model"].iter().all(|key| keys.get(key).is_some_and(Value::is_u64))
+    }
+
+    /// What a config in the words of `HookedTransformerConfig`, or of other programs for the same, says; one that has its
+    /// model's part below `model` is read there. Keys that say nothing of what a model computes are passed
     /// over.
     ///
     /// # Errors
     /// A value of the wrong kind, and an option that no model of the family has, by their names.
     pub fn from_config(config: &Map<String, Value>) -> Result<Self> {
+        let config = config.get("model").and_then(Value::as_object).unwrap_or(config);
         for (key, absent) in OUTSIDE {
             if let Some(value) = config.get(key)
                 && !absent.contains(&value.to_string().as_str())
             {
-                return Err(Error::invalid(key, "none, as no model that can be read has it", value));
+                return Err(Error::invalid(key, "none, as it cannot be read", value));
             }
         }
         let keys = Keys(config);
-        let size = |key| keys.positive(key).map(|size: Option<f64>| size.map(|size| size as usize));
+        // TransformerLens writes -1 for what it finds out by itself.
+        let size = |key| keys.value::<i64>(key).map(|size| size.and_then(|size| usize::try_from(size).ok()));
         Ok(Self {
             n_layers: keys.value("n_layers")?,
             n_heads: keys.value("n_heads")?,
@@ -74,9 +116,14 @@ impl Settings {
 struct Keys<'a>(&'a Map<String, Value>);
 
 impl Keys<'_> {
+    fn get(&self, key: &str) -> Option<&Value> {
+        let others = SYNONYMS.iter().find(|(ours, _)| *ours == key).map_or(&[][..], |(_, others)| others);
+        self.0.get(key).or_else(|| others.iter().find_map(|other| self.0.get(*other)))
+    }
+
     /// The value of a key; none where it is absent or null.
     fn value<V: DeserializeOwned>(&self, key: &'static str) -> Result<Option<V>> {
-        match self.0.get(key) {
+        match self.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => serde_json::from_value(value.clone())
                 .map(Some)
@@ -105,7 +152,9 @@ impl Keys<'_> {
 
     fn positions(&self) -> Result<Option<PositionalEmbedding>> {
         let rotates_nothing = self.value("rotary_dim")? == Some(0);
-        let kind = self.value("positional_embedding_type")?;
+        // Of other programs' models those with a base of angles have rotary positions.
+        let by_base = self.value::<f64>("rotary_base")?.filter(|_| !self.0.contains_key("rotary_base"));
+        let kind = self.value("positional_embedding_type")?.or(by_base.map(|_| PositionalEmbedding::Rotary));
         Ok(kind.map(|kind| match kind {
             PositionalEmbedding::Rotary if rotates_nothing => PositionalEmbedding::None,
             kind => kind,

@@ -5,39 +5,44 @@
 //! pickles and `.npz`. Which state dict of a file is meant is [chosen](Contents::choose); what it does not say of its model
 //! is inferred from names and shapes, or taken from [`Hints`].
 
+mod beside;
 mod config_file;
 mod container;
+mod hints;
 mod infer;
-mod rotary_tables;
+mod layout;
 mod select;
 mod settings;
 mod state_dict;
 
 pub use container::{Bytes, Container, Contents, Dict, Dtype, List, Object, Tensor, Value};
+pub use hints::{Hints, Source};
 pub use infer::Note;
+pub use layout::{Draft, Layout, Rule};
 pub use select::Chosen;
-pub use settings::{Hints, PositionalEmbedding, Settings, Source};
+pub use settings::{PositionalEmbedding, Settings};
 
 use super::{Config, Model};
-use crate::{Error, Result, header, task::TaskSpec};
+use crate::{Error, Result, Scalar, header, task::TaskSpec};
+use layout::Mapped;
 use serde::{Deserialize, Serialize};
 use state_dict::StateDict;
 use std::collections::BTreeMap;
 
 /// A model and the task it was trained on.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Checkpoint {
+pub struct Checkpoint<T = f32> {
     /// The model.
-    pub model: Model<f32>,
+    pub model: Model<T>,
     /// The task, if the file says; a [`Registry`](crate::task::Registry) may know it.
     pub task: Option<TaskSpec>,
 }
 
 /// A checkpoint as it was read.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct Loaded<T = f32> {
     /// The model and its task.
-    pub checkpoint: Checkpoint,
+    pub checkpoint: Checkpoint<T>,
     /// Where each part of the config that the file does not state came from; empty for our own files.
     pub notes: Vec<Note>,
     /// The names of tensors that were passed over: buffers that are no weights (such as `IGNORE`), copies of
@@ -46,6 +51,8 @@ pub struct Loaded {
     pub passed_over: Vec<String>,
     /// Where in the file the weights stood, as a key: empty at its top, and for our own files.
     pub key: String,
+    /// The layout of the state dict, by name.
+    pub layout: String,
 }
 
 /// What our metadata key holds, as JSON.
@@ -79,39 +86,66 @@ impl Checkpoint {
     /// are missing, misshapen, of the wrong type or not finite, for tensors that are no weights, and for hints that
     /// contradict the file; [`Error::NotDetermined`] where a hint is needed, [`Error::SeveralStateDicts`] where the key is.
     pub fn from_bytes(bytes: Vec<u8>, hints: &Hints) -> Result<Loaded> {
-        let contents = Contents::from_bytes(bytes)?;
-        match contents.metadata.get(KEY) {
-            Some(header) => Self::from_own_file(&contents, header, hints),
-            None => Self::from_state_dict(&contents, hints),
-        }
+        read(bytes, hints)
     }
+}
 
-    fn from_own_file(contents: &Contents, header: &str, hints: &Hints) -> Result<Loaded> {
-        let broken = |error| Error::checkpoint(format_args!("its config: {error}"));
-        let Header { format: _, config, task } = header::read(header, FORMAT, "checkpoint", broken)?;
-        config.validate()?;
-        hints.check_against(&config)?;
-        if let Some(key) = &hints.key {
-            return Err(Error::invalid("key", "none: the file holds one model", key));
-        }
-        let tensors =
-            contents.root.as_dict().into_iter().flat_map(|dict| dict.entries()).filter_map(|entry| match entry {
-                (Value::Text(name), Value::Tensor(tensor)) => Some((name.to_string(), tensor.clone())),
-                _ => None,
-            });
-        let state_dict = StateDict::new(tensors.collect::<BTreeMap<_, _>>()).ignoring(&hints.ignore)?;
-        let model: Model = state_dict.fill(config)?;
-        let passed_over = state_dict.passed_over(model.params.layout());
-        Ok(Loaded { checkpoint: Self { model, task }, notes: Vec::new(), passed_over, key: String::new() })
+impl Contents {
+    /// Whether it is a file of our own, which states its whole config.
+    pub fn is_own(&self) -> bool {
+        self.metadata.contains_key(KEY)
     }
+}
 
-    fn from_state_dict(contents: &Contents, hints: &Hints) -> Result<Loaded> {
-        let Chosen { tensors, key, outside, .. } = contents.choose(hints.key.as_deref())?;
-        let state_dict = StateDict::new(tensors).ignoring(&hints.ignore)?;
-        let (config, notes) = infer::config(&state_dict, hints)?;
-        let model: Model = state_dict.fill(config)?;
-        let mut passed_over = outside;
-        passed_over.extend(state_dict.passed_over(model.params.layout()));
-        Ok(Loaded { checkpoint: Self { model, task: None }, notes, passed_over, key })
+impl Checkpoint<f64> {
+    /// [`from_bytes`](Checkpoint::from_bytes) in double precision: each weight as the file has it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_bytes_in_f64(bytes: Vec<u8>, hints: &Hints) -> Result<Loaded<f64>> {
+        read(bytes, hints)
     }
+}
+
+fn read<T: Scalar>(bytes: Vec<u8>, hints: &Hints) -> Result<Loaded<T>> {
+    let contents = Contents::from_bytes(bytes)?;
+    match contents.metadata.get(KEY) {
+        Some(header) => read_own_file(&contents, header, hints),
+        None => read_state_dict(&contents, hints),
+    }
+}
+
+fn read_own_file<T: Scalar>(contents: &Contents, header: &str, hints: &Hints) -> Result<Loaded<T>> {
+    let broken = |error| Error::checkpoint(format_args!("its config: {error}"));
+    let Header { format: _, config, task } = header::read(header, FORMAT, "checkpoint", broken)?;
+    config.validate()?;
+    hints.check_against(&config)?;
+    if let Some(key) = &hints.key {
+        return Err(Error::invalid("key", "none: the file holds one model", key));
+    }
+    if let Some(layout) = &hints.layout {
+        return Err(Error::invalid("layout", "none: the file is of our own", &layout.name));
+    }
+    let tensors = contents.root.as_dict().into_iter().flat_map(|dict| dict.entries()).filter_map(|entry| match entry {
+        (Value::Text(name), Value::Tensor(tensor)) => Some((name.to_string(), tensor.clone())),
+        _ => None,
+    });
+    let state_dict = StateDict::new(tensors.collect::<BTreeMap<_, _>>()).ignoring(&hints.ignore)?;
+    let (model, passed_over) = state_dict.fill(config)?;
+    let checkpoint = Checkpoint { model, task };
+    Ok(Loaded { checkpoint, notes: Vec::new(), passed_over, key: String::new(), layout: "algolens".into() })
+}
+
+fn read_state_dict<T: Scalar>(contents: &Contents, hints: &Hints) -> Result<Loaded<T>> {
+    let Chosen { tensors, key, outside, beside } = contents.choose(hints.key.as_deref())?;
+    let mut hints = hints.clone();
+    hints.config = hints.config.and(beside::settings(&beside)?.unwrap_or_default())?;
+    let state_dict = StateDict::new(tensors).ignoring(&hints.ignore)?;
+    let Mapped { layout, state_dict, usual, buffers, .. } = layout::read(&state_dict, &hints)?;
+    let (config, notes) = infer::config(&state_dict, &hints, &usual)?;
+    let (model, no_weights) = state_dict.fill(config)?;
+    let mut passed_over = outside;
+    passed_over.extend(buffers);
+    passed_over.extend(no_weights);
+    Ok(Loaded { checkpoint: Checkpoint { model, task: None }, notes, passed_over, key, layout })
 }

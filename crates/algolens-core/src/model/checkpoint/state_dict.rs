@@ -10,6 +10,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
+use wildmatch::WildMatch;
 
 /// The tensors that a model is read from.
 #[derive(Debug, Default)]
@@ -46,6 +47,16 @@ impl StateDict {
         Ok(Self { ignore: patterns.to_vec(), ..self })
     }
 
+    /// Every tensor with its name.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &Arc<Tensor>)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// Other tensors, of which the same is ignored.
+    pub fn with_tensors(&self, tensors: BTreeMap<String, Arc<Tensor>>) -> Self {
+        Self { tensors, ignore: self.ignore.clone() }
+    }
+
     /// The tensor of this name.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name).map(|tensor| &**tensor)
@@ -62,8 +73,9 @@ impl StateDict {
         shape.try_into().map_err(|_| Error::invalid(name, format!("{D} dimensions"), format!("shape {shape:?}")))
     }
 
-    /// A model of this config with these weights, each the nearest number in `T`.
-    pub fn fill<T: Scalar>(&self, config: Config) -> Result<Model<T>> {
+    /// A model of this config with these weights, each the nearest number in `T`; and the names of the tensors that are no
+    /// weights of it.
+    pub fn fill<T: Scalar>(&self, config: Config) -> Result<(Model<T>, Vec<String>)> {
         let layout = Layout::of(&config);
         // Before any memory is taken for what the config claims.
         for named in layout.names() {
@@ -72,7 +84,7 @@ impl StateDict {
                 return Err(Error::invalid(&named.name, format!("shape {shape:?}"), format!("{:?}", tensor.shape())));
             }
         }
-        let unknown = self.extra(&layout).unknown;
+        let Extra { passed_over, unknown } = self.extra(&layout);
         if !unknown.is_empty() {
             let expected = "only weights of this kind of model, but for names to ignore";
             return Err(Error::invalid("checkpoint", expected, unknown.join(", ")));
@@ -81,12 +93,7 @@ impl StateDict {
         for named in layout.names() {
             model.params.values_mut()[named.range()].copy_from_slice(&self.weight(&named.name)?);
         }
-        Ok(model)
-    }
-
-    /// The names of the tensors that are no weights of a model.
-    pub fn passed_over(&self, layout: &Layout) -> Vec<String> {
-        self.extra(layout).passed_over
+        Ok((model, passed_over))
     }
 
     fn tensor(&self, name: &str) -> Result<&Tensor> {
@@ -124,7 +131,7 @@ impl StateDict {
 /// Whether a tensor of this name is a buffer that TransformerLens saves beside the weights of a block's attention: `mask`,
 /// `IGNORE`, the score of what the mask forbids, and the tables of rotary positions. The config is read off them. What has
 /// another name may change what the model computes, so it is never passed over.
-fn is_buffer(name: &str) -> bool {
+pub(super) fn is_buffer(name: &str) -> bool {
     const BUFFERS: [&str; 4] = ["attn.mask", "attn.IGNORE", "attn.rotary_sin", "attn.rotary_cos"];
     let in_block = name.strip_prefix("blocks.").and_then(|rest| rest.split_once('.'));
     in_block.is_some_and(|(_, rest)| BUFFERS.contains(&rest))
@@ -132,16 +139,7 @@ fn is_buffer(name: &str) -> bool {
 
 /// Whether a name is of a pattern, in which `*` stands for anything.
 fn fits(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        let Some((_, after)) = rest.split_once(part) else { return false };
-        rest = after;
-    }
-    rest.ends_with(last)
+    WildMatch::new(pattern).matches(name)
 }
 
 /// The weights of a model, to tell what is one of them again.

@@ -1,6 +1,7 @@
 //! Files of every kind that checkpoints are saved as.
 
 mod formats;
+mod found;
 mod hostile;
 mod make;
 mod pickles;

@@ -19,9 +19,9 @@ use crate::{
                 HeadRows, add_heads, copy_for_heads, flat_output, head_block, head_columns_mut, sequences_and_heads,
             },
             pass::Pass,
-            rotary::{Angles, Turn},
             tracer::Tracer,
         },
+        rotary::{Angles, Turn},
     },
     model::Positions,
 };
@@ -85,7 +85,7 @@ fn attend<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &Attenti
         let d_z = d_z.slice(rows); // [pos, d_head]
         matmul::set(d_scores.slice_mut(s![sequence, head, .., ..]), d_z, acts.qkv[V].slice(value_rows).t());
         let pattern = acts.pattern.slice(s![sequence, head, .., ..]); // [query, key]
-        let into_values = if pass.sizes.is_first_of_group(head) { matmul::set } else { matmul::add };
+        let into_values = if pass.is_first_of_group(head) { matmul::set } else { matmul::add };
         into_values(d_v.slice_mut(value_rows), pattern.t(), d_z);
     }
     block.tracer.gradient(block.at(BlockPoint::Pattern), d_scores.view().into_dyn());
@@ -101,7 +101,7 @@ fn attend<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &Attenti
         let (rows, key_rows) = rows_of(pass, sequence, head);
         let d_scores = d_scores.slice(s![sequence, head, .., ..]); // [query, key]
         matmul::set_scaled(d_q.slice_mut(rows), d_scores, k.slice(key_rows), scale);
-        let into_keys = if pass.sizes.is_first_of_group(head) { matmul::set_scaled } else { matmul::add_scaled };
+        let into_keys = if pass.is_first_of_group(head) { matmul::set_scaled } else { matmul::add_scaled };
         into_keys(d_k.slice_mut(key_rows), d_scores.t(), q.slice(rows), scale);
     }
     if let Some(rotary) = pass.config.positional_embedding_type.rotary() {
@@ -136,7 +136,7 @@ impl<T: Scalar> AttentionActs<T> {
 
 /// Where the queries of a head stand, and its keys and values.
 fn rows_of<T: Scalar>(pass: Pass<T>, sequence: usize, head: usize) -> (HeadRows, HeadRows) {
-    (head_block(pass, sequence, head), head_block(pass, sequence, pass.sizes.key_value_head(head)))
+    (head_block(pass, sequence, head), head_block(pass, sequence, pass.config.key_value_head(head)))
 }
 
 /// The gradients of W_Q, W_K, W_V and their biases.

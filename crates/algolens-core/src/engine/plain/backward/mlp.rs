@@ -13,7 +13,7 @@ use crate::{
 };
 use ndarray::{Array2, ArrayView1, ArrayViewMut1, Zip};
 
-/// Adds to the gradient of the residual stream what reaches it, where the MLP reads it, through the MLP.
+/// `scratch.norm`, what reaches the residual stream through the MLP where that reads it.
 pub(super) fn mlp<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &MlpActs<T>) {
     let BlockGradients { block, scratch, gradients } = cx;
     let params = block.pass.params;
@@ -36,7 +36,6 @@ pub(super) fn mlp<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: 
         norm(&NormPlace::ln2(block), ln2, &mut scratch.norm, gradients, block.tracer);
     }
     block.show_gradient(BlockPoint::MlpIn, &scratch.norm);
-    scratch.resid += &scratch.norm;
 }
 
 /// `scratch.norm`, the gradient of what the MLP is computed from, by that of `post` in `scratch.hidden`.
@@ -58,13 +57,18 @@ fn hidden<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &MlpActs
     matmul::set(scratch.norm.view_mut(), d_hidden.view(), block.pass.params.get(layout.W_in).t());
 }
 
+/// Why what a gated MLP needs is there.
+const GATED: &str = "a gated MLP has its weights, activations and their gradients allocated";
+
 /// [`hidden`] of a gated MLP.
 fn gated<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &MlpActs<T>) {
     let BlockGradients { block, scratch, gradients } = cx;
     let params = block.pass.params;
     let layout = block.layout.mlp.as_ref().expect("only models with an MLP run one");
-    let (Some(d_pre), Some(d_linear)) = (&mut scratch.hidden, &mut scratch.linear) else { return };
-    let (Some(w_gate), Some(mid), Some(pre_linear)) = (layout.W_gate, &acts.mid, &acts.pre_linear) else { return };
+    let (Some(d_pre), Some(d_linear)) = (&mut scratch.hidden, &mut scratch.linear) else { panic!("{GATED}") };
+    let (Some(w_gate), Some(mid), Some(pre_linear)) = (layout.W_gate, &acts.mid, &acts.pre_linear) else {
+        panic!("{GATED}")
+    };
     if let Some(b_in) = layout.b_in {
         matmul::add_row_sums(gradients.get_mut(b_in), d_pre.view());
     }

@@ -88,10 +88,8 @@ fn block<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &BlockAct
     let attends = cx.block.pass.sizes.heads > 0;
     match &acts.mlp {
         Some(mlp_acts) if cx.block.pass.config.parallel_attn_mlp => {
-            let d_resid_post = cx.scratch.resid.clone(); // [row, d_model]
             mlp::mlp(cx, mlp_acts);
-            let d_through_mlp = &cx.scratch.resid - &d_resid_post; // [row, d_model]
-            cx.scratch.resid.assign(&d_resid_post);
+            let d_through_mlp = cx.scratch.norm.clone(); // [row, d_model]
             if attends {
                 attention::attention(cx, &acts.attn, &acts.resid_pre);
             }
@@ -100,6 +98,7 @@ fn block<T: Scalar, R: Tracer<T>>(cx: &mut BlockGradients<T, R>, acts: &BlockAct
         mlp_acts => {
             if let Some(mlp_acts) = mlp_acts {
                 mlp::mlp(cx, mlp_acts);
+                cx.scratch.resid += &cx.scratch.norm;
                 cx.block.show_gradient(BlockPoint::ResidMid, &cx.scratch.resid);
             }
             if attends {

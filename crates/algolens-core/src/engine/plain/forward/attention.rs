@@ -15,9 +15,9 @@ use crate::{
             activations::{AttentionActs, HeadInputs, InputRows, SplitInput},
             heads::{copy_for_heads, flat_output, head_block, head_columns_mut, sequences_and_heads},
             pass::{Block, shaped_mut},
-            rotary::{Angles, Turn},
             tracer::Tracer,
         },
+        rotary::{Angles, Turn},
     },
 };
 use ndarray::{Array2, ArrayView2, Axis, Zip, s};
@@ -179,7 +179,7 @@ fn score<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs
     let scale = T::of(config.attn_scale(cx.layer));
     for (sequence, head) in sequences_and_heads(pass.sizes) {
         let rows = head_block(pass, sequence, head);
-        let key_rows = head_block(pass, sequence, pass.sizes.key_value_head(head));
+        let key_rows = head_block(pass, sequence, pass.config.key_value_head(head));
         let AttentionActs { scores, qkv: [q, k, _], rotated, .. } = acts;
         let [q, k] = rotated.as_ref().map_or([&*q, &*k], |rotated| rotated.each_ref());
         let (q, k) = (q.slice(rows), k.slice(key_rows)); // [pos, d_head]
@@ -208,7 +208,7 @@ fn mix_values<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut Attentio
     for (sequence, head) in sequences_and_heads(cx.pass.sizes) {
         let rows = head_block(cx.pass, sequence, head);
         let pattern = acts.pattern.slice(s![sequence, head, .., ..]); // [query, key]
-        let value_rows = head_block(cx.pass, sequence, cx.pass.sizes.key_value_head(head));
+        let value_rows = head_block(cx.pass, sequence, cx.pass.config.key_value_head(head));
         matmul::set(acts.z.slice_mut(rows), pattern, acts.qkv[V].slice(value_rows)); // [pos, d_head]
     }
     cx.show_heads(BlockPoint::Z, &mut acts.z)

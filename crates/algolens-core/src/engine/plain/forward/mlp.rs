@@ -63,7 +63,7 @@ fn hidden<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, layout: &MlpLayout, act
 fn gated<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, layout: &MlpLayout, acts: &mut MlpActs<T>) -> Result<()> {
     let params = cx.pass.params;
     let (Some(w_gate), Some(mid), Some(pre_linear)) = (layout.W_gate, &mut acts.mid, &mut acts.pre_linear) else {
-        return Ok(());
+        panic!("a gated MLP has its weights and activations allocated")
     };
     let normalized = acts.ln2.as_ref().map_or(&acts.input, |ln2| &ln2.out);
     matmul::set(acts.pre.view_mut(), normalized.view(), params.get(w_gate)); // [row, d_mlp]

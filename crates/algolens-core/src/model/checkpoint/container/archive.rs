@@ -54,6 +54,11 @@ impl Archive {
         &self.names
     }
 
+    /// The bytes of the archive.
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether there is a file of this name.
     pub fn has(&self, name: &str) -> bool {
         self.index.contains_key(name)

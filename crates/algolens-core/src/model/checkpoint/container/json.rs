@@ -2,20 +2,24 @@
 
 use super::{
     bytes::Bytes,
-    limits::Budget,
+    limits::{Budget, MOST_VALUES},
     tensor::{Dtype, Storage, Tensor},
     value::Value,
 };
 use crate::{Error, Result};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use std::{collections::HashSet, fmt, sync::Arc};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use std::{cell::Cell, collections::HashSet, fmt, sync::Arc};
 
-/// A value of JSON whose objects name no key twice.
-struct Json(Value);
-
-/// What JSON text says, without tensors. Nested too deeply, or with a key twice in one object, it is refused.
+/// What JSON text says, without tensors. Nested too deeply, with too many values, or with a key twice in one object, it is
+/// refused.
 pub(super) fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(text).map(|Json(value)| value)
+    parse_at_most(MOST_VALUES, text)
+}
+
+fn parse_at_most(most: usize, text: &[u8]) -> Result<Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = AnyValue { most, left: &Cell::new(most) }.deserialize(&mut deserializer)?;
+    deserializer.end().map(|()| value)
 }
 
 /// The values of a file; lists of numbers are tensors.
@@ -81,15 +85,24 @@ fn append_numbers(value: &Value, numbers: &mut Vec<u8>) {
     }
 }
 
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyValue).map(Self)
+/// Any value, whose objects name no key twice; each takes one from how many are left.
+#[derive(Clone, Copy)]
+struct AnyValue<'a> {
+    most: usize,
+    left: &'a Cell<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for AnyValue<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let too_many = || D::Error::custom(format_args!("more than {} values", self.most));
+        self.left.set(self.left.get().checked_sub(1).ok_or_else(too_many)?);
+        deserializer.deserialize_any(self)
     }
 }
 
-struct AnyValue;
-
-impl<'de> Visitor<'de> for AnyValue {
+impl<'de> Visitor<'de> for AnyValue<'_> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
@@ -122,7 +135,7 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(Json(item)) = sequence.next_element()? {
+        while let Some(item) = sequence.next_element_seed(self)? {
             items.push(item);
         }
         Ok(Value::list(items))
@@ -130,13 +143,25 @@ impl<'de> Visitor<'de> for AnyValue {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let (mut seen, mut entries) = (HashSet::<Arc<str>>::new(), Vec::new());
-        while let Some((key, Json(value))) = map.next_entry::<String, Json>()? {
-            let key: Arc<str> = key.into();
+        while let Some(key) = map.next_key::<String>()? {
+            let (key, value) = (Arc::<str>::from(key), map.next_value_seed(self)?);
             if !seen.insert(key.clone()) {
                 return Err(A::Error::custom(format_args!("the key {key:?} is there twice")));
             }
             entries.push((Value::Text(key), value));
         }
         Ok(Value::dict(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_counted_before_they_are_kept() {
+        let text = br#"{"a": [1, 2, [3]], "b": null}"#;
+        assert!(parse_at_most(7, text).is_ok());
+        assert!(parse_at_most(6, text).unwrap_err().to_string().starts_with("more than 6 values"));
     }
 }

@@ -17,6 +17,9 @@ pub(super) const MOST_OBJECTS: usize = 1 << 22;
 /// The deepest that values may be nested in each other.
 #[cfg(feature = "torch")]
 pub(super) const MOST_DEPTH: usize = 200;
+/// The longest name of a class, and of a storage, in bytes.
+#[cfg(feature = "torch")]
+pub(super) const LONGEST_NAME: usize = 1 << 12;
 /// The most tensors of a file, counted at every place where one is mentioned.
 pub(in super::super) const MOST_TENSORS: usize = 1 << 18;
 /// The most dimensions of a tensor.
@@ -24,6 +27,8 @@ pub(super) const MOST_DIMENSIONS: usize = 16;
 /// The most files in a zip archive.
 #[cfg(feature = "torch")]
 pub(super) const MOST_ENTRIES: usize = 1 << 17;
+/// The most values of JSON, each number and each list counted: twice the largest model.
+pub(super) const MOST_VALUES: usize = 1 << 25;
 /// The longest header of a safetensors file, in bytes.
 pub(super) const LONGEST_HEADER: u64 = 1 << 24;
 

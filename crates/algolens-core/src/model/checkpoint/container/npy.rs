@@ -13,7 +13,7 @@ pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 /// NumPy's name of a type (`<f4`, `|b1`) as ours; none for what is no number.
 pub(super) fn dtype(name: &str) -> Option<(Dtype, Order)> {
     let order = if name.starts_with('>') { Order::Big } else { Order::Little };
-    let dtype = match name.trim_start_matches(['<', '>', '|', '=']) {
+    let dtype = match name.strip_prefix(['<', '>', '|', '=']).unwrap_or(name) {
         "?" | "b1" => Dtype::Bool,
         "i1" => Dtype::Int8,
         "i2" => Dtype::Int16,

@@ -113,13 +113,11 @@ pub(in super::super) fn strides_of(shape: &[usize], first_is_closest: bool) -> V
     strides
 }
 
-/// The number of elements of a shape; none where it is beyond counting.
+/// The number of elements of a shape; none where it is beyond counting, be it but for a zero among the sizes.
 fn elements_of(shape: &[usize]) -> Option<usize> {
-    // A zero anywhere makes the product zero, whatever overflows before it.
-    if shape.contains(&0) {
-        return Some(0);
-    }
-    shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size))
+    let product =
+        shape.iter().filter(|size| **size > 0).try_fold(1_usize, |product, size| product.checked_mul(*size))?;
+    Some(if shape.contains(&0) { 0 } else { product })
 }
 
 impl Tensor {
@@ -165,6 +163,54 @@ impl Tensor {
         Self::new(storage, 0, shape, strides)
     }
 
+    /// The same elements, each dimension parted into several of these sizes, whose product is its own.
+    pub(in super::super) fn factored(&self, factors: &[Vec<usize>]) -> Self {
+        let parts = factors.iter().zip(&self.strides).flat_map(|(sizes, stride)| {
+            let inner = strides_of(sizes, false);
+            sizes
+                .iter()
+                .copied()
+                .zip(inner.into_iter().map(move |step| step.saturating_mul(*stride)))
+                .collect::<Vec<_>>()
+        });
+        let (shape, strides) = parts.unzip();
+        Self { shape, strides, ..self.clone() }
+    }
+
+    /// The same elements, with the dimensions in another order.
+    pub(in super::super) fn permuted(&self, order: &[usize]) -> Self {
+        let of = |values: &[usize]| order.iter().map(|at| values[*at]).collect();
+        Self { shape: of(&self.shape), strides: of(&self.strides), ..self.clone() }
+    }
+
+    /// The elements at one index of a dimension.
+    pub(in super::super) fn at(&self, dimension: usize, index: usize) -> Self {
+        let mut part = self.clone();
+        // Without elements, a tensor may have any strides.
+        part.offset = part.offset.saturating_add(index.saturating_mul(part.strides[dimension]));
+        part.shape.remove(dimension);
+        part.strides.remove(dimension);
+        part
+    }
+
+    /// Tensors of one shape and type one after another, as the first dimension of a new one.
+    ///
+    /// # Errors
+    /// Tensors that are not of one shape and type.
+    pub(in super::super) fn stacked(parts: &[&Self]) -> Result<Self, (String, String)> {
+        let Some(first) = parts.first() else { return Err(("a tensor".into(), "none".into())) };
+        let alike = |other: &&Self| {
+            (other.shape(), other.dtype(), other.order()) == (first.shape(), first.dtype(), first.order())
+        };
+        if let Some(other) = parts.iter().copied().find(|part| !alike(part)) {
+            let say = |tensor: &Self| format!("shape {:?} of {}", tensor.shape(), tensor.dtype());
+            return Err((say(first), say(other)));
+        }
+        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.bytes().into_owned()).collect();
+        let storage = Storage { bytes: Bytes::from(bytes), ..first.storage.clone() };
+        Self::dense(storage, [&[parts.len()], first.shape()].concat())
+    }
+
     /// The sizes of its dimensions.
     pub fn shape(&self) -> &[usize] {
         &self.shape
@@ -206,6 +252,16 @@ impl Tensor {
     /// Its truth values, row-major, if that is what it has.
     pub fn bools(&self) -> Option<Vec<bool>> {
         (self.dtype() == Dtype::Bool).then(|| self.decode(|[byte]| byte != 0))
+    }
+
+    /// Whether each of its numbers is another than zero, row-major.
+    pub(in super::super) fn truths(&self) -> Vec<bool> {
+        match self.floats::<f32>() {
+            Some(floats) => floats.iter().map(|number| *number != 0.0).collect(),
+            None => {
+                self.bytes().chunks(self.dtype().size()).map(|number| number.iter().any(|byte| *byte != 0)).collect()
+            }
+        }
     }
 
     /// Its whole numbers, row-major, if they are whole by their type.

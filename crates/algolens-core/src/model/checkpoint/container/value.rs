@@ -49,6 +49,8 @@ pub struct Dict {
     entries: Vec<(Value, Value)>,
     tensors: usize,
     only_tensors: bool,
+    /// Whether it has the parts of a module.
+    of_module: bool,
 }
 
 /// An object of a class that is not built: what the file says of it.
@@ -110,7 +112,10 @@ impl Dict {
         let tensors = unique.iter().fold(0_usize, |sum, (_, value)| sum.saturating_add(value.tensors()));
         let is_empty = |value: &Value| value.as_dict().is_some_and(|dict| dict.entries.is_empty());
         let only_tensors = tensors > 0 && unique.iter().all(|(_, value)| value.is_only_tensors() || is_empty(value));
-        Self { entries: unique, tensors, only_tensors }
+        // Many objects may have it as their attributes.
+        let has = |part| unique.iter().any(|(key, value)| key.as_text() == Some(part) && value.as_dict().is_some());
+        let of_module = has("_parameters") && has("_modules");
+        Self { entries: unique, tensors, only_tensors, of_module }
     }
 
     /// The keys and their values.
@@ -144,8 +149,7 @@ impl Object {
             },
             state => (Arc::default(), state),
         };
-        let has = |part: &str| attributes.get(part).is_some_and(|part| part.as_dict().is_some());
-        let is_module = has("_parameters") && has("_modules");
+        let is_module = attributes.of_module;
         Self { class, args, attributes, elements, items, state, is_module }
     }
 }

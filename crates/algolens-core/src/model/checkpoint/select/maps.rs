@@ -36,6 +36,25 @@ pub(super) fn entries(value: &Value) -> Option<Vec<Entry<'_>>> {
     }
 }
 
+/// How many values are looked at to tell what a value holds by name, or by number.
+pub(super) fn size(value: &Value) -> usize {
+    let of = |dict: &Dict| dict.entries().len();
+    let inner = |value: &Value| match value {
+        Value::Dict(dict) => of(dict),
+        Value::List(list) => list.items().len(),
+        _ => 0,
+    };
+    match value {
+        Value::Object(object) => {
+            let parts = object.attributes.entries().iter().map(|(_, part)| inner(part));
+            let attributes = if object.is_module { parts.sum() } else { 0 };
+            let args = object.args.items().first().map_or(0, inner);
+            of(&object.attributes) + attributes + of(&object.items) + args
+        }
+        other => inner(other),
+    }
+}
+
 /// What a map holds beside tensors: its other entries, and its attributes; a module's entries are all of tensors.
 pub(super) fn plain(value: &Value) -> Vec<Entry<'_>> {
     let is_module = matches!(value, Value::Object(object) if object.is_module);
@@ -90,8 +109,11 @@ pub(super) fn leaves(entries: &[Entry<'_>], budget: &mut Budget) -> Result<Vec<L
                 budget.claim(name.len(), "a name")?;
                 leaves.push(Leaf { name: name.to_string(), tensor: tensor.clone(), within: None });
             }
-            other if other.is_only_tensors() && !is_optimizer(other) => {
-                append(other, name, &Arc::from(&**name), &mut leaves, budget)?;
+            other if other.is_only_tensors() => {
+                budget.claim(size(other) * ENTRY, "a map")?;
+                if !is_optimizer(other) {
+                    append(other, name, &Arc::from(&**name), &mut leaves, budget)?;
+                }
             }
             _ => {}
         }
@@ -102,7 +124,7 @@ pub(super) fn leaves(entries: &[Entry<'_>], budget: &mut Budget) -> Result<Vec<L
 /// Appends the tensors below a name.
 fn append(value: &Value, name: &str, within: &Arc<str>, leaves: &mut Vec<Leaf>, budget: &mut Budget) -> Result<()> {
     for (key, value) in entries(value).unwrap_or_default() {
-        budget.claim(ENTRY, "an entry")?;
+        budget.claim(size(value) * ENTRY, "a map")?;
         if value.tensors() == 0 {
             continue;
         }

@@ -10,7 +10,7 @@ mod split;
 use super::container::{Budget, Contents, MOST_TENSORS, Tensor, Value};
 use crate::{Error, Result};
 use describe::describe;
-use maps::{ENTRY, Entry, Leaf, attributes, entries, is_optimizer, leaves, plain};
+use maps::{ENTRY, Entry, Leaf, attributes, entries, is_optimizer, leaves, plain, size};
 use split::{Part, split};
 use std::{
     borrow::Cow,
@@ -78,15 +78,20 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     /// Finds the state dicts in a value.
     fn walk(&mut self, value: &'a Value, trail: &mut Vec<Step<'a>>) -> Result<()> {
-        if value.tensors() == 0 || is_optimizer(value) {
+        if value.tensors() == 0 {
+            return Ok(());
+        }
+        self.names.claim(size(value) * ENTRY, "a map")?;
+        if is_optimizer(value) {
             return Ok(());
         }
         let inner = match (entries(value), value) {
             (Some(entries), _) => {
-                self.names.claim(entries.len() * ENTRY, "a map")?;
                 let parts = split(leaves(&entries, &mut self.names)?);
                 let is_top = |part: &Part| part.prefix.is_empty() && (part.known || part.has_matrix());
                 let has_top = parts.iter().any(is_top);
+                // Each has its own way to it.
+                self.names.claim(parts.len() * size_of_val(trail.as_slice()), "the way to a state dict")?;
                 let candidates = parts.into_iter().map(|part| Candidate { trail: trail.clone(), map: value, part });
                 self.found.extend(candidates);
                 if has_top {
@@ -95,7 +100,6 @@ impl<'a> Search<'a> {
                 entries.into_iter().filter(|(_, value)| !value.is_only_tensors()).collect()
             }
             (None, Value::List(list)) => {
-                self.names.claim(list.items().len() * ENTRY, "a list")?;
                 let named = list.items().iter().enumerate();
                 named.map(|(at, item)| (Cow::Owned(at.to_string()), item)).collect()
             }

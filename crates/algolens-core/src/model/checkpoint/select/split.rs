@@ -128,12 +128,15 @@ fn by_structure(leaves: Vec<Leaf>) -> Vec<Part> {
 
 /// The part without what programs put before all names.
 fn without_wrappers(mut part: Part) -> Part {
-    let wraps_all = |part: &Part, wrapper: &str| {
-        part.leaves.iter().all(|leaf| leaf.name.strip_prefix(wrapper).is_some_and(|name| !name.is_empty()))
+    let mut start = 0;
+    let wraps_all = |start: usize, wrapper: &str| {
+        part.leaves.iter().all(|leaf| leaf.name[start..].strip_prefix(wrapper).is_some_and(|name| !name.is_empty()))
     };
-    while let Some(wrapper) = WRAPPERS.iter().find(|wrapper| !part.known && wraps_all(&part, wrapper)) {
-        part.prefix += wrapper;
-        part.leaves.iter_mut().for_each(|leaf| drop(leaf.name.drain(..wrapper.len())));
+    while let Some(wrapper) = WRAPPERS.iter().find(|wrapper| !part.known && wraps_all(start, wrapper)) {
+        start += wrapper.len();
     }
+    // All begin alike so far.
+    part.prefix += part.leaves.first().map_or("", |leaf| &leaf.name[..start]);
+    part.leaves.iter_mut().for_each(|leaf| drop(leaf.name.drain(..start)));
     part
 }

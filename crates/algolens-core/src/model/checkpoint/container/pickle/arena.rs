@@ -44,8 +44,9 @@ pub(super) enum Node {
 /// A class or function, by its name.
 #[derive(Clone, Debug)]
 pub(super) struct Global {
-    pub module: Arc<str>,
-    pub name: Arc<str>,
+    full: Arc<str>,
+    /// The length of the module's name.
+    module: usize,
 }
 
 /// An object that is not built.
@@ -189,8 +190,20 @@ impl Arena {
 }
 
 impl Global {
+    pub fn new(module: &str, name: &str) -> Self {
+        Self { full: format!("{module}.{name}").into(), module: module.len() }
+    }
+
+    pub fn module(&self) -> &str {
+        &self.full[..self.module]
+    }
+
+    pub fn name(&self) -> &str {
+        &self.full[self.module + 1..]
+    }
+
     /// The name with its module.
     pub fn full(&self) -> Arc<str> {
-        format!("{}.{}", self.module, self.name).into()
+        self.full.clone()
     }
 }

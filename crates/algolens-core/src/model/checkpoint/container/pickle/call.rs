@@ -2,7 +2,11 @@
 //! all others become inert objects. None is ever called.
 
 use super::{
-    super::{bytes::Bytes, limits::Budget, tensor::Dtype},
+    super::{
+        bytes::Bytes,
+        limits::{Budget, LONGEST_NAME},
+        tensor::Dtype,
+    },
     arena::{Arena, Item, Node, Source, View},
     numpy,
     reader::broken,
@@ -20,13 +24,14 @@ pub(super) fn call(arena: &mut Arena, budget: &mut Budget, callee: Item, args: I
     let Some(global) = arena.global(callee).cloned() else {
         return match arena.node(callee) {
             Some(Node::Object(object)) => {
-                let class = format!("a call of {}", object.class).into();
-                arena.inert(class, args)
+                let class = format!("a call of {}", object.class);
+                budget.claim(class.len(), "a name")?;
+                arena.inert(class.into(), args)
             }
             _ => Err(broken("it calls what is neither a class nor a function")),
         };
     };
-    let made = match (module_of(&global.module), &*global.name) {
+    let made = match (module_of(global.module()), global.name()) {
         ("collections", "OrderedDict" | "Counter") | ("builtins", "dict") => dict(arena, budget, given.first())?,
         // The first argument is what makes values that are missing.
         ("collections", "defaultdict") => dict(arena, budget, given.get(1))?,
@@ -111,7 +116,8 @@ fn bytes(arena: &mut Arena, budget: &mut Budget, given: &[Item]) -> Result<Optio
         return Ok(Some(*first));
     }
     let latin = given.get(1).is_none_or(|encoding| {
-        let name = arena.text(*encoding).map(|name| name.to_lowercase().replace(['-', '_'], ""));
+        let name = arena.text(*encoding).filter(|name| name.len() <= LONGEST_NAME);
+        let name = name.map(|name| name.to_lowercase().replace(['-', '_'], ""));
         matches!(name.as_deref(), Some("latin1" | "iso88591"))
     });
     let Some(text) = arena.text(*first).filter(|_| latin) else { return Ok(None) };
@@ -157,7 +163,7 @@ fn rebuilt(arena: &mut Arena, budget: &mut Budget, given: &[Item]) -> Result<Opt
     let [function, _, args, ..] = given else { return Ok(None) };
     match arena.global(*function) {
         // Once is enough: it never makes such a call itself.
-        Some(global) if &*global.name != "_rebuild_from_type_v2" => call(arena, budget, *function, *args).map(Some),
+        Some(global) if global.name() != "_rebuild_from_type_v2" => call(arena, budget, *function, *args).map(Some),
         _ => Ok(None),
     }
 }
@@ -165,10 +171,10 @@ fn rebuilt(arena: &mut Arena, budget: &mut Budget, given: &[Item]) -> Result<Opt
 /// PyTorch's type of numbers that a global is.
 fn torch_dtype(arena: &Arena, item: Item) -> Option<Dtype> {
     let global = arena.global(item)?;
-    if &*global.module != "torch" {
+    if global.module() != "torch" {
         return None;
     }
-    Dtype::named(&global.name).or_else(|| global.name.starts_with("float8_").then_some(Dtype::Float8))
+    Dtype::named(global.name()).or_else(|| global.name().starts_with("float8_").then_some(Dtype::Float8))
 }
 
 /// The type of a storage class; None where it is bytes of any type.
@@ -197,8 +203,9 @@ pub(super) fn persistent(arena: &mut Arena, id: Item) -> Result<Item> {
     match (kind.as_deref(), parts.as_slice()) {
         (Some("storage"), [_, class, key, _, numbers, view @ ..]) => {
             let class = arena.global(*class).ok_or_else(|| unknown_storage("no class"))?;
-            let dtype = storage_dtype(&class.name).ok_or_else(|| unknown_storage(&class.name))?;
-            let Some(key) = arena.text(*key).cloned() else { return Err(unknown_storage("no key")) };
+            let dtype = storage_dtype(class.name()).ok_or_else(|| unknown_storage(class.name()))?;
+            let key = arena.text(*key).filter(|key| key.len() <= LONGEST_NAME).cloned();
+            let key = key.ok_or_else(|| unknown_storage("no key"))?;
             let Item::Int(numbers) = numbers else { return Err(unknown_storage("no size")) };
             let numbers = usize::try_from(*numbers).map_err(|_| unknown_storage("a negative size"))?;
             if !matches!(view, [] | [Item::None]) {

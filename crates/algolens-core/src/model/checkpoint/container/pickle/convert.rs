@@ -114,6 +114,8 @@ impl Conversion<'_> {
         let mut values = Vec::with_capacity(entries.len());
         for (key, value) in entries {
             let name = self.inner(Step::Part, *key, &mut depth)?;
+            // Finding equal ones takes a look at all of it.
+            self.budget.claim(name.as_text().map_or(0, str::len), "a key")?;
             values.push((name, self.inner(Step::Key(*key), *value, &mut depth)?));
         }
         Ok((Arc::new(Dict::new(values)), depth))

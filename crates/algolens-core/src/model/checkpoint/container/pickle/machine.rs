@@ -212,7 +212,8 @@ impl Machine<'_> {
             let text = |item| self.arena.text(item).cloned().ok_or_else(|| broken("it imports what has no name"));
             (text(module)?, text(name)?)
         };
-        self.push(Node::Global(Global { module, name }))
+        self.budget.claim(module.len() + name.len(), "a name")?;
+        self.push(Node::Global(Global::new(&module, &name)))
     }
 
     fn call(&mut self, opcode: u8) -> Result<()> {

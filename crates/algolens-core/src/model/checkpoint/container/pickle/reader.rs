@@ -1,6 +1,6 @@
 //! The bytes of a pickle, one after the other.
 
-use super::super::bytes::Bytes;
+use super::super::{bytes::Bytes, limits::LONGEST_NAME};
 use crate::{Error, Result};
 
 /// A place in a pickle.
@@ -58,10 +58,8 @@ impl Reader {
 
     /// The text up to the end of a line.
     pub fn line(&mut self) -> Result<Bytes> {
-        /// The longest name of a class that is read on.
-        const LONGEST: usize = 1 << 12;
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let end = rest.iter().take(LONGEST).position(|byte| *byte == b'\n').ok_or_else(truncated)?;
+        let end = rest.iter().take(LONGEST_NAME).position(|byte| *byte == b'\n').ok_or_else(truncated)?;
         let line = self.take(end)?;
         self.at += 1;
         Ok(line)

@@ -1,6 +1,6 @@
 //! The buffers `rotary_sin` and `rotary_cos`, which say how queries and keys are rotated.
 
-use super::state_dict::StateDict;
+use super::super::state_dict::StateDict;
 use crate::{Error, Result};
 
 /// What the tables of a block say.

@@ -2,6 +2,7 @@
 
 use crate::{Scalar, model::Rotary};
 use ndarray::Array2;
+use std::ops::IndexMut;
 
 /// The sines and cosines of a sequence's positions, `[pos][pair]`.
 pub(super) struct Angles<T> {
@@ -34,16 +35,20 @@ impl<T: Scalar> Angles<T> {
     /// Turns every head's vector of `rows [row, head · d_head]`.
     pub fn rotate(&self, rows: &mut Array2<T>, d_head: usize, turn: Turn) {
         for (row, mut heads) in rows.rows_mut().into_iter().enumerate() {
-            let pairs = &self.sin_cos[row % self.sin_cos.len()];
             for mut head in heads.exact_chunks_mut(d_head) {
-                for (pair, [sin, cos]) in pairs.iter().enumerate() {
-                    let sin = if turn == Turn::Forth { *sin } else { -*sin };
-                    let (at, with) = self.dimensions(pair);
-                    let (x, y) = (head[at], head[with]);
-                    head[at] = x * *cos - y * sin;
-                    head[with] = y * *cos + x * sin;
-                }
+                self.rotate_head(&mut head, row % self.sin_cos.len(), turn);
             }
+        }
+    }
+
+    /// Turns one head's vector, which stands at a position.
+    pub fn rotate_head<R: IndexMut<usize, Output = T> + ?Sized>(&self, head: &mut R, position: usize, turn: Turn) {
+        for (pair, [sin, cos]) in self.sin_cos[position].iter().enumerate() {
+            let sin = if turn == Turn::Forth { *sin } else { -*sin };
+            let (at, with) = self.dimensions(pair);
+            let (x, y) = (head[at], head[with]);
+            head[at] = x * *cos - y * sin;
+            head[with] = y * *cos + x * sin;
         }
     }
 
