@@ -1,6 +1,6 @@
 //! `algolens inspect`: the config and the tensors of a checkpoint.
 
-use crate::{as_transformerlens, layout_file, load::ModelArgs, output};
+use crate::{as_transformerlens, layout_file, load::ModelArgs, output, refusal};
 use algolens::{
     Error, Result, files,
     model::checkpoint::{Checkpoint, Chosen, Contents, Draft, Loaded, Note, Source},
@@ -152,7 +152,7 @@ fn shown(loaded: &Loaded, json: bool, registry: &Registry) -> Result<String> {
         text += &format!("  {key:<WIDTH$} {}\n", plain(value));
     }
     for note in notes {
-        text += &format!("  {:<WIDTH$} {}{}\n", note.what, note.value, said_by(note));
+        text += &format!("  {:<WIDTH$} {}{}\n", note.what, value(note), said_by(note));
     }
     let task = match (task, named) {
         (Ok(TaskOfModel { task, assumed: true }), _) => {
@@ -186,12 +186,22 @@ fn plain(value: &serde_json::Value) -> String {
     value.to_string().replace('"', "").replace(',', ", ").replace(':', ": ")
 }
 
-fn said_by(note: &Note) -> &'static str {
+/// The value of a part; what a model is without is none.
+fn value(note: &Note) -> &str {
+    match note.value.as_str() {
+        "[]" | "0.0" => "none",
+        value => value,
+    }
+}
+
+/// How a part is known, and what would change it if the file does not say.
+fn said_by(note: &Note) -> String {
+    let changed_by = || refusal::flag(note.what).trim().to_owned();
     match note.source {
-        Source::File => "   (read off the file)",
-        Source::Config => "   (by the config file)",
-        Source::Flag => "   (by flag)",
-        Source::Layout => "   (as models of this layout have it)",
-        Source::Assumed => "   (assumed: the file does not say)",
+        Source::File => "   (read off the file)".into(),
+        Source::Config => "   (by the config)".into(),
+        Source::Flag => "   (by flag)".into(),
+        Source::Layout => format!("   (as models of this layout have it; {} changes it)", changed_by()),
+        Source::Assumed => format!("   (assumed: the file does not say; {} changes it)", changed_by()),
     }
 }

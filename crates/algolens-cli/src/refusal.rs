@@ -35,12 +35,14 @@ fn innermost(error: &Error) -> &Error {
 }
 
 /// The flag that says a part of a config, up to its value.
-fn flag(key: &str) -> String {
+pub fn flag(key: &str) -> String {
     match key {
         "normalization_type" => "--normalization ".into(),
         "attention_dir" => "--attention ".into(),
         "positional_embedding_type" => "--positions ".into(),
         "act_fn" => "--act-fn ".into(),
+        "eps" => "--eps ".into(),
+        "attn_windows" => "--set use_local_attn=".into(),
         "task" => "--task ".into(),
         "layout" => "--layout ".into(),
         key => format!("--set {key}="),

@@ -174,6 +174,14 @@ fn verbs_say_on_one_line_what_is_assumed() {
     for verb in [&["eval", "weights.npz", "--size", "8"][..], &["circuits", "weights.npz"]] {
         assert_eq!(said(verb), expected);
     }
+    let inspected = printed(here, &[&["inspect", "weights.npz"][..], &flags].concat());
+    for line in [
+        "attn_scale                      6.928203230275509   (assumed: the file does not say; --set attn_scale= changes it)",
+        "attention_dir                   causal   (by flag)",
+        "attn_scores_soft_cap            none   (assumed: the file does not say; --set attn_scores_soft_cap= changes it)",
+    ] {
+        assert!(inspected.contains(line), "{inspected}");
+    }
     // Our own files say all.
     assert_eq!(String::from_utf8(run(here, &["circuits", MODEL]).stderr).unwrap(), "");
 }
