@@ -139,7 +139,8 @@ def deviation(algolens, model, folder, flags):
 def main(algolens):
     torch.manual_seed(1)
     gpt2 = GPT2Config(vocab_size=TOKENS, n_positions=LONGEST, n_embd=WIDTH, n_layer=LAYERS, n_head=HEADS)
-    puzzle = {"model": {"vocab_size": TOKENS, "max_seq_len": LONGEST, "n_heads": HEADS, "rope_base": 500.0}}
+    sizes = {"vocab_size": TOKENS, "max_seq_len": LONGEST, "d_model": WIDTH, "n_heads": HEADS, "n_layers": LAYERS}
+    puzzle = {"model": sizes | {"rope_base": 500.0}}
     heads = ["--set", f"n_heads={HEADS}"]
     encoder = ["--layout", "nn.TransformerEncoder", "--attention", "bidirectional", "--normalization", "LN", "--act-fn", "gelu"]
     models = [
