@@ -1,7 +1,7 @@
 //! What is said of a model beside its tensors, and by whom.
 
 use super::{
-    layout::Layout,
+    layout::declaration::Layout,
     settings::{Settings, shown},
 };
 use crate::{Error, Result};

@@ -6,7 +6,7 @@
 
 mod apply;
 mod axes;
-mod declaration;
+pub(super) mod declaration;
 mod draft;
 mod gpt2;
 mod grokking;
