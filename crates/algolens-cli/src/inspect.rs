@@ -152,7 +152,7 @@ fn shown(loaded: &Loaded, json: bool, registry: &Registry) -> Result<String> {
         text += &format!("  {key:<WIDTH$} {}\n", plain(value));
     }
     for note in notes {
-        text += &format!("  {:<WIDTH$} {}{}\n", note.what, value(note), said_by(note));
+        text += &format!("  {:<WIDTH$} {}{}\n", note.what, note.value, said_by(note));
     }
     let task = match (task, named) {
         (Ok(TaskOfModel { task, assumed: true }), _) => {
@@ -184,14 +184,6 @@ const WIDTH: usize = 31;
 /// JSON without its quotes.
 fn plain(value: &serde_json::Value) -> String {
     value.to_string().replace('"', "").replace(',', ", ").replace(':', ": ")
-}
-
-/// The value of a part; what a model is without is none.
-fn value(note: &Note) -> &str {
-    match note.value.as_str() {
-        "[]" | "0.0" => "none",
-        value => value,
-    }
 }
 
 /// How a part is known, and what would change it if the file does not say.

@@ -95,7 +95,7 @@ fn say_what_is_assumed(path: &Path, notes: &[Note]) {
 fn assumed(notes: &[Note]) -> Option<String> {
     let unsaid = |note: &&Note| matches!(note.source, Source::Assumed | Source::Layout);
     let (without, with): (Vec<&Note>, Vec<&Note>) =
-        notes.iter().filter(unsaid).partition(|note| ["none", "false", "0.0", "[]"].contains(&note.value.as_str()));
+        notes.iter().filter(unsaid).partition(|note| ["none", "false"].contains(&note.value.as_str()));
     let with: Vec<String> = with.iter().map(|note| format!("{} {}", note.what, note.value)).collect();
     let without: Vec<&str> = without.iter().map(|note| note.what).collect();
     let parts = [(with.join(", "), ""), (without.join(", "), "no ")];

@@ -4,7 +4,7 @@
 use super::{nested, support::check_heads};
 use algolens_core::{
     Error, Result,
-    model::{Config, Layout, Model},
+    model::{Config, Model, ParamLayout},
 };
 use ndarray::{Array2, Array3, ArrayView2, Axis, stack};
 use serde::Serialize;
@@ -36,7 +36,7 @@ pub struct Circuits {
 pub fn circuits(model: &Model, layer: usize) -> Result<Circuits> {
     check_layer(model.config(), layer)?;
     let model = model.cast::<f64>();
-    let layout: &Layout = model.params.layout();
+    let layout: &ParamLayout = model.params.layout();
     let block = &layout.blocks[layer];
     let (W_E, W_U) = (model.params.get(layout.W_E), model.params.unembedding());
     let W_pos = model.params.get_or_zeros(layout.W_pos, [model.config().n_ctx, model.config().d_model]);

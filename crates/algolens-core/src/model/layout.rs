@@ -44,7 +44,7 @@ impl Named {
 
 /// All parameters of a model: typed slots for code, names for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct ParamLayout {
     /// `embed.W_E [d_vocab, d_model]`.
     pub W_E: Slot<2>,
     /// `pos_embed.W_pos [n_ctx, d_model]`; only where positions have embeddings.
@@ -106,7 +106,7 @@ pub struct NormLayout {
     pub b: Option<Slot<1>>,
 }
 
-impl Layout {
+impl ParamLayout {
     /// The parameters of a model of this config.
     pub fn of(config: &Config) -> Self {
         let &Config { d_model, biases, .. } = config;

@@ -11,7 +11,7 @@ mod validate;
 
 pub use biases::Biases;
 pub use config::{ActFn, AttentionDir, Config, Mlp, Normalization, Positions, Rotary};
-pub use layout::{BlockLayout, K, Layout, MlpLayout, Named, NormLayout, Q, Slot, V};
+pub use layout::{BlockLayout, K, MlpLayout, Named, NormLayout, ParamLayout, Q, Slot, V};
 pub use params::Params;
 
 use crate::{Result, Scalar};

@@ -1,6 +1,6 @@
 //! A model's parameters: one flat vector, and views into it.
 
-use super::{Config, Layout, Slot};
+use super::{Config, ParamLayout, Slot};
 use crate::{Error, Result, Scalar};
 use ndarray::{
     Array, ArrayView, ArrayView2, ArrayViewD, ArrayViewMut, ArrayViewMut2, ArrayViewMutD, CowArray, Dim, Dimension,
@@ -11,24 +11,24 @@ use std::sync::Arc;
 /// Parameters, or anything with one number a parameter (gradients, Adam's moments).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Params<T> {
-    layout: Arc<Layout>,
+    layout: Arc<ParamLayout>,
     values: Vec<T>,
 }
 
 impl<T: Scalar> Params<T> {
     /// All zeros.
     pub fn zeros(config: &Config) -> Self {
-        Self::like(Arc::new(Layout::of(config)))
+        Self::like(Arc::new(ParamLayout::of(config)))
     }
 
     /// All zeros, in the same layout as other parameters.
-    pub fn like(layout: Arc<Layout>) -> Self {
+    pub fn like(layout: Arc<ParamLayout>) -> Self {
         let values = vec![T::zero(); layout.len()];
         Self { layout, values }
     }
 
     /// Where each tensor stands.
-    pub fn layout(&self) -> &Arc<Layout> {
+    pub fn layout(&self) -> &Arc<ParamLayout> {
         &self.layout
     }
 

@@ -11,7 +11,7 @@
 //!
 //! Steps that need a bias that the model does not have add it, and tied embeddings come apart.
 
-use super::{Biases, Config, Layout, Model, NormLayout, Normalization, Params, Positions, Slot};
+use super::{Biases, Config, Model, NormLayout, Normalization, ParamLayout, Params, Positions, Slot};
 use crate::{Error, Result, Scalar};
 use ndarray::{Array1, ArrayView2, ArrayViewMut2, Axis};
 use serde::{Deserialize, Serialize};
@@ -291,7 +291,7 @@ impl Config {
 }
 
 /// The tensors whose rows are added to the residual stream.
-fn writers(layout: &Layout, positions: Positions) -> Vec<Range<usize>> {
+fn writers(layout: &ParamLayout, positions: Positions) -> Vec<Range<usize>> {
     let embeddings = [Some(layout.W_E), layout.W_pos.filter(|_| positions == Positions::Standard)];
     let mut writers: Vec<_> = embeddings.into_iter().flatten().map(|slot| slot.range()).collect();
     for block in &layout.blocks {

@@ -6,7 +6,7 @@
 use super::{Adam, EpochRecord, Examples, Recipe, Run, history, run::Learnt};
 use crate::{
     Error, Result, header,
-    model::{Layout, Model, Params},
+    model::{Model, ParamLayout, Params},
     task::Registry,
 };
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
@@ -94,7 +94,7 @@ impl Run {
         if let Some(name) = file.names().into_iter().find(|name| ![WEIGHTS, ADAM_M, ADAM_V, BEST].contains(name)) {
             return Err(Error::invalid("training state", "four vectors", format!("`{name}`")));
         }
-        let parameters = Layout::of(&config).len();
+        let parameters = ParamLayout::of(&config).len();
         let weights = vector(&file, WEIGHTS, parameters, f32::is_finite)?;
         let best = vector(&file, BEST, parameters, f32::is_finite)?;
         let m = vector(&file, ADAM_M, parameters, f32::is_finite)?;

@@ -3,7 +3,7 @@
 use super::container::{Order, Tensor};
 use crate::{
     Error, Result, Scalar,
-    model::{Config, Layout, Model},
+    model::{Config, Model, ParamLayout},
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -76,7 +76,7 @@ impl StateDict {
     /// A model of this config with these weights, each the nearest number in `T`; and the names of the tensors that are no
     /// weights of it.
     pub fn fill<T: Scalar>(&self, config: Config) -> Result<(Model<T>, Vec<String>)> {
-        let layout = Layout::of(&config);
+        let layout = ParamLayout::of(&config);
         // Before any memory is taken for what the config claims.
         for named in layout.names() {
             let (tensor, shape) = (self.tensor(&named.name)?, &named.shape);
@@ -111,7 +111,7 @@ impl StateDict {
     }
 
     /// What is no weight: known by its name, by being a weight again, or by the user; and the rest.
-    fn extra(&self, layout: &Layout) -> Extra {
+    fn extra(&self, layout: &ParamLayout) -> Extra {
         let weights: HashSet<&str> = layout.names().iter().map(|named| named.name.as_str()).collect();
         let mut extra = Extra { passed_over: Vec::new(), unknown: Vec::new() };
         let mut copies = None;

@@ -2,7 +2,7 @@
 
 use super::{
     super::{container::Tensor, state_dict::StateDict},
-    parts::{Parts, near},
+    parts::{Parts, near, windows},
 };
 use crate::{
     Error, Result,
@@ -14,7 +14,8 @@ pub(super) fn attention(state_dict: &StateDict, parts: &mut Parts, config: &mut 
         return Ok(());
     }
     config.attention_dir = direction(state_dict, parts)?;
-    config.attn_windows = parts.usual("attn_windows", |s| s.attn_windows.clone(), Vec::new())?;
+    config.attn_windows =
+        parts.usual("attn_windows", |s| s.attn_windows.clone().map(windows), None)?.unwrap_or_default();
     let usual = (config.d_head as f64).sqrt();
     let scale = parts.usual("attn_scale", |s| s.attn_scale.map(|said| near(said, usual)), usual)?;
     config.attn_scale = (scale != usual).then_some(scale);

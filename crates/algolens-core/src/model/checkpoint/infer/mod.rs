@@ -20,7 +20,7 @@ use crate::{
 };
 use attention::attention;
 use normalization::{has_norm_biases, normalization};
-use parts::{Parts, sizes};
+use parts::{Parts, cap, sizes};
 use positions::positions;
 
 /// The config of a state dict in TransformerLens's layout; models of the layout that it had are as `usual` says.
@@ -52,12 +52,9 @@ pub(super) fn config(state_dict: &StateDict, hints: &Hints, usual: &Settings) ->
     mlp(state_dict, &mut parts, &mut config)?;
     normalization(state_dict, &mut parts, &mut config)?;
     attention(state_dict, &mut parts, &mut config)?;
-    let caps = [
-        parts.usual("attn_scores_soft_cap", |s| s.attn_scores_soft_cap, 0.0)?,
-        parts.usual("output_logits_soft_cap", |s| s.output_logits_soft_cap, 0.0)?,
-    ];
-    let [scores, logits] = caps.map(|cap| (cap > 0.0).then_some(cap));
-    config = Config { attn_scores_soft_cap: scores, output_logits_soft_cap: logits, ..config };
+    config.attn_scores_soft_cap = parts.usual("attn_scores_soft_cap", |s| s.attn_scores_soft_cap.map(cap), None)?;
+    config.output_logits_soft_cap =
+        parts.usual("output_logits_soft_cap", |s| s.output_logits_soft_cap.map(cap), None)?;
     config.validate()?;
     Ok((config, notes))
 }

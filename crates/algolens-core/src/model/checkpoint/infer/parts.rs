@@ -43,15 +43,13 @@ impl Hints {
         parts.known("final_rms", |s| s.final_rms, final_rms(config))?;
         parts.known("eps", |s| s.eps, config.eps)?;
         parts.known("attention_dir", |s| s.attention_dir, config.attention_dir)?;
-        parts.known("attn_windows", |s| s.attn_windows.clone(), config.attn_windows.clone())?;
+        parts.known("attn_windows", |s| s.attn_windows.clone().map(windows), windows(config.attn_windows.clone()))?;
         let scale = config.attn_scale.unwrap_or_else(|| (config.d_head as f64).sqrt());
         parts.known("attn_scale", |s| s.attn_scale.map(|said| near(said, scale)), scale)?;
         let inverse = config.scale_attn_by_inverse_layer_idx;
         parts.known("scale_attn_by_inverse_layer_idx", |s| s.scale_attn_by_inverse_layer_idx, inverse)?;
-        let [scores, logits] =
-            [config.attn_scores_soft_cap, config.output_logits_soft_cap].map(|cap| cap.unwrap_or(0.0));
-        parts.known("attn_scores_soft_cap", |s| s.attn_scores_soft_cap, scores)?;
-        parts.known("output_logits_soft_cap", |s| s.output_logits_soft_cap, logits)?;
+        parts.known("attn_scores_soft_cap", |s| s.attn_scores_soft_cap.map(cap), config.attn_scores_soft_cap)?;
+        parts.known("output_logits_soft_cap", |s| s.output_logits_soft_cap.map(cap), config.output_logits_soft_cap)?;
         parts.known("pad_token", |s| s.pad_token.map(Some), config.pad_token)?;
         parts.known("positional_embedding_type", |s| s.positional_embedding_type, (*positions).into())?;
         if let Some(rotary) = positions.rotary() {
@@ -81,6 +79,16 @@ pub(super) fn sizes(config: &Config) -> [(&'static str, Size, usize); 8] {
 
 fn final_rms(config: &Config) -> bool {
     config.final_normalization_type.is_some_and(|norm| matches!(norm, Normalization::RMS | Normalization::RMSPre))
+}
+
+/// A soft cap as settings name it, where 0 is none.
+pub(super) fn cap(said: f64) -> Option<f64> {
+    (said > 0.0).then_some(said)
+}
+
+/// The windows of layers as settings name them, where an empty list is none.
+pub(super) fn windows(said: Vec<Option<usize>>) -> Option<Vec<Option<usize>>> {
+    (!said.is_empty()).then_some(said)
 }
 
 /// `exact` where a number that was said is that but for the digits that were left out.
