@@ -5,7 +5,7 @@ use algolens::{
     Result,
     engine::Plain,
     interpret::{
-        CopyHeads, HeadAttention, Subject, circuits, copy_heads, head_attention,
+        CopyHeads, HeadAttention, Shown, Subject, circuits, copy_heads, head_attention,
         tasks::sorted_list::{AttentionStatistics, attention_statistics},
     },
     task::Registry,
@@ -59,7 +59,10 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let sorting = opened.sorted_lists(&data).map(|(task, lists)| -> Result<Sorting> {
         Ok(Sorting {
             statistics: attention_statistics(subject, &task, args.layer, &lists)?,
-            copy_heads: copy_heads(&circuits(&opened.model, args.layer)?, task.max_value() as usize + 1)?,
+            copy_heads: copy_heads(
+                &circuits(&opened.model, args.layer, &Shown::all(opened.model.config()))?,
+                task.max_value() as usize + 1,
+            )?,
         })
     });
     let sorting = sorting.transpose()?;

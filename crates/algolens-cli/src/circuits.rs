@@ -1,10 +1,15 @@
 //! `algolens circuits` and `algolens qk`: what heads copy and attend to, by the weights.
 
-use crate::{data, load::ModelArgs, output};
+use crate::{
+    data,
+    load::{ModelArgs, Opened},
+    output,
+    shown_flags::ShownFlags,
+};
 use algolens::{
     Error, Result,
     engine::Plain,
-    interpret::{Circuits, Head, Subject, circuits, copy_heads, direct_path, effective_qk, nested},
+    interpret::{Circuits, Head, Shown, Subject, circuits, copy_heads, direct_path, effective_qk, full_qk, nested},
     task::{Registry, Token, labels_of},
 };
 use ndarray::{Array2, ArrayViewD, Axis, s};
@@ -32,10 +37,14 @@ pub struct Args {
     /// Print all arrays as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    shown: ShownFlags,
 }
 
 #[derive(Serialize)]
 struct All<'a> {
+    /// The tokens and classes of the axes.
+    shown: &'a Shown,
     #[serde(flatten)]
     circuits: &'a Circuits,
     #[serde(serialize_with = "nested")]
@@ -55,11 +64,29 @@ impl All<'_> {
     }
 }
 
+impl Args {
+    /// The tokens and classes that are asked for; all of what no flag says.
+    fn shown(&self, opened: &Opened) -> Result<Shown> {
+        let config = opened.model.config();
+        let all = Shown::all(config);
+        let numbers = |all: &[Token]| all.iter().map(Token::to_string).collect();
+        let (tokens, classes) = match opened.task() {
+            Ok(task) => (task.token_labels(), task.output_labels()),
+            Err(_) => (numbers(&all.tokens), numbers(&all.classes)),
+        };
+        let asked = self.shown.asked(&tokens, &classes)?;
+        let or_all = |asked: Vec<Token>, all: Vec<Token>| if asked.is_empty() { all } else { asked };
+        let classes = if tokens == classes && asked.classes.is_empty() { &asked.tokens } else { &asked.classes };
+        Ok(Shown { classes: or_all(classes.clone(), all.classes), tokens: or_all(asked.tokens, all.tokens) })
+    }
+}
+
 /// Computes the circuits, writes them where asked, and shows their norms.
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(!args.raw, registry)?;
-    let circuits = circuits(&opened.model, args.layer)?;
-    let all = All { circuits: &circuits, direct_path: direct_path(&opened.model) };
+    let shown = args.shown(&opened)?;
+    let circuits = circuits(&opened.model, args.layer, &shown)?;
+    let all = All { shown: &shown, circuits: &circuits, direct_path: direct_path(&opened.model, &shown)? };
     if let Some(path) = &args.out {
         algolens::files::write_whole(path, &output::npz(all.arrays())?)?;
     }
@@ -80,7 +107,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
         };
         text += &format!("{name:<15} {:<13} norm {}\n", format!("{:?}", array.shape()), heads.join("  "));
     }
-    if let Ok(task) = opened.sorted_list() {
+    if let (Ok(task), true) = (opened.sorted_list(), shown.is_all(opened.model.config())) {
         let copy_heads = copy_heads(&circuits, task.max_value() as usize + 1)?;
         text += &format!("\n{}", crate::attention::served(&copy_heads));
     }
@@ -138,6 +165,7 @@ struct QkRow {
 pub fn run_qk(args: &QkArgs, registry: &Registry) -> Result<String> {
     let opened = args.model.processed(!args.raw, registry)?;
     let d_vocab = opened.model.config().d_vocab;
+    let sources = Shown::all(opened.model.config()).tokens;
     let read = args.data.as_ref().map(|path| data::read(path, &opened)).transpose()?;
     let numbers = || (0..d_vocab).map(|token| token.to_string()).collect();
     let labels = match &read {
@@ -153,14 +181,15 @@ pub fn run_qk(args: &QkArgs, registry: &Registry) -> Result<String> {
             Some(data) => data,
             None => data::lists(&*opened.task()?, args.size, args.seed)?,
         };
-        effective_qk(Subject { model: &opened.model, engine: &Plain::new() }, &lists)?.scores
+        effective_qk(Subject { model: &opened.model, engine: &Plain::new() }, &lists, &[dest as Token], &sources)?
+            .scores
     } else {
-        circuits(&opened.model, args.layer)?.W_QK_full
+        full_qk(&opened.model, args.layer, &[dest as Token], &sources)?
     };
     let row = |head: usize| QkRow {
         head: Head { layer: args.layer, head },
         dest: dest as Token,
-        scores: scores.slice(s![head, dest, ..]).to_vec(),
+        scores: scores.slice(s![head, 0, ..]).to_vec(),
     };
     let rows: Vec<QkRow> = (0..scores.dim().0).map(row).collect();
     if args.json {

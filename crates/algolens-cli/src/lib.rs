@@ -34,6 +34,7 @@ mod refusal;
 mod report;
 mod scores;
 mod sections;
+mod shown_flags;
 mod studied;
 mod study;
 mod terminal;

@@ -5,6 +5,7 @@ use crate::{
     hint_flags::Said,
     load::Opened,
     proof,
+    shown_flags::ShownFlags,
     terminal::{Terminal, warn},
     train::files::Files,
 };
@@ -50,6 +51,8 @@ pub struct StudyFlags {
     /// Show what a certificate of `algolens certify` proves
     #[arg(long, value_name = "CERT", requires = "model")]
     proof: Option<PathBuf>,
+    #[command(flatten)]
+    shown: ShownFlags,
 }
 
 /// What a study is made on.
@@ -145,7 +148,11 @@ impl StudyFlags {
         }
         let title = path.file_name().map_or(defaults.title, |name| name.to_string_lossy().into_owned());
         let others = self.read_others(source, engine, registry)?;
-        Ok(StudyOptions { title, size, seed: self.study_seed, inputs, others })
+        let labels = source.material().labels(config);
+        let asked = self.shown.asked(&labels.tokens, &labels.classes)?;
+        let options = StudyOptions { title, size, seed: self.study_seed, inputs, others, asked };
+        options.check(config)?;
+        Ok(options)
     }
 
     /// Checks that no model of another seed is the studied one.

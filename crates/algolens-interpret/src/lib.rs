@@ -19,6 +19,7 @@ mod runner;
 mod scores;
 mod shapley;
 mod share;
+mod shown;
 mod site;
 mod study;
 mod subject;
@@ -30,7 +31,7 @@ pub use attention::{HeadAttention, head_attention};
 pub use attention_rows::{AttentionRow, attention_rows};
 pub use attribution::{Attribution, attribution, source_attribution};
 pub use casebook::{Case, Casebook, Casebooks};
-pub use circuits::{Circuits, circuits, direct_path};
+pub use circuits::{Circuits, circuits, direct_path, full_qk};
 pub use claims::{Control, ControlFinding, Finding, Unit, Verdict};
 pub use copy_heads::{CopyHeadRange, CopyHeads, copy_heads};
 pub use head::Head;
@@ -40,6 +41,7 @@ pub use nested::nested;
 pub use prediction::{Answer, Prediction, greedy, predict, probabilities};
 pub use runner::{Chunk, Runner};
 pub use scores::{EffectiveQk, KEY_TERMS, QUERY_TERMS, ScoreTerms, effective_qk, score_terms};
+pub use shown::Shown;
 pub use site::Site;
 pub use study::{
     AblationTable, Arrays, Axis, AxisLabels, Cell, Costs, Figure, Group, Item, Labels, Material, Note, Plot, RANDOM,

@@ -1,6 +1,6 @@
 //! Attention scores of the first block, split into token, position and bias terms.
 
-use super::{Subject, nested, runner::Runner, support::check_scores};
+use super::{Subject, circuits::check_pairs, nested, runner::Runner, support::check_scores};
 use algolens_core::{
     Error, Result,
     engine::hooks::Filter,
@@ -194,31 +194,49 @@ pub struct EffectiveQk {
     pub scores: Array3<f32>,
 }
 
-/// The effective QK map of the first block over a dataset. Unlike `W_QK_full` it has layer-norm scales, √d_head, the
-/// query bias and the positional terms in it, so it ranks sources as the model does.
+/// The effective QK map of the first block over a dataset, of some destination tokens over some source tokens. Unlike
+/// `W_QK_full` it has layer-norm scales, √d_head, the query bias and the positional terms in it, so it ranks sources as the
+/// model does.
 ///
 /// # Errors
-/// A dataset that does not fit the model.
-pub fn effective_qk(subject: Subject, data: &Dataset) -> Result<EffectiveQk> {
+/// A dataset that does not fit the model, a token that it does not have, or [`Error::TooLarge`] for a map above 1 GB.
+pub fn effective_qk(
+    subject: Subject,
+    data: &Dataset,
+    destinations: &[Token],
+    sources: &[Token],
+) -> Result<EffectiveQk> {
     let config = subject.model.config();
     check_scores(config)?;
-    let mut sums = Array3::<f64>::zeros((config.n_heads, config.d_vocab, config.d_vocab));
-    let mut counts = Array2::<f64>::zeros((config.d_vocab, config.d_vocab));
+    check_pairs(config, destinations, sources)?;
+    let [row_of, column_of] = [destinations, sources].map(|tokens| places(tokens, config.d_vocab));
+    let mut sums = Array3::<f64>::zeros((config.n_heads, destinations.len(), sources.len()));
+    let mut counts = Array2::<f64>::zeros((destinations.len(), sources.len()));
     let model = subject.model.cast();
     let mut examples = 0..data.len();
     with_ln1_scales(subject, data.tokens(), |tokens, scales| {
         let Some(example) = examples.next() else { return };
         let scores = InputTerms::new(&model, tokens, scales).scores(&model, data.positions());
         for (slot, &query) in data.positions().iter().enumerate() {
+            let Some(row) = row_of[tokens[query] as usize] else { continue };
             let weight = f64::from(data.targets().weight(example, slot));
             for key in 0..query {
-                let (destination, source) = (tokens[query] as usize, tokens[key] as usize);
-                counts[[destination, source]] += weight;
+                let Some(column) = column_of[tokens[key] as usize] else { continue };
+                counts[[row, column]] += weight;
                 for head in 0..config.n_heads {
-                    sums[[head, destination, source]] += weight * scores[[head, slot, key]];
+                    sums[[head, row, column]] += weight * scores[[head, slot, key]];
                 }
             }
         }
     })?;
     Ok(EffectiveQk { scores: (sums / &counts).mapv(|mean| mean as f32) })
+}
+
+/// The place of each token of the vocabulary among some.
+fn places(tokens: &[Token], d_vocab: usize) -> Vec<Option<usize>> {
+    let mut places = vec![None; d_vocab];
+    for (place, token) in tokens.iter().enumerate() {
+        places[*token as usize] = Some(place);
+    }
+    places
 }

@@ -2,7 +2,7 @@
 
 use crate::{Report, ReportError, proof::ProofData};
 use algolens::{
-    interpret::{Answer, Head, Labels, Plot, Section, ShownExample, Study},
+    interpret::{Answer, Head, Labels, Plot, Section, Shown, ShownExample, Study},
     model::AttentionDir,
     task::{Token, labels_of},
 };
@@ -26,6 +26,8 @@ pub fn data(report: &Report) -> Result<String, ReportError> {
 struct PageData<'a> {
     title: &'a str,
     labels: &'a Labels,
+    /// The tokens and classes along the axes of the vocabulary.
+    shown: &'a Shown,
     /// All heads: the head axis of `pattern`.
     heads: Vec<Head>,
     /// The heads of the first block: the head axis of circuits and score terms.
@@ -75,6 +77,7 @@ impl<'a> PageData<'a> {
         Self {
             title: &study.title,
             labels: &study.labels,
+            shown: &study.shown,
             heads: Head::all(&study.config),
             first_heads: Head::of_layer(&study.config, 0),
             positions: &study.positions,
@@ -94,7 +97,7 @@ fn answers_follow(study: &Study) -> bool {
         let mut answers = prediction.expected.iter().zip(&study.positions);
         answers.all(|(expected, position)| prediction.tokens.get(position + 1).is_some_and(|token| *expected == *token))
     };
-    study.labels.tokens == study.labels.classes && study.examples.iter().all(follows)
+    study.labels.classes_are_tokens() && study.examples.iter().all(follows)
 }
 
 impl<'a> Example<'a> {

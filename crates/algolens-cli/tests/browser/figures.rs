@@ -35,23 +35,32 @@ impl Study {
         Self { results, arrays: arrays.collect() }
     }
 
-    /// Where the figures of an open page, all of which are drawn, differ from the study; the page shows this list.
-    pub fn differences(&self, report: &Report, list: usize) -> Vec<String> {
+    /// Where the figures of the vocabulary on an open page, all of which are drawn, differ from the study; the page shows this
+    /// list.
+    pub fn vocabulary(&self, report: &Report, list: usize) -> Vec<String> {
         let mut found = Vec::new();
-        let mut compare = |figure: &str, data: &str, expected: Value| {
-            let shown = report.evaluate(&format!("(plot => {data})(document.querySelector('#fig-{figure} .plot'))"));
-            if let Some(difference) = differ(&shown, &expected, "") {
-                found.push(format!("fig-{figure} {difference}"));
-            }
-        };
-        const Z: &str = "plot.data[0].z.map(row => Array.from(row))";
+        let mut compare = |figure: &str, expected| found.extend(difference(report, figure, Z, &expected));
         for (figure, array) in CIRCUITS {
             for (head, values) in self.arrays[array].outer_iter().enumerate() {
-                compare(&format!("{figure}-{head}"), Z, nested(values));
+                compare(&format!("{figure}-{head}"), nested(values));
             }
         }
-        compare("direct", Z, nested(self.arrays["direct_path"].view()));
-        compare("probs", Z, nested(self.arrays["probs"].index_axis(Axis(0), list)));
+        compare("direct", nested(self.arrays["direct_path"].view()));
+        compare("probs", nested(self.arrays["probs"].index_axis(Axis(0), list)));
+        let tokens = self.results["shown"]["tokens"].as_array().unwrap();
+        let (at, token) = (tokens.len() / 2, &tokens[tokens.len() / 2]);
+        report.evaluate(&format!("window.algolens.setState({{heads: [0, 1], token: {token}}})"));
+        report.settle();
+        let rows = nested(self.arrays["W_QK_full"].index_axis(Axis(1), at));
+        found.extend(difference(report, "qk-bar", "plot.data.map(trace => Array.from(trace.y))", &rows));
+        found
+    }
+
+    /// Where the figures of an open page, all of which are drawn, differ from the study; the page shows this list.
+    pub fn differences(&self, report: &Report, list: usize) -> Vec<String> {
+        let mut found = self.vocabulary(report, list);
+        let mut compare =
+            |figure: &str, data: &str, expected| found.extend(difference(report, figure, data, &expected));
         let main = report.evaluate("window.algolens.state.main").as_u64().unwrap() as usize;
         // Of one head alone the plot holds the pattern as it is.
         report.evaluate(&format!("window.algolens.setState({{heads: [{main}]}})"));
@@ -79,25 +88,26 @@ impl Study {
         heads.chain(parts).collect()
     }
 
-    /// The split of the selected score, and the bars of the QK slider.
-    fn terms(&self, report: &Report, list: usize) -> Vec<String> {
-        let mut found = Vec::new();
+    /// The split of the selected score.
+    fn terms(&self, report: &Report, list: usize) -> Option<String> {
         report.evaluate("window.algolens.setState({heads: [0], query: 14, key: 3})");
         report.settle();
         let terms = &self.arrays["score_terms"];
         let at = |query: usize, key: usize| f64::from(terms[[list, 0, query, key, 4, 3].as_slice()]);
         let expected: Vec<f64> = (0..6).map(|term| at(term / 2, term % 2)).collect();
-        let shown = report.evaluate("Array.from(document.querySelector('#fig-terms .plot').data[0].y)");
         let total: f64 = expected.iter().sum();
         let expected = Value::from_iter(expected.into_iter().chain([total]));
-        found.extend(differ(&shown, &expected, "").map(|difference| format!("fig-terms {difference}")));
-        report.evaluate("window.algolens.setState({heads: [0, 1], token: 25})");
-        report.settle();
-        let bars = report.evaluate("document.querySelector('#fig-qk-bar .plot').data.map(t => Array.from(t.y))");
-        let rows = self.arrays["W_QK_full"].index_axis(Axis(1), 25);
-        found.extend(differ(&bars, &nested(rows), "").map(|difference| format!("fig-qk-bar {difference}")));
-        found
+        difference(report, "terms", "Array.from(plot.data[0].y)", &expected)
     }
+}
+
+/// The cells of a heatmap.
+const Z: &str = "plot.data[0].z.map(row => Array.from(row))";
+
+/// Where what a figure's plot holds differs from what is expected.
+fn difference(report: &Report, figure: &str, data: &str, expected: &Value) -> Option<String> {
+    let shown = report.evaluate(&format!("(plot => {data})(document.querySelector('#fig-{figure} .plot'))"));
+    differ(&shown, expected, "").map(|difference| format!("fig-{figure} {difference}"))
 }
 
 /// An array as JSON, NaN as null.

@@ -10,6 +10,8 @@ mod proof;
 #[path = "../../../algolens-own-tasks/examples/own_task.rs"]
 mod own_task;
 
+use algolens::task::SortedList;
+use algolens_testing::{npy, write_npz};
 use assert_cmd::Command;
 use figures::Study;
 use page::{Heard, Report};
@@ -19,6 +21,7 @@ use std::{
     sync::LazyLock,
 };
 use tempfile::TempDir;
+use zip::CompressionMethod;
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/sorted_list.safetensors");
 
@@ -64,6 +67,40 @@ fn figures_show_the_numbers_of_the_study() {
     report.draw_all();
     assert_eq!(state(&report, "list"), 11);
     assert_eq!(study.differences(&report, 11), Vec::<String>::new());
+    assert_eq!(report.heard(), Heard::default());
+}
+
+/// A study of data, with some of the tokens and classes: rows and columns are theirs.
+#[test]
+fn a_page_shows_the_tokens_that_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let tokens = SortedList::new(10, 50).unwrap().dataset(30, 1).tokens().mapv(i64::from).into_dyn();
+    write_npz(Path::new(&path("data.npz")), &[("tokens", npy(tokens))], CompressionMethod::Stored);
+    let asked = ["--show-tokens", "45..50,3,SEP", "--show-classes", "3,7,48..50"];
+    algolens(
+        &[&["study", MODEL, "--data", &path("data.npz"), "--quiet", "--out", &path("study")], &asked[..]].concat(),
+    );
+    let study = Study::read(&folder.path().join("study"));
+    assert_eq!(study.results["shown"]["tokens"], json!([45, 46, 47, 48, 49, 50, 3, 51]));
+    let Some(report) = open(&folder.path().join("study/report.html"), "#list=1") else { return };
+    assert_eq!(study.vocabulary(&report, 1), Vec::<String>::new());
+    assert_eq!(state(&report, "token"), 49);
+    let ticks = "document.querySelector('#fig-qk-0 .plot').layout.yaxis.ticktext";
+    assert_eq!(report.evaluate(ticks), json!(["45", "46", "47", "48", "49", "50", "3", "SEP"]));
+    // A token that is not shown is not chosen; a click on a row chooses its token.
+    report.evaluate("window.algolens.setState({token: 20})");
+    assert_eq!(state(&report, "token"), 49);
+    report.click("#fig-qk-0 .plot .nsewdrag", (0.5, 0.97));
+    assert_eq!(state(&report, "token"), 51);
+    // The answers that are shown have rings: each of the list's that is asked for, in its row.
+    let rings = "(() => { const plot = document.querySelector('#fig-probs .plot'); \
+                 return plot.data.find(t => t.name === 'right answer').y.map(row => plot.layout.yaxis.ticktext[row]); })()";
+    let right = study.results["lists"][1]["prediction"]["expected"].as_array().unwrap();
+    let classes = study.results["shown"]["classes"].as_array().unwrap();
+    let expected: Vec<String> = right.iter().filter(|class| classes.contains(class)).map(Value::to_string).collect();
+    assert_eq!(report.evaluate(rings), json!(expected));
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("shown.png"), report.picture(1280)).unwrap();
     assert_eq!(report.heard(), Heard::default());
 }
 

@@ -116,6 +116,17 @@ fn numbers_that_are_out_of_range() {
     refused(here, &["ablate", MODEL, "--point", "blocks.0.attn.hook_z.2"], "hook_z: expected below 2, found 2");
     refused(here, &["ablate", MODEL, "--point", "hook_embed.1"], "hook_embed: expected no head");
     refused(here, &["circuits", MODEL, "--layer", "1"], "layer: expected below 1, found 1");
+    for (flag, asked, expected) in [
+        ("--show-tokens", "52", "--show-tokens: expected names, numbers below 52, or runs such as 0..9, found \"52\""),
+        ("--show-tokens", "9..3", "found \"9..3\""),
+        ("--show-tokens", "", "found \"\""),
+        ("--show-tokens", "3,0..9", "token to show: expected each once, found 3 twice"),
+        ("--show-classes", "x", "--show-classes: expected names, numbers below 52"),
+    ] {
+        for verb in ["circuits", "study", "report"] {
+            refused(here, &[verb, MODEL, flag, asked], expected);
+        }
+    }
     refused(here, &["qk", MODEL, "--dest", "52"], "--dest: expected a token below 52, or its name, found 52");
     refused(here, &["scores", MODEL, LIST, "--query", "21"], "--query: expected a position below 21");
     refused(here, &["scores", MODEL, LIST, "--head", "1.0"], "head: expected 0.0 to 0.1, found 1.0");

@@ -157,7 +157,7 @@ fn a_report_writes_a_picture_and_a_table_of_every_figure() {
 
 #[test]
 fn circuits_and_cache_write_arrays_for_numpy() {
-    use ndarray::{Array3, Array4, ArrayD, array};
+    use ndarray::{Array3, Array4, ArrayD, Axis, array};
     use ndarray_npy::{ReadNpyExt, WriteNpyExt};
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -166,6 +166,10 @@ fn circuits_and_cache_write_arrays_for_numpy() {
     let open = |path: &std::path::Path| zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
     let ov = Array3::<f32>::read_npy(open(&circuits).by_name("W_OV_full.npy").unwrap()).unwrap();
     assert_eq!(ov.dim(), (2, 52, 52));
+    algolens(&["circuits", MODEL, "--show-tokens", "SEP,7..9", "--out", circuits.to_str().unwrap()]);
+    let part = Array3::<f32>::read_npy(open(&circuits).by_name("W_OV_full.npy").unwrap()).unwrap();
+    let rows = [51, 7, 8, 9];
+    assert_eq!(part, ov.select(Axis(1), &rows).select(Axis(2), &rows));
     let tokens = path("tokens.npy");
     let rows = array![[3_i64, 1, 2, 51, 1], [9, 8, 7, 51, 7]];
     rows.write_npy(std::fs::File::create(&tokens).unwrap()).unwrap();

@@ -2,8 +2,8 @@
 
 use super::examples::RANDOM;
 use crate::{
-    Circuits, EffectiveQk, KEY_TERMS, QUERY_TERMS, Runner, Subject, circuits, direct_path, effective_qk, probabilities,
-    score_terms,
+    Circuits, EffectiveQk, KEY_TERMS, QUERY_TERMS, Runner, Shown, Subject, circuits, direct_path, effective_qk,
+    probabilities, score_terms,
 };
 use algolens_core::{
     Result,
@@ -28,15 +28,15 @@ pub(super) struct CircuitMaps {
 }
 
 impl CircuitMaps {
-    /// The maps of a model; the effective QK map as a mean over `data`.
+    /// The maps of a model over the shown tokens and classes; the effective QK map as a mean over `data`.
     ///
     /// # Errors
     /// Data that does not fit the model.
-    pub fn of(subject: Subject, data: &Dataset) -> Result<Self> {
+    pub fn of(subject: Subject, data: &Dataset, shown: &Shown) -> Result<Self> {
         Ok(Self {
-            circuits: circuits(subject.model, 0)?,
-            direct_path: direct_path(subject.model),
-            effective: effective_qk(subject, data)?,
+            circuits: circuits(subject.model, 0, shown)?,
+            direct_path: direct_path(subject.model, shown)?,
+            effective: effective_qk(subject, data, &shown.tokens, &shown.tokens)?,
         })
     }
 
@@ -72,10 +72,10 @@ pub(super) fn first_examples(arrays: &mut Arrays, groups: &[&str], config: &Conf
     arrays.insert("probs_first_list".into(), first_probs);
 }
 
-/// The arrays of the examples: `pattern [example, head, query, key]` (heads of every block), `probs [example, class, predicted
+/// The arrays of the examples: `pattern [example, head, query, key]` (heads of every block), `probs [example, shown class, predicted
 /// position]` and `score_terms [example, head of the first block, query term, key term, predicted position, key]`, each term
 /// less its mean over the keys that the query sees (a constant that the softmax ignores).
-pub(super) fn example_arrays(subject: Subject, examples: &Dataset, all: &mut Arrays) -> Result<()> {
+pub(super) fn example_arrays(subject: Subject, examples: &Dataset, shown: &Shown, all: &mut Arrays) -> Result<()> {
     let config = subject.model.config();
     let reads = |name: &str| name.ends_with("hook_pattern");
     let (_, cache) = subject.engine.run_with_cache(subject.model, examples.tokens(), Filter::Matching(&reads))?;
@@ -96,7 +96,8 @@ pub(super) fn example_arrays(subject: Subject, examples: &Dataset, all: &mut Arr
         }
     }
     all.insert("pattern".into(), pattern.into_dyn());
-    all.insert("probs".into(), probabilities(subject, examples)?.into_dyn());
+    let classes: Vec<usize> = shown.classes.iter().map(|class| *class as usize).collect();
+    all.insert("probs".into(), probabilities(subject, examples)?.select(Axis(1), &classes).into_dyn());
     all.insert("score_terms".into(), terms.into_dyn());
     Ok(())
 }

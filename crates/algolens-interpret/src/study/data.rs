@@ -8,7 +8,7 @@ use super::{
     labels::Labels,
     section::{Cell, Section},
 };
-use crate::Finding;
+use crate::{Finding, Shown};
 use algolens_core::{
     Error, Result,
     evaluation::Evaluation,
@@ -47,6 +47,8 @@ pub struct Study {
     pub processing: Vec<Step>,
     /// What tokens, classes and positions are called.
     pub labels: Labels,
+    /// What the axes of tokens and classes go over, in figures and in the arrays of circuits and probabilities.
+    pub shown: Shown,
     /// The predicted positions.
     pub positions: Vec<usize>,
     /// Loss, probabilities and accuracy on the evaluation data.
@@ -70,7 +72,7 @@ pub struct Study {
 }
 
 /// The version of [`Study`].
-pub(super) const SCHEMA: u32 = 3;
+pub(super) const SCHEMA: u32 = 4;
 
 impl Study {
     /// What a casebook measured, as its type.

@@ -12,3 +12,10 @@ pub struct Labels {
     /// Positions.
     pub positions: Vec<String>,
 }
+
+impl Labels {
+    /// Whether classes are called what tokens are: whether answers are tokens.
+    pub fn classes_are_tokens(&self) -> bool {
+        self.tokens == self.classes
+    }
+}

@@ -68,30 +68,33 @@ impl Material<'_> {
         }
     }
 
-    /// What tokens, classes and positions are called; separators as they are in `data`.
-    pub fn labels(&self, config: &Config, data: &Dataset) -> Labels {
+    /// What tokens, classes and positions are called; positions by number.
+    pub fn labels(&self, config: &Config) -> Labels {
         let numbers = |count: usize| (0..count).map(|at| at.to_string()).collect::<Vec<_>>();
-        match self {
-            Self::Task(task) => {
-                let tokens = task.token_labels();
-                let mut positions = numbers(config.n_ctx);
-                for (at, _) in task.roles().iter().enumerate().filter(|(_, role)| **role == Role::Separator) {
-                    let token = data.tokens().get([0, at]).and_then(|token| tokens.get(*token as usize));
-                    if let (Some(label), Some(token)) = (positions.get_mut(at), token) {
-                        label.clone_from(token);
-                    }
-                }
-                Labels { tokens, classes: task.output_labels(), positions }
-            }
-            Self::Data(data) => Labels {
-                tokens: data.token_labels().to_vec(),
-                classes: match data.output_labels() {
+        let (tokens, classes) = match self {
+            Self::Task(task) => (task.token_labels(), task.output_labels()),
+            Self::Data(data) => (
+                data.token_labels().to_vec(),
+                match data.output_labels() {
                     labels if labels.len() == config.d_vocab_out => labels.to_vec(),
                     _ => numbers(config.d_vocab_out),
                 },
-                positions: numbers(config.n_ctx),
-            },
+            ),
+        };
+        Labels { tokens, classes, positions: numbers(config.n_ctx) }
+    }
+
+    /// The labels with positions of separators called by their tokens, as these are in `data`.
+    pub(super) fn labels_with_separators(&self, config: &Config, data: &Dataset) -> Labels {
+        let mut labels = self.labels(config);
+        let Self::Task(task) = self else { return labels };
+        for (at, _) in task.roles().iter().enumerate().filter(|(_, role)| **role == Role::Separator) {
+            let token = data.tokens().get([0, at]).and_then(|token| labels.tokens.get(*token as usize));
+            if let (Some(label), Some(token)) = (labels.positions.get_mut(at), token) {
+                label.clone_from(token);
+            }
         }
+        labels
     }
 
     /// The part of an example that a user gives.

@@ -12,6 +12,7 @@ mod material;
 mod run;
 mod section;
 pub(crate) mod sections;
+mod vocabulary;
 
 pub use ablations::{AblationTable, Costs};
 pub use arrays::Arrays;

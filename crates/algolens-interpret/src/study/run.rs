@@ -10,12 +10,13 @@ use super::{
     labels::Labels,
     material::Material,
     sections::{Names, sections},
+    vocabulary::{self, MOST_SHOWN},
 };
-use crate::{Case, Casebook, Subject, head_attention, support::check_study};
+use crate::{Case, Casebook, Shown, Subject, head_attention, support::check_study};
 use algolens_core::{
     Error, Result,
     evaluation::evaluate,
-    model::{Model, Named, processing::Step},
+    model::{Config, Model, Named, processing::Step},
     observer::Observer,
     task::{Dataset, Token},
 };
@@ -35,12 +36,38 @@ pub struct StudyOptions {
     pub inputs: Vec<Vec<Token>>,
     /// Models of the same task from other seeds, processed alike: the spread of findings.
     pub others: Vec<Model>,
+    /// The tokens and classes to show where the vocabulary is drawn; of either, none: all where a figure has room for them
+    /// (512), else those of the shown examples.
+    pub asked: Shown,
 }
 
 impl Default for StudyOptions {
     /// The post's evaluation: 500 lists of seed 43.
     fn default() -> Self {
-        Self { title: "model".into(), size: 500, seed: 43, inputs: Vec::new(), others: Vec::new() }
+        Self {
+            title: "model".into(),
+            size: 500,
+            seed: 43,
+            inputs: Vec::new(),
+            others: Vec::new(),
+            asked: Shown::default(),
+        }
+    }
+}
+
+impl StudyOptions {
+    /// Checks the tokens and classes that are asked for.
+    ///
+    /// # Errors
+    /// One that the model does not have, or is asked for twice; too many.
+    pub fn check(&self, config: &Config) -> Result<()> {
+        self.asked.check(config)?;
+        for (what, asked) in [("tokens to show", &self.asked.tokens), ("classes to show", &self.asked.classes)] {
+            if asked.len() > MOST_SHOWN {
+                return Err(Error::invalid(what, format!("at most {MOST_SHOWN}"), asked.len()));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -56,7 +83,7 @@ pub struct Stage {
 }
 
 /// The names of the stages that every study has, in order; those of a casebook follow.
-const STAGES: [&str; 4] = ["evaluation", "ablation", "circuits and attention", "examples"];
+const STAGES: [&str; 4] = ["evaluation", "ablation", "examples", "circuits and attention"];
 /// Number of examples that the effective QK map is averaged over: each pair of the post's tokens then stands in a few hundred
 /// lists, so that rankings hold.
 const EFFECTIVE_SIZE: usize = 5000;
@@ -79,7 +106,8 @@ pub fn study(
     let config = subject.model.config();
     material.check(config)?;
     check_study(config)?;
-    let StudyOptions { title, size, seed, inputs, others } = options;
+    options.check(config)?;
+    let StudyOptions { title, size, seed, inputs, others, asked } = options;
     others.iter().try_for_each(|other| check_other(subject.model, other))?;
     let mut next_stage = stages(casebook, observer);
     let data = material.sample(*size, *seed)?;
@@ -91,15 +119,17 @@ pub fn study(
     let costs = ablation.rows().into_iter().map(|(_, costs)| [costs.mean, costs.zero, costs.resample]);
     arrays.insert("ablation".into(), table(&costs.collect::<Vec<_>>()));
     next_stage()?;
-    let labels = material.labels(config, &data);
-    let names = look_inside(subject, material, &data, *seed, &labels, &mut arrays)?;
-    next_stage()?;
+    let labels = material.labels_with_separators(config, &data);
     let book_examples = casebook.map_or_else(Vec::new, |book| book.examples());
     let chosen = examples::choose(subject, material, &data, inputs, book_examples, *seed)?;
-    let shown = examples::shown(subject, material, &chosen)?;
-    example_arrays(subject, &chosen.data, &mut arrays)?;
-    let group_of: Vec<&str> = shown.iter().map(|example| example.group.as_str()).collect();
+    let examples = examples::shown(subject, material, &chosen)?;
+    let shown = vocabulary::choose(asked, config, &labels, &examples);
+    example_arrays(subject, &chosen.data, &shown, &mut arrays)?;
+    let group_of: Vec<&str> = examples.iter().map(|example| example.group.as_str()).collect();
     first_examples(&mut arrays, &group_of, config);
+    next_stage()?;
+    let inside = Inside { subject, data: &data, labels: &labels, shown: &shown };
+    let names = inside.look(&material.sample(effective_size(config), *seed)?, &mut arrays)?;
     let mut study = Study {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").into(),
@@ -112,11 +142,12 @@ pub fn study(
         parameters: subject.model.params.layout().len(),
         processing: processing.to_vec(),
         labels,
+        shown,
         positions: data.positions().to_vec(),
         evaluation,
         ablation,
         groups: chosen.groups,
-        examples: shown,
+        examples,
         findings: Vec::new(),
         other_models: others.len(),
         measures: Map::new(),
@@ -143,26 +174,50 @@ fn stages(casebook: Option<&dyn Casebook>, observer: &mut dyn Observer<Stage>) -
     }
 }
 
-/// Circuits, attention and attribution: adds their arrays, and says what only the sections show.
-fn look_inside(
-    subject: Subject,
-    material: Material,
-    data: &Dataset,
-    seed: u32,
-    labels: &Labels,
-    arrays: &mut Arrays,
-) -> Result<Names> {
-    let config = subject.model.config();
-    let mapped = material.sample(EFFECTIVE_SIZE.min(EFFECTIVE_TOKENS / config.n_ctx).max(1), seed)?;
-    arrays.extend(CircuitMaps::of(subject, &mapped)?.arrays());
-    arrays.insert("pattern_mean".into(), mean_pattern(subject, data)?.into_dyn());
-    let (components, classes) = measured(subject, data, arrays)?;
-    let heads = (0..config.n_layers).map(|layer| head_attention(subject, layer, data));
-    Ok(Names {
-        heads: heads.collect::<Result<Vec<_>>>()?.concat(),
-        classes: classes.iter().map(|class| labels.classes[*class as usize].clone()).collect(),
-        components,
-    })
+/// Number of examples that the effective QK map of a model is averaged over.
+fn effective_size(config: &Config) -> usize {
+    EFFECTIVE_SIZE.min(EFFECTIVE_TOKENS / config.n_ctx).max(1)
+}
+
+/// What circuits, attention and attribution are measured on.
+struct Inside<'a> {
+    subject: Subject<'a>,
+    data: &'a Dataset,
+    labels: &'a Labels,
+    shown: &'a Shown,
+}
+
+impl Inside<'_> {
+    /// Adds the arrays of circuits (their effective map over `mapped`), attention and attribution, and says what only the
+    /// sections show.
+    fn look(&self, mapped: &Dataset, arrays: &mut Arrays) -> Result<Names> {
+        let Self { subject, data, labels, shown } = *self;
+        arrays.extend(CircuitMaps::of(subject, mapped, shown)?.arrays());
+        arrays.insert("pattern_mean".into(), mean_pattern(subject, data)?.into_dyn());
+        let (components, classes) = self.measured(arrays)?;
+        let heads = (0..subject.model.config().n_layers).map(|layer| head_attention(subject, layer, data));
+        Ok(Names {
+            heads: heads.collect::<Result<Vec<_>>>()?.concat(),
+            classes: classes.iter().map(|class| labels.classes[*class as usize].clone()).collect(),
+            components,
+        })
+    }
+
+    /// Adds the arrays `accuracy_by_position`, `accuracy_by_class` (of the shown classes) and `attribution`; the components of
+    /// the last, and the classes of the one before.
+    fn measured(&self, arrays: &mut Arrays) -> Result<(Vec<String>, Vec<Token>)> {
+        let Accuracies { by_position, mut by_class } = Accuracies::of(self.subject, self.data)?;
+        by_class.retain(|(class, _)| self.shown.place_of_class(*class).is_some());
+        let positions: Vec<[f64; 2]> = by_position.iter().map(|(position, share)| [*position as f64, *share]).collect();
+        arrays.insert("accuracy_by_position".into(), table(&positions));
+        let classes: Vec<[f64; 1]> = by_class.iter().map(|(_, share)| [*share]).collect();
+        arrays.insert("accuracy_by_class".into(), table(&classes));
+        let attribution = mean_attribution(self.subject, self.data)?;
+        let logits = Array2::from_shape_fn((attribution.len(), 1), |(at, _)| attribution[at].1 as f32);
+        arrays.insert("attribution".into(), logits.into_dyn());
+        let components = attribution.into_iter().map(|(name, _)| name).collect();
+        Ok((components, by_class.into_iter().map(|(class, _)| class).collect()))
+    }
 }
 
 /// Checks that a model of another seed is not the studied one itself, which would tell nothing of other seeds: that some weight
@@ -185,19 +240,4 @@ pub fn check_other(studied: &Model, other: &Model) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// Adds the arrays `accuracy_by_position`, `accuracy_by_class` and `attribution`; the components of the last, and the classes of
-/// the one before.
-fn measured(subject: Subject, data: &Dataset, arrays: &mut Arrays) -> Result<(Vec<String>, Vec<Token>)> {
-    let Accuracies { by_position, by_class } = Accuracies::of(subject, data)?;
-    let positions: Vec<[f64; 2]> = by_position.iter().map(|(position, share)| [*position as f64, *share]).collect();
-    arrays.insert("accuracy_by_position".into(), table(&positions));
-    let classes: Vec<[f64; 1]> = by_class.iter().map(|(_, share)| [*share]).collect();
-    arrays.insert("accuracy_by_class".into(), table(&classes));
-    let attribution = mean_attribution(subject, data)?;
-    let logits = Array2::from_shape_fn((attribution.len(), 1), |(at, _)| attribution[at].1 as f32);
-    arrays.insert("attribution".into(), logits.into_dyn());
-    let components = attribution.into_iter().map(|(name, _)| name).collect();
-    Ok((components, by_class.into_iter().map(|(class, _)| class).collect()))
 }

@@ -7,8 +7,8 @@ use algolens_core::{
     task::{Dataset, Right, SortedList, Targets, Task},
 };
 use algolens_interpret::{
-    Ablation, Answer, Head, Method, Part, Subject, ablate, attention_rows, attribution, circuits, copy_heads,
-    direct_path, greedy, predict, score_terms, source_attribution,
+    Ablation, Answer, Head, Method, Part, Shown, Subject, ablate, attention_rows, attribution, direct_path, greedy,
+    predict, score_terms, source_attribution,
     tasks::sorted_list::{attention_statistics, prediction_sites},
 };
 use algolens_testing::{any_kind, random_model, sizes, with_cases};
@@ -66,51 +66,6 @@ proptest! {
                 let size = 1.0 + scores.iter().filter(|s| s.is_finite()).fold(0.0_f64, |m, s| m.max(f64::from(s.abs())));
                 prop_assert!((difference - expected).abs() <= 1e-5 * size, "{difference} is not {expected}");
             }
-        }
-    }
-
-    #[test]
-    fn circuits_are_the_sums_they_stand_for(sizes in sizes(), kind in any_kind()) {
-        let (model, _) = sizes.model(kind);
-        let f32s = model.cast::<f32>();
-        let model = f32s.cast::<f64>();
-        let config = model.config();
-        let tensor = |name: &str| model.params.tensor(name).unwrap();
-        let (w_e, w_pos, w_u) = (tensor("embed.W_E"), tensor("pos_embed.W_pos"), tensor("unembed.W_U"));
-        for layer in 0..config.n_layers {
-            let found = circuits(&f32s, layer).unwrap();
-            let [w_q, w_k, w_v, w_o] = ["W_Q", "W_K", "W_V", "W_O"].map(|w| tensor(&format!("blocks.{layer}.attn.{w}")));
-            let ov = |h: usize, source: usize, out: usize| -> f64 {
-                (0..config.d_model).flat_map(|i| (0..config.d_head).map(move |e| (i, e))).map(|(i, e)| {
-                    let read = w_e[[source, i]] * w_v[[h, i, e]];
-                    (0..config.d_model).map(|j| read * w_o[[h, e, j]] * w_u[[j, out]]).sum::<f64>()
-                }).sum()
-            };
-            let qk = |h: usize, query: &dyn Fn(usize) -> f64, key: &dyn Fn(usize) -> f64| -> f64 {
-                (0..config.d_head).map(|e| {
-                    let q: f64 = (0..config.d_model).map(|i| query(i) * w_q[[h, i, e]]).sum();
-                    let k: f64 = (0..config.d_model).map(|i| key(i) * w_k[[h, i, e]]).sum();
-                    q * k
-                }).sum()
-            };
-            for h in 0..config.n_heads {
-                for ((a, b), value) in found.W_OV_full.index_axis(Axis(0), h).indexed_iter() {
-                    prop_assert!((f64::from(*value) - ov(h, a, b)).abs() < 1e-5);
-                }
-                for ((a, b), value) in found.W_QK_full.index_axis(Axis(0), h).indexed_iter() {
-                    prop_assert!((f64::from(*value) - qk(h, &|i| w_e[[a, i]], &|i| w_e[[b, i]])).abs() < 1e-5);
-                }
-                for ((p, b), value) in found.W_QK_pos_query.index_axis(Axis(0), h).indexed_iter() {
-                    prop_assert!((f64::from(*value) - qk(h, &|i| w_pos[[p, i]], &|i| w_e[[b, i]])).abs() < 1e-5);
-                }
-                for ((a, p), value) in found.W_QK_pos_key.index_axis(Axis(0), h).indexed_iter() {
-                    prop_assert!((f64::from(*value) - qk(h, &|i| w_e[[a, i]], &|i| w_pos[[p, i]])).abs() < 1e-5);
-                }
-            }
-        }
-        for ((a, b), value) in direct_path(&f32s).indexed_iter() {
-            let expected: f64 = (0..config.d_model).map(|i| w_e[[a, i]] * w_u[[i, b]]).sum();
-            prop_assert!((f64::from(*value) - expected).abs() < 1e-5);
         }
     }
 }
@@ -174,7 +129,7 @@ fn zeroing_positions_is_zeroing_w_pos_and_zeroing_the_direct_path_leaves_attenti
     assert!((found.evaluation.loss - expected.loss).abs() < 1e-6);
     // Without norms, logits lose exactly W_E W_U of the token at the position.
     let before = engine.logits(&model, data.tokens(), data.positions()).unwrap();
-    let path = direct_path(&model);
+    let path = direct_path(&model, &Shown::all(model.config())).unwrap();
     let mut log_probs = 0.0;
     for ((logits, tokens), targets) in
         before.outer_iter().zip(data.tokens().outer_iter()).zip(data.classes().unwrap().outer_iter())
@@ -412,22 +367,6 @@ fn a_bidirectional_model_attends_to_every_key() {
             (0..9).filter(|key| pattern.keys[*key] == site.target).map(|key| pattern.attention[0][key]).sum();
         assert!((site.attention[0][1] - f64::from(target)).abs() < 1e-6);
     }
-}
-
-#[test]
-fn copying_heads_have_the_largest_ov_diagonal() {
-    let (_, model) = sorting_model(Normalization::LN, 9);
-    let mut circuits = circuits(&model, 0).unwrap();
-    circuits.W_OV_full.fill(0.0);
-    for token in 0..9 {
-        let head = usize::from((3..6).contains(&token));
-        circuits.W_OV_full[[head, token, token]] = 1.0;
-    }
-    circuits.W_OV_full[[0, 8, 0]] = 2.0;
-    let copy_heads = copy_heads(&circuits, 9).unwrap();
-    let ranges: Vec<_> = copy_heads.ranges.iter().map(|range| (range.head.head, range.from, range.to)).collect();
-    assert_eq!(ranges, [(0, 0, 2), (1, 3, 5), (0, 6, 8)]);
-    assert_eq!(copy_heads.copied, 8.0 / 9.0);
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use algolens_core::{
     engine::{Engine, Plain, hooks::Filter},
     model::{AttentionDir, Config, Model, Normalization, Positions},
-    task::{SortedList, Task},
+    task::{Dataset, SortedList, Task},
 };
 use algolens_interpret::{
-    Arrays, CopyHeadRange, CopyHeads, Head, Material, Study, StudyOptions, Subject, Verdict, YOURS, check_other, study,
+    Arrays, CopyHeadRange, CopyHeads, Head, Material, Shown, Study, StudyOptions, Subject, Verdict, YOURS, check_other,
+    study,
     tasks::sorted_list::{Triple, close_triples, gap_sites, prediction_sites, smallest_sites, triple_attribution},
 };
 use algolens_testing::random_model;
@@ -288,7 +289,7 @@ fn data_may_be_shorter_than_the_model_and_have_classes_that_are_no_tokens() {
     let tokens = ndarray::Array2::from_shape_fn((8, 6), |(example, at)| ((example * 3 + at * at) % 5) as u32);
     let targets = ndarray::Array2::from_shape_fn((8, 1), |(example, _)| (11 - example) as u32);
     let names = ["a", "b", "c", "d", "e"].map(String::from).to_vec();
-    let data = algolens_core::task::Dataset::new(tokens, targets, vec![5], names).unwrap();
+    let data = Dataset::new(tokens, targets, vec![5], names).unwrap();
     let subject = Subject { model: &model, engine: &Plain::new() };
     let go_on = &mut |_| ControlFlow::Continue(());
     let (study, arrays) = study(subject, Material::Data(&data), None, &StudyOptions::default(), &[], go_on).unwrap();
@@ -297,4 +298,71 @@ fn data_may_be_shorter_than_the_model_and_have_classes_that_are_no_tokens() {
     let seen = arrays["pattern_mean"].slice(s![0, ..6, ..6]).iter().all(|weight| weight.is_finite());
     assert!(seen && arrays["pattern_mean"].slice(s![0, 6.., ..]).iter().all(|weight| weight.is_nan()));
     assert_eq!(arrays["accuracy_by_class"].shape(), [8, 1]);
+}
+
+/// A model of so many tokens and classes, on data of a few of them.
+fn study_of_vocabulary(d_vocab: usize, d_vocab_out: usize, asked: Shown) -> algolens_core::Result<(Study, Arrays)> {
+    let config = Config { n_heads: 2, d_model: 8, d_head: 4, n_ctx: 5, d_vocab, d_vocab_out, ..Config::default() };
+    let model = random_model(config, 3).cast();
+    let tokens =
+        ndarray::Array2::from_shape_fn((8, 5), |(example, at)| ((700 + 37 * example + at * at) % d_vocab) as u32);
+    let targets = ndarray::Array2::from_shape_fn((8, 1), |(example, _)| (d_vocab_out - 1 - example) as u32);
+    let names = (0..d_vocab).map(|token| token.to_string()).collect();
+    let data = Dataset::new(tokens, targets, vec![4], names).unwrap();
+    let subject = Subject { model: &model, engine: &Plain::new() };
+    let options = StudyOptions { asked, ..StudyOptions::default() };
+    let go_on = &mut |_: algolens_interpret::Stage| ControlFlow::Continue(());
+    study(subject, Material::Data(&data), None, &options, &[], go_on)
+}
+
+#[test]
+fn a_large_vocabulary_shows_what_is_asked_for_or_what_the_examples_hold() {
+    // Up to 512 all are shown.
+    let (of_all, _) = study_of_vocabulary(512, 3 + 512, Shown::default()).unwrap();
+    assert_eq!(of_all.shown.tokens, (0..512).collect::<Vec<_>>());
+    assert!(of_all.shown.classes.len() < 512);
+    // Beyond, what the examples hold; answers are tokens here.
+    let (of_examples, arrays) = study_of_vocabulary(900, 900, Shown::default()).unwrap();
+    let shown = &of_examples.shown;
+    let mut expected: Vec<u32> = Vec::new();
+    for example in &of_examples.examples {
+        let prediction = &example.prediction;
+        let answers = prediction.expected.iter().chain(&prediction.predicted).flat_map(|answer| answer.classes());
+        expected.extend(prediction.tokens.iter().chain(answers));
+    }
+    expected.sort_unstable();
+    expected.dedup();
+    assert_eq!((&shown.tokens, &shown.classes), (&expected, &expected));
+    let count = expected.len();
+    assert!((9..512).contains(&count), "{count}");
+    for name in ["W_OV_full", "W_QK_full", "QK_effective"] {
+        assert_eq!(arrays[name].shape(), [2, count, count], "{name}");
+    }
+    assert_eq!(arrays["W_QK_pos_query"].shape(), [2, 5, count]);
+    assert_eq!(arrays["direct_path"].shape(), [count, count]);
+    let circuits = of_examples.sections.iter().find(|section| section.id == "circuits").unwrap();
+    let said = format!("Shown are {count} of 900 tokens and {count} of 900 classes.");
+    assert!(circuits.caption.ends_with(&said), "{}", circuits.caption);
+    // What is asked for, in its order: rows of the same maps.
+    let asked = Shown { tokens: vec![expected[4], 899, expected[1]], classes: Vec::new() };
+    let (of_asked, part) = study_of_vocabulary(900, 900, asked.clone()).unwrap();
+    assert_eq!((&of_asked.shown.tokens, &of_asked.shown.classes), (&asked.tokens, &asked.tokens));
+    for name in ["W_OV_full", "W_QK_full", "QK_effective"] {
+        let [rows, columns] = [[4, 1], [0, 2]];
+        let some = |array: &ndarray::ArrayD<f32>, at: &[usize]| array.select(Axis(1), at).select(Axis(2), at);
+        let (of_examples, of_asked) = (some(&arrays[name], &rows), some(&part[name], &columns));
+        let same = of_examples.iter().zip(&of_asked).all(|(a, b)| (a - b).abs() < 1e-6 || a.is_nan() && b.is_nan());
+        assert!(same, "{name}: {of_examples} is not {of_asked}");
+    }
+    assert_eq!(part["probs"].shape(), [of_asked.examples.len(), 3, 1]);
+    let of_first = arrays["probs"].index_axis(Axis(1), 4).to_owned();
+    assert_eq!(part["probs"].index_axis(Axis(1), 0), of_first);
+    for (tokens, expected) in [
+        ((0..513).collect(), "tokens to show: expected at most 512, found 513"),
+        (vec![900], "token to show: expected below 900, found 900"),
+        (vec![5, 5], "token to show: expected each once, found 5 twice"),
+    ] {
+        let error = study_of_vocabulary(900, 900, Shown { tokens, classes: Vec::new() }).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
 }

@@ -9,6 +9,13 @@ const PREDICTED = REPORT.positions ?? [];
 const ANSWERS_FOLLOW = REPORT.answers_follow ?? false;
 const CAUSAL = REPORT.causal ?? true;
 const LABELS = { tokens: [], classes: [], positions: [], ...REPORT.labels };
+// The tokens and classes along the axes of the vocabulary, and what is written beside each axis.
+const SHOWN = { tokens: [], classes: [], ...REPORT.shown };
+const AXES = {
+  tokens: SHOWN.tokens.map(tokenLabel),
+  classes: SHOWN.classes.map(classLabel),
+  positions: LABELS.positions,
+};
 
 const decodedArrays = new Map();
 

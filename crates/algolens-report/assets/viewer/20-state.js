@@ -17,7 +17,7 @@ function firstState() {
     key: null,
     heads: Array.from({ length: shown }, (_, head) => head),
     main: 0,
-    token: LISTS[0]?.tokens[query] ?? 0,
+    token: shownOr(LISTS[0]?.tokens[query], SHOWN.tokens[0] ?? 0),
     scores: "drawn",
     class: firstClass(),
   };
@@ -55,6 +55,11 @@ function indexOr(candidate, length, fallback) {
   return Number.isInteger(candidate) && candidate >= 0 && candidate < length ? candidate : fallback;
 }
 
+/** Returns a token that is among those shown, or the fallback. */
+function shownOr(candidate, fallback) {
+  return SHOWN.tokens.includes(candidate) ? candidate : fallback;
+}
+
 /** Mends a wished selection: out-of-range fields keep their old value, and the main head is always shown. */
 function tidy(wish) {
   const length = LISTS[indexOr(wish.list, LISTS.length, state.list)]?.tokens.length ?? 0;
@@ -69,7 +74,7 @@ function tidy(wish) {
     key: indexOr(wish.key, length, null),
     heads: sorted,
     main: heads.has(main) ? main : sorted[0],
-    token: indexOr(wish.token, LABELS.tokens.length, state.token),
+    token: shownOr(wish.token, state.token),
     scores: wish.scores === "effective" ? "effective" : "drawn",
     class: indexOr(wish.class, CLASSES.length, state.class),
   };

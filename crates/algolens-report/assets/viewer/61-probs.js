@@ -8,10 +8,15 @@ function predictedPlaces() {
   return PREDICTED.map((position) => placeName(list, position));
 }
 
+/** Returns the rows of those classes that are shown. */
+function shownAnswers(classes) {
+  return classes.map((one) => SHOWN.classes.indexOf(one)).filter((row) => row >= 0);
+}
+
 /** Returns the markers of the answers: a ring on each right answer. */
 function answerRings(list, probs) {
   const scored = PREDICTED.map((_, place) => place).filter((place) => list.right_at[place] !== null);
-  const rings = scored.flatMap((place) => rightClasses(list, place).map((answer) => ({ answer, place })));
+  const rings = scored.flatMap((place) => shownAnswers(rightClasses(list, place)).map((answer) => ({ answer, place })));
   const chances = rings.map(({ answer, place }) => probs[answer][place]);
   return {
     type: "scatter",
@@ -28,7 +33,7 @@ function answerRings(list, probs) {
 function wrongCrosses(list) {
   const wrong = PREDICTED.map((_, place) => place).filter((place) => list.right_at[place] === false);
   const said = (place) => saidClasses(list, place).filter((answer) => !rightClasses(list, place).includes(answer));
-  const crosses = wrong.flatMap((place) => said(place).map((answer) => ({ answer, place })));
+  const crosses = wrong.flatMap((place) => shownAnswers(said(place)).map((answer) => ({ answer, place })));
   return {
     type: "scatter",
     mode: "markers",
@@ -42,11 +47,11 @@ function wrongCrosses(list) {
 
 /** Returns the labels of the classes beside the axis: whole where there is room for them. */
 function classTicks(figure) {
-  const room = probsHeight(figure) / LABELS.classes.length;
-  const longest = Math.max(...LABELS.classes.map((label) => label.length));
-  if (room < 13 || longest > 16) return { ...ticks(LABELS.classes, room), left: 54 };
-  const all = LABELS.classes.map((_, i) => i);
-  return { tickmode: "array", tickvals: all, ticktext: LABELS.classes.map(forPlotly), left: Math.max(54, 30 + 7 * longest) };
+  const room = probsHeight(figure) / AXES.classes.length;
+  const longest = Math.max(...AXES.classes.map((label) => label.length));
+  if (room < 13 || longest > 16) return { ...ticks(AXES.classes, room), left: 54 };
+  const all = AXES.classes.map((_, i) => i);
+  return { tickmode: "array", tickvals: all, ticktext: AXES.classes.map(forPlotly), left: Math.max(54, 30 + 7 * longest) };
 }
 
 /** Returns the height of the plotting area. */
@@ -67,7 +72,7 @@ function probsTraces(figure) {
     colorscale: "Cividis",
     hoverinfo: "text",
     text: cellTexts(probs.length, places.length, (answer, place) =>
-      `after ${places[place]}\n${classLabel(answer)} has probability ${num(probs[answer][place])}`),
+      `after ${places[place]}\n${AXES.classes[answer]} has probability ${num(probs[answer][place])}`),
     colorbar: scaleBar(probsHeight(figure), "probability", { y: -60 / probsHeight(figure) }),
   };
   return [heat, answerRings(list, probs), wrongCrosses(list)];
@@ -75,7 +80,7 @@ function probsTraces(figure) {
 
 /** Returns the layout: classes from top to bottom, the predicted places from left to right. */
 function probsLayout(figure) {
-  const classes = LABELS.classes.length;
+  const classes = AXES.classes.length;
   const places = predictedPlaces();
   const bare = { showgrid: false, zeroline: false };
   const { left, ...classAxis } = classTicks(figure);
@@ -100,7 +105,7 @@ KINDS.probs = {
   /** Adds the list menu and reserves ten pixels for each class, more where there are few. */
   prepare(figure) {
     controlsOf(figure).append(labelled("List", listMenu("List whose predictions are shown")));
-    figure.plot.style.setProperty("--rows", Math.max(LABELS.classes.length, Math.min(12, 4 * LABELS.classes.length)));
+    figure.plot.style.setProperty("--rows", Math.max(AXES.classes.length, Math.min(12, 4 * AXES.classes.length)));
   },
 
   /** Draws the probabilities, the rings, the crosses and a frame around the query's column. */
@@ -109,7 +114,7 @@ KINDS.probs = {
     const column = PREDICTED.indexOf(state.query);
     return drawPlot(figure, traces, {
       ...layout,
-      shapes: column < 0 ? [] : outline(column - 0.5, column + 0.5, -0.5, LABELS.classes.length - 0.5),
+      shapes: column < 0 ? [] : outline(column - 0.5, column + 0.5, -0.5, AXES.classes.length - 0.5),
     });
   },
 
@@ -129,5 +134,5 @@ KINDS.probs = {
     return `${right}; the least probable right answer has ${num(Math.min(...sure))}`;
   },
 
-  rows: () => matrixRows("prediction", LABELS.classes, predictedPlaces(), matrix("probs", state.list)),
+  rows: () => matrixRows("prediction", AXES.classes, predictedPlaces(), matrix("probs", state.list)),
 };

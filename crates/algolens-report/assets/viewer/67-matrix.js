@@ -3,8 +3,8 @@
 /** Returns the words and labels of a matrix's two axes. */
 function matrixAxes({ plotted: { rows, columns } }) {
   return {
-    rows: { labels: LABELS[rows.labels], title: rows.title },
-    columns: { labels: LABELS[columns.labels], title: columns.title },
+    rows: { labels: AXES[rows.labels], title: rows.title },
+    columns: { labels: AXES[columns.labels], title: columns.title },
   };
 }
 
@@ -76,13 +76,13 @@ KINDS.matrix = {
   /** Pairs of tokens light up where the list has them, and a click chooses them. */
   listen(figure) {
     if (!isOfPairs(figure)) return;
-    const pairOf = (point) => (point ? pairInList(point.y, point.x) : null);
+    const pairOf = (point) => (point ? pairInList(SHOWN.tokens[point.y], SHOWN.tokens[point.x]) : null);
     onPlot(figure, "hover", (point) => {
       const pair = pairOf(point);
       setHover(pair?.query ?? null, pair?.key ?? null);
     });
     onPlot(figure, "unhover", () => setHover(null, null));
-    onPlot(figure, "click", (point) => point && setState({ token: point.y, ...pairOf(point) }));
+    onPlot(figure, "click", (point) => point && setState({ token: SHOWN.tokens[point.y], ...pairOf(point) }));
   },
 
   rows(figure) {

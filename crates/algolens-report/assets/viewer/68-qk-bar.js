@@ -8,14 +8,19 @@ function shownScores() {
   return hasArray(wanted) ? wanted : Object.values(SCORES).find(hasArray);
 }
 
+/** Returns the place of the destination token among those shown. */
+function destination() {
+  return SHOWN.tokens.indexOf(state.token);
+}
+
 /** Returns the slider of the destination token, which follows the selection. */
 function tokenSlider() {
   const shown = el("output", { class: "shown" });
-  const slider = el("input", { type: "range", min: 0, max: LABELS.tokens.length - 1, step: 1, on: {
-    input: () => setState({ token: Number(slider.value) }),
+  const slider = el("input", { type: "range", min: 0, max: SHOWN.tokens.length - 1, step: 1, on: {
+    input: () => setState({ token: SHOWN.tokens[Number(slider.value)] }),
   } });
   const follow = () => {
-    slider.value = String(state.token);
+    slider.value = String(destination());
     slider.setAttribute("aria-valuetext", tokenLabel(state.token));
     shown.textContent = tokenLabel(state.token);
   };
@@ -45,12 +50,13 @@ function scoresSwitch(figure) {
   return el("fieldset", {}, el("legend", { text: "Scores" }), ...radios);
 }
 
-/** Returns the axis of source tokens, with few labels so that the slider stays swift. */
+/** Returns the axis of source tokens, of many with few labels so that the slider stays swift. */
 function sourceAxis(figure) {
-  const count = LABELS.tokens.length;
+  const count = AXES.tokens.length;
+  const room = (figure.plot.clientWidth - 60) / count;
   return axis({
     title: isNarrow(figure) ? "source token" : "source token (band: the destination token itself)",
-    ...ticks(LABELS.tokens, Math.min(12, (figure.plot.clientWidth - 60) / count)),
+    ...ticks(AXES.tokens, count > 20 ? Math.min(12, room) : room),
     tickangle: 0,
     showgrid: false,
     range: [-0.7, count - 0.3],
@@ -81,15 +87,15 @@ KINDS["qk-bar"] = {
     const traces = scoredHeads().map((head) => ({
       type: "bar",
       name: `head ${HEADS[head]}`,
-      x: LABELS.tokens.map((_, token) => token),
-      y: vector(name, firstHeadOf(head), state.token),
-      customdata: LABELS.tokens.map(forPlotly),
+      x: AXES.tokens.map((_, place) => place),
+      y: vector(name, firstHeadOf(head), destination()),
+      customdata: AXES.tokens.map(forPlotly),
       hovertemplate: "source %{customdata}: %{y:.3g}<extra>%{fullData.name}</extra>",
       marker: { color: headColour(head), line: { color: ink, width: 0.3 } },
     }));
     const limit = barLimit(name, traces.flatMap((trace) => trace.y));
     const { xaxis } = kept(figure, [], () => ({ xaxis: sourceAxis(figure) }));
-    const band = { x0: state.token - 0.5, x1: state.token + 0.5 };
+    const band = { x0: destination() - 0.5, x1: destination() + 0.5 };
     return drawPlot(figure, traces, {
       margin: { l: 52, r: 8, t: 36, b: 48 },
       showlegend: true,
@@ -103,19 +109,19 @@ KINDS["qk-bar"] = {
   /** States which source token each head seeks most. */
   title() {
     const best = scoredHeads().slice(0, 4).map((head) => {
-      const row = vector(shownScores(), firstHeadOf(head), state.token);
+      const row = vector(shownScores(), firstHeadOf(head), destination());
       const source = indexOfLargest(row);
-      return source === null ? `head ${HEADS[head]} has no scores` : `head ${HEADS[head]} seeks ${tokenLabel(source)} most (${num(row[source])})`;
+      return source === null ? `head ${HEADS[head]} has no scores` : `head ${HEADS[head]} seeks ${AXES.tokens[source]} most (${num(row[source])})`;
     });
     return `From token ${tokenLabel(state.token)}, ${best.join("; ") || "no chosen head is in the first block"}`;
   },
 
   rows() {
     const heads = scoredHeads();
-    const columns = heads.map((head) => vector(shownScores(), firstHeadOf(head), state.token));
+    const columns = heads.map((head) => vector(shownScores(), firstHeadOf(head), destination()));
     return [
       ["destination", "source", ...heads.map((head) => `head ${HEADS[head]}`)],
-      ...LABELS.tokens.map((label, token) => [tokenLabel(state.token), label, ...columns.map((column) => column[token])]),
+      ...AXES.tokens.map((label, place) => [tokenLabel(state.token), label, ...columns.map((column) => column[place])]),
     ];
   },
 };

@@ -24,15 +24,11 @@ const BESIDE: f64 = 1.3;
 /// A matrix with the limits that all heads share.
 pub(super) fn matrix(source: Source, title: &str, matrix: &Matrix) -> Result<Chart, ReportError> {
     let cells = source.matrix(matrix.array, matrix.head.as_slice())?;
-    let labels = |axis: &Axis, len: usize| {
-        let labels = match axis.labels {
-            AxisLabels::Tokens => &source.labels().tokens,
-            AxisLabels::Classes => &source.labels().classes,
-            AxisLabels::Positions => &source.labels().positions,
-        };
-        Names { title: axis.title.clone(), labels: (0..len).map(|at| label(labels, at)).collect() }
+    let names = |axis: &Axis, len: usize| {
+        let labels = source.axis_labels(axis.labels);
+        Names { title: axis.title.clone(), labels: (0..len).map(|at| label(&labels, at)).collect() }
     };
-    let (rows, columns) = (labels(matrix.rows, cells.nrows()), labels(matrix.columns, cells.ncols()));
+    let (rows, columns) = (names(matrix.rows, cells.nrows()), names(matrix.columns, cells.ncols()));
     let corner = format!("{} \\ {}", rows.title, columns.title);
     let table = words::matrix(&corner, &rows.labels, &columns.labels, cells);
     let limit = source.largest(matrix.array);
@@ -59,8 +55,10 @@ pub(super) fn matrix(source: Source, title: &str, matrix: &Matrix) -> Result<Cha
 pub(super) fn qk_bar(source: Source) -> Result<Chart, ReportError> {
     let drawn = ["W_QK_full", "QK_effective"].into_iter().find(|name| source.has(name)).unwrap_or("W_QK_full");
     let (example, query) = source.example()?;
-    let token = example.prediction.tokens[query] as usize;
-    let tokens = &source.labels().tokens;
+    let asked = example.prediction.tokens[query];
+    // Where it is not shown, the first that is.
+    let token = source.shown().place_of_token(asked).unwrap_or(0);
+    let tokens = &source.axis_labels(AxisLabels::Tokens);
     let (heads, shown) = (source.heads(), source.first_heads());
     let rows = shown.iter().map(|head| source.vector(drawn, &[*head, token])).collect::<Result<Vec<_>, _>>()?;
     let words = shown.iter().zip(&rows).map(|(head, row)| match largest_of(*row) {

@@ -6,29 +6,30 @@ use super::{
     words::{self, brief, exact, label, row},
 };
 use crate::ReportError;
-use algolens::interpret::{KEY_TERMS, Prediction, QUERY_TERMS, ShownExample};
+use algolens::interpret::{AxisLabels, KEY_TERMS, Prediction, QUERY_TERMS, ShownExample};
 use ndarray::{ArrayView4, Axis};
 
 /// Probabilities of the chosen example: rings on the right answers, crosses on wrong predictions.
 pub(super) fn probs(source: Source) -> Result<Chart, ReportError> {
     let probs = source.matrix("probs", &[Source::EXAMPLE])?;
     let (example, query) = source.example()?;
-    let classes = &source.labels().classes;
+    let (classes, shown) = (source.axis_labels(AxisLabels::Classes), source.shown());
     let places: Vec<String> = source.positions().iter().map(|at| source.place(example, *at)).collect();
     let ShownExample { prediction, .. } = example;
-    let mark = |column: usize, class: u32, shape: Shape| Mark { row: class as usize, column, shape };
+    let mark =
+        |column: usize, class: u32, shape: Shape| shown.place_of_class(class).map(|row| Mark { row, column, shape });
     let scored = |column: &usize| prediction.correct_at[*column].is_some();
     let expected = prediction.expected.iter().enumerate().filter(|(column, _)| scored(column));
     let rings = expected.flat_map(|(column, right)| right.classes().iter().map(move |class| (column, *class)));
-    let rings = rings.map(|(column, class)| mark(column, class, Shape::Ring));
+    let rings = rings.filter_map(|(column, class)| mark(column, class, Shape::Ring));
     let wrong = (0..places.len()).filter(|column| prediction.correct_at.get(*column) == Some(&Some(false)));
     let crosses = wrong.flat_map(|column| {
         let said = prediction.predicted[column].classes().iter();
         said.filter(move |class| !prediction.expected[column].classes().contains(class))
             .map(move |class| (column, *class))
     });
-    let crosses = crosses.map(|(column, class)| mark(column, class, Shape::Cross));
-    let rows = Names { title: "prediction".into(), labels: (0..probs.nrows()).map(|at| label(classes, at)).collect() };
+    let crosses = crosses.filter_map(|(column, class)| mark(column, class, Shape::Cross));
+    let rows = Names { title: "prediction".into(), labels: (0..probs.nrows()).map(|at| label(&classes, at)).collect() };
     let columns = Names::new("token (position) the prediction is made at", &places);
     let layer = Layer { cells: probs.to_owned(), scale: Scale::Probability };
     let table = words::matrix("prediction", &rows.labels, &places, probs);

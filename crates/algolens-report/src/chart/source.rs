@@ -3,7 +3,7 @@
 use crate::{Proof, Report, ReportError};
 use algolens::{
     Error,
-    interpret::{Head, Labels, ShownExample},
+    interpret::{AxisLabels, Head, Labels, Shown, ShownExample},
 };
 use ndarray::{ArrayView, ArrayView1, ArrayView2, ArrayView3, Axis, Dimension};
 
@@ -36,6 +36,16 @@ impl<'a> Source<'a> {
 
     pub fn labels(self) -> &'a Labels {
         &self.report.study.labels
+    }
+
+    /// The labels of an axis, one a row or column.
+    pub fn axis_labels(self, labels: AxisLabels) -> Vec<String> {
+        self.report.study.axis_labels(labels)
+    }
+
+    /// What the axes of tokens and classes go over.
+    pub fn shown(self) -> &'a Shown {
+        &self.report.study.shown
     }
 
     pub fn positions(self) -> &'a [usize] {

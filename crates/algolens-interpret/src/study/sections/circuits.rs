@@ -2,7 +2,7 @@
 
 use super::figure;
 use crate::{
-    Head,
+    Head, Shown,
     study::{
         arrays::Arrays,
         data::Study,
@@ -24,10 +24,12 @@ struct Circuit {
 const OV: Circuit = Circuit {
     id: "ov",
     array: "W_OV_full",
-    how: "Rows are attended to, columns are predicted. A red diagonal copies.",
+    how: "Rows are attended to, columns are predicted.",
     rows: (AxisLabels::Tokens, "source token"),
     columns: (AxisLabels::Classes, "prediction"),
 };
+/// How to read an OV circuit whose rows and columns are the same tokens.
+const COPYING_HOW: &str = "Rows are attended to, columns are predicted. A red diagonal copies.";
 const QK: Circuit = Circuit {
     id: "qk",
     array: "W_QK_full",
@@ -76,15 +78,65 @@ impl Circuit {
     }
 }
 
+/// What heads copy, by their OV circuits.
+struct Copying {
+    /// Whether answers are tokens: else nothing can be copied.
+    possible: bool,
+    /// How many tokens each head copies.
+    heads: Vec<(Head, usize)>,
+    /// How many tokens are shown both as rows and as columns.
+    tokens: usize,
+    /// These tokens, in words.
+    of_tokens: String,
+}
+
+impl Copying {
+    fn of(study: &Study, arrays: &Arrays) -> Self {
+        let Shown { tokens, classes } = &study.shown;
+        let on_both = tokens.iter().filter(|token| classes.contains(token)).count();
+        let whole = study.shown.is_all(&study.config);
+        let copied = |head| (head, on_diagonal(arrays, &study.shown, head));
+        Self {
+            possible: study.labels.classes_are_tokens(),
+            heads: Head::of_layer(&study.config, 0).into_iter().map(copied).collect(),
+            tokens: on_both,
+            of_tokens: format!("{on_both} tokens{}", if whole { "" } else { " shown on both axes" }),
+        }
+    }
+
+    /// The headline and the caption of the section.
+    fn words(&self) -> (String, String) {
+        let most = self.heads.iter().max_by_key(|(head, copied)| (*copied, std::cmp::Reverse(*head)));
+        match most.filter(|_| self.possible) {
+            Some((head, copied)) => (
+                format!("{head} copies {copied} of {}", self.tokens),
+                format!(
+                    "By the weights of the first block alone, attending to a token boosts that token most for {copied} of {} in \
+                     head {head}, which copies most.",
+                    self.of_tokens
+                ),
+            ),
+            None => {
+                let caption = "Products of the first block's weights: what attending to a token adds to the answers (OV), and which \
+                               tokens and positions attend to which (QK).";
+                let count = self.heads.len();
+                (format!("{count} head{} of block 0", if count == 1 { "" } else { "s" }), caption.into())
+            }
+        }
+    }
+}
+
 pub(super) fn section(study: &Study, arrays: &Arrays) -> Section {
     let heads = Head::of_layer(&study.config, 0);
-    let rows = study.config.d_vocab;
-    // Where answers are no tokens nothing can be copied.
-    let copies = study.labels.tokens == study.labels.classes;
-    let copied: Vec<(Head, usize)> = heads.iter().map(|head| (*head, on_diagonal(arrays, *head))).collect();
+    let copying = Copying::of(study, arrays);
     let ov = |(head, copied): &(Head, usize)| {
-        let about = if copies { format!("copies {copied} of {rows} tokens") } else { "by what is attended to".into() };
-        OV.figure(*head, format!("OV: head {head} {about}"))
+        let about = match copying.possible {
+            true => format!("copies {copied} of {}", copying.of_tokens),
+            false => "by what is attended to".into(),
+        };
+        let diagonal = copying.possible && study.shown.tokens == study.shown.classes;
+        let how = if diagonal { COPYING_HOW } else { OV.how };
+        Circuit { how, ..OV }.figure(*head, format!("OV: head {head} {about}"))
     };
     let pair = |head: &Head| {
         let card = |circuit: &Circuit, what: &str| circuit.figure(*head, format!("{what}, head {head}"));
@@ -94,7 +146,7 @@ pub(super) fn section(study: &Study, arrays: &Arrays) -> Section {
         Item::Row(heads.iter().map(|head| circuit.figure(*head, format!("{what}, head {head}"))).collect())
     };
     let mut items = vec![
-        Item::Row(copied.iter().map(ov).collect()),
+        Item::Row(copying.heads.iter().map(ov).collect()),
         figure(
             "qk-bar",
             "Whom a token attends to",
@@ -112,32 +164,15 @@ pub(super) fn section(study: &Study, arrays: &Arrays) -> Section {
         "Rows are tokens, columns are predicted: W_E W_U, what a token says at its own position.",
         Circuit { array: "direct_path", ..OV }.plot(None),
     ));
-    let most = copied.iter().filter(|_| copies).max_by_key(|(head, copied)| (*copied, std::cmp::Reverse(*head)));
-    let plain = || {
-        let caption = "Products of the first block's weights: what attending to a token adds to the answers (OV), and which tokens \
-                       and positions attend to which (QK).";
-        (
-            format!("{} of block 0", if heads.len() == 1 { "1 head".into() } else { format!("{} heads", heads.len()) }),
-            caption.into(),
-        )
-    };
-    let words = most.map_or_else(plain, |(head, copied)| {
-        (
-            format!("{head} copies {copied} of {rows}"),
-            format!(
-                "By the weights of the first block alone, attending to a token boosts that token most for {copied} of {rows} \
-                 tokens in head {head}, which copies most."
-            ),
-        )
-    });
-    super::section("circuits", "Circuits", words, items)
+    let (headline, caption) = copying.words();
+    super::section("circuits", "Circuits", (headline, study.with_not_shown(caption)), items)
 }
 
-/// How many rows of a head's OV circuit peak on the diagonal.
-fn on_diagonal(arrays: &Arrays, head: Head) -> usize {
+/// How many rows of a head's OV circuit peak on their own token.
+fn on_diagonal(arrays: &Arrays, shown: &Shown, head: Head) -> usize {
     let Ok(ov) = arrays["W_OV_full"].view().into_dimensionality::<Ix3>() else { return 0 };
     let ov: ArrayView2<f32> = ov.index_axis_move(ArrayAxis(0), head.head);
-    peaks(ov).filter(|(row, peak)| row == peak).count()
+    peaks(ov).filter(|(row, peak)| shown.tokens.get(*row) == shown.classes.get(*peak)).count()
 }
 
 /// The place of the largest number in each row, NaN left out.

@@ -93,14 +93,21 @@ fn ranges(copy_heads: &CopyHeads) -> String {
 }
 
 fn circuits(measures: &Measures, study: &mut Study, arrays: &Arrays) {
+    let whole = study.shown.is_all(&study.config);
+    let copied = percent(measures.copy_heads.copied);
+    let caption =
+        format!("{copied} of the values are copied by the head that serves them ({}).", ranges(&measures.copy_heads));
+    let caption = study.with_not_shown(caption);
     // Every token but the separator.
     let values = study.config.d_vocab - 1;
     let heads = Head::of_layer(&study.config, 0);
     let Some(section) = study.section_mut("circuits") else { return };
-    let copied = percent(measures.copy_heads.copied);
     section.headline = format!("{copied} copied");
-    section.caption =
-        format!("{copied} of the values are copied by the head that serves them ({}).", ranges(&measures.copy_heads));
+    section.caption = caption;
+    // The rows of a part are no values in order.
+    if !whole {
+        return;
+    }
     for head in heads {
         let at = head.head;
         if let Some(figure) = section.figure_mut(&format!("ov-{at}")) {

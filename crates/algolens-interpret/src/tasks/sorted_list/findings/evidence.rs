@@ -2,7 +2,7 @@
 
 use super::experiments::{Repair, Runs, ToZero, repairs, runs, to_zero};
 use crate::{
-    Circuits, CopyHeads, Head, Subject, circuits,
+    Circuits, CopyHeads, Head, Shown, Subject, circuits,
     claims::{Control, Rate},
     copy_heads, direct_path,
     head_costs::{HeadCosts, head_costs},
@@ -115,11 +115,12 @@ impl Evidence {
     pub fn gather(subject: Subject, task: &SortedList, data: &Dataset, options: EvidenceOptions) -> Result<Self> {
         let EvidenceOptions { family_size, triple_lists, seed, .. } = options;
         let data = data.select(&(0..options.lists.min(data.len())).collect::<Vec<_>>());
-        let circuits = circuits(subject.model, 0)?;
+        let every_token = Shown::all(subject.model.config());
+        let circuits = circuits(subject.model, 0, &every_token)?;
         let copy_heads = copy_heads(&circuits, task.max_value() as usize + 1)?;
         let gaps = gap_sites(subject, task, family_size, seed)?;
         Ok(Self {
-            direct_path: direct_path(subject.model),
+            direct_path: direct_path(subject.model, &every_token)?,
             costs: if options.head_costs { head_costs(subject, &data)? } else { HeadCosts::default() },
             repairs: if options.repairs { repairs(subject, task, &gaps, family_size, seed)? } else { Vec::new() },
             gaps,
