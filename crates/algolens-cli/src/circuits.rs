@@ -69,6 +69,9 @@ impl Args {
     fn shown(&self, opened: &Opened) -> Result<Shown> {
         let config = opened.model.config();
         let all = Shown::all(config);
+        if !self.shown.given() {
+            return Ok(all);
+        }
         let numbers = |all: &[Token]| all.iter().map(Token::to_string).collect();
         let (tokens, classes) = match opened.task() {
             Ok(task) => (task.token_labels(), task.output_labels()),

@@ -15,6 +15,11 @@ pub struct ShownFlags {
 }
 
 impl ShownFlags {
+    /// Whether any flag says what to show.
+    pub fn given(&self) -> bool {
+        self.show_tokens.is_some() || self.show_classes.is_some()
+    }
+
     /// What the flags ask for, by the names of tokens and classes; nothing of what no flag says.
     ///
     /// # Errors
