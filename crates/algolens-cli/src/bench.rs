@@ -1,6 +1,7 @@
 //! `algolens bench`: how fast each backend runs a model.
 
 mod figures;
+mod roof;
 mod workload;
 
 use crate::{
@@ -25,7 +26,8 @@ use workload::{MANY, Workload};
 ///
 /// Without MODEL: the post's model, untrained, on its task. Each backend runs in a process of its own, one after another.
 /// A training step is the loss, its gradients and the step of Adam; a forward pass judges every prediction. Figures are
-/// medians, for an otherwise idle machine.
+/// medians, for an otherwise idle machine. The roof is what its cores can multiply and add at their quickest, measured in
+/// the same run; shares are of the quickest step and pass.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  algolens bench\n  algolens bench --backend circuit --threads 1 --json\n  \
@@ -67,9 +69,30 @@ pub struct Args {
 #[derive(Serialize)]
 struct Report {
     #[serde(flatten)]
-    backends: BTreeMap<&'static str, Figures>,
+    backends: BTreeMap<&'static str, Timed>,
     machine: Machine,
     batch: usize,
+}
+
+/// A backend's figures, beside what the machine could do.
+#[derive(Serialize)]
+struct Timed {
+    #[serde(flatten)]
+    figures: Figures,
+    /// The multiply-adds a second of the quickest training step, by the machine's roof.
+    train_roof_share: f64,
+    /// The multiply-adds a second of the quickest forward pass, by the machine's roof.
+    forward_roof_share: f64,
+}
+
+impl Timed {
+    fn new(figures: Figures, batch: usize, roof: f64) -> Self {
+        Self {
+            train_roof_share: figures.train_multiply_adds_per_s() / roof,
+            forward_roof_share: figures.forward_multiply_adds_per_s(batch) / roof,
+            figures,
+        }
+    }
 }
 
 /// The machine on which backends were timed.
@@ -78,6 +101,8 @@ struct Machine {
     cores: usize,
     threads: usize,
     vectors: &'static str,
+    /// The most multiply-adds that all threads can do in a second with these vectors.
+    roof_multiply_adds_per_s: f64,
 }
 
 /// Times the backends that are asked for, and shows their figures.
@@ -90,16 +115,21 @@ pub fn run(args: &Args, registry: &Registry, words: &[OsString]) -> Result<Strin
     let work = Workload::new(opened(args, registry)?, args.batch, args.predicted.as_deref())?;
     if let Some(backend) = args.measure {
         backend.check(work.model.config())?;
-        return output::json(&Figures::measure(&*backend.engine(vectors), &work, args.seconds)?);
+        return output::json(&Figures::measure(backend, vectors, &work, args.seconds)?);
     }
     let backends = backends(args.backend.as_deref(), &work)?;
     drop(work);
-    let figures = |backend: Backend| Ok((backend.name(), in_process_of_its_own(backend, words)?));
+    let roof = roof::multiply_adds_per_s(vectors);
+    let figures = |backend: Backend| {
+        let figures = in_process_of_its_own(backend, words)?;
+        Ok((backend.name(), Timed::new(figures, args.batch, roof)))
+    };
     let backends = backends.into_iter().map(figures).collect::<Result<_>>()?;
     let machine = Machine {
         cores: std::thread::available_parallelism().map_or(1, Into::into),
         threads: rayon::current_num_threads(),
         vectors: vectors.name(),
+        roof_multiply_adds_per_s: roof,
     };
     let report = Report { backends, machine, batch: args.batch };
     if args.json { output::json(&report) } else { Ok(text(&report)) }
@@ -162,8 +192,11 @@ fn text(report: &Report) -> String {
         "forward lists/s",
         &format!("of {MANY} at once"),
         "peak MB",
+        "of the roof, train",
+        "forward",
     ];
-    let rows = backends.iter().map(|(backend, figures)| {
+    let percent = |share: &f64| format!("{:.1} %", 100.0 * share);
+    let rows = backends.iter().map(|(backend, Timed { figures, train_roof_share, forward_roof_share })| {
         vec![
             backend.to_string(),
             format!("{:.3}", figures.train_ms),
@@ -171,8 +204,12 @@ fn text(report: &Report) -> String {
             format!("{:.0}", figures.forward_lists_per_s),
             format!("{:.0}", figures.forward_lists_per_s_20480),
             figures.peak_memory_mb.map_or_else(|| "?".into(), |mb| format!("{mb:.0}")),
+            percent(train_roof_share),
+            percent(forward_roof_share),
         ]
     });
-    let Machine { cores, threads, vectors } = machine;
-    output::table(&header, rows) + &format!("\n{cores} cores, {threads} threads, {vectors}\n")
+    let Machine { cores, threads, vectors, roof_multiply_adds_per_s: roof } = machine;
+    let roof = roof / 1e9;
+    output::table(&header, rows)
+        + &format!("\n{cores} cores, {threads} threads, {vectors}; roof: {roof:.1} billion multiply-adds a second\n")
 }

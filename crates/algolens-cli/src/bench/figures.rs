@@ -1,7 +1,12 @@
 //! How fast one backend is, by the clock.
 
 use super::workload::{MANY, Workload};
-use algolens::{Result, engine::Engine, model::Params, train::Adam};
+use algolens::{
+    Result,
+    engine::{Backend, MultiplyAdds, Vectors},
+    model::Params,
+    train::Adam,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -14,18 +19,27 @@ pub struct Figures {
     pub train_ms_min: f64,
     /// The lists of a batch that a second takes from tokens to judged predictions, with the same weights from call to call.
     pub forward_lists_per_s: f64,
+    /// The same of the quickest batch.
+    pub forward_lists_per_s_max: f64,
     /// The lists a second where [`MANY`] go at once.
     pub forward_lists_per_s_20480: f64,
     /// The most memory that the process had, in 10⁶ bytes; where the system tells.
     pub peak_memory_mb: Option<f64>,
+    /// The multiply-adds of a training step's products.
+    pub train_multiply_adds: u64,
+    /// The multiply-adds of a batch's forward pass.
+    pub forward_multiply_adds: u64,
 }
 
 impl Figures {
-    /// Runs an engine for so many seconds a figure.
+    /// Runs a backend for so many seconds a figure.
     ///
     /// # Errors
-    /// What the engine refuses.
-    pub fn measure(engine: &dyn Engine, work: &Workload, seconds: f64) -> Result<Self> {
+    /// What its engine refuses.
+    pub fn measure(backend: Backend, vectors: Vectors, work: &Workload, seconds: f64) -> Result<Self> {
+        let engine = backend.engine(vectors);
+        let MultiplyAdds { forward: forward_multiply_adds, step: train_multiply_adds } =
+            backend.multiply_adds(work.model.config(), work.batch(0));
         let mut model = work.model.clone();
         let mut adam = Adam::new(&work.recipe, model.params.values().len());
         let mut gradients = Params::like(model.params.layout().clone());
@@ -41,9 +55,22 @@ impl Figures {
             train_ms: 1e3 * median(&steps),
             train_ms_min: 1e3 * steps[0],
             forward_lists_per_s: work.batch(0).tokens.nrows() as f64 / median(&forward),
+            forward_lists_per_s_max: work.batch(0).tokens.nrows() as f64 / forward[0],
             forward_lists_per_s_20480: MANY as f64 / median(&many),
             peak_memory_mb: peak_memory_mb(),
+            train_multiply_adds,
+            forward_multiply_adds,
         })
+    }
+
+    /// The multiply-adds a second of the quickest training step.
+    pub fn train_multiply_adds_per_s(&self) -> f64 {
+        1e3 * self.train_multiply_adds as f64 / self.train_ms_min
+    }
+
+    /// The multiply-adds a second of the quickest forward pass over a batch of so many lists.
+    pub fn forward_multiply_adds_per_s(&self, batch: usize) -> f64 {
+        self.forward_multiply_adds as f64 * self.forward_lists_per_s_max / batch as f64
     }
 }
 

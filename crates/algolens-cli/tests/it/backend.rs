@@ -6,8 +6,15 @@ use std::{path::Path, process::Output};
 use tempfile::TempDir;
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/sorted_list.safetensors");
-const FIGURES: [&str; 5] =
-    ["train_ms", "train_ms_min", "forward_lists_per_s", "forward_lists_per_s_20480", "peak_memory_mb"];
+const FIGURES: [&str; 7] = [
+    "train_ms",
+    "train_ms_min",
+    "forward_lists_per_s",
+    "forward_lists_per_s_20480",
+    "peak_memory_mb",
+    "train_roof_share",
+    "forward_roof_share",
+];
 const NO_CIRCUIT: &str = "algolens: model for the circuit backend: expected one block, found 2\n";
 
 fn run(arguments: &[&str]) -> Output {
@@ -56,6 +63,14 @@ fn bench_times_every_backend() {
     }
     assert_eq!(report["batch"], 32);
     assert!(report["machine"]["cores"].as_u64().unwrap() > 0);
+    // A share is of what the same run measured.
+    let roof = report["machine"]["roof_multiply_adds_per_s"].as_f64().unwrap();
+    let circuit = &report["circuit"];
+    let figure = |name: &str| circuit[name].as_f64().unwrap();
+    let share = 1e3 * figure("train_multiply_adds") / figure("train_ms_min") / roof;
+    assert!((share / figure("train_roof_share") - 1.0).abs() < 1e-9 && share < 1.0, "{share}");
+    let share = figure("forward_multiply_adds") * figure("forward_lists_per_s_max") / 32.0 / roof;
+    assert!((share / figure("forward_roof_share") - 1.0).abs() < 1e-9 && share < 1.0, "{share}");
     let one = [&quick[..], &["--backend", "circuit", "--vectors", "scalar", "--threads", "1", "--", MODEL]].concat();
     let report = json(&one);
     assert!(report["circuit"].is_object() && report["plain"].is_null());

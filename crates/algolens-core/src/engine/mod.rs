@@ -22,12 +22,14 @@ mod plain;
 #[doc(hidden)]
 pub mod products;
 mod queries;
+mod roof;
 mod rotary;
 #[doc(hidden)]
 pub mod softmax;
 mod table;
 #[doc(hidden)]
 pub mod vector;
+mod work;
 
 pub use backend::Backend;
 pub use batch::Batch;
@@ -40,6 +42,8 @@ pub use interface::Engine;
 pub use level::Vectors;
 pub use loss::{Outcome, Score};
 pub use plain::{Plain, precision::Precision};
+pub use roof::independent_multiply_adds;
 pub use table::Table;
+pub use work::MultiplyAdds;
 
 use crate::model::{K, Q, V};

@@ -2,7 +2,7 @@
 
 use super::{
     loss::Outcome,
-    vector::{Beside, exp_row, get, lanes_from, lanes_mut, max_of, scale_row},
+    vector::{change, exp_row, lanes_from, max_of, scale_row},
 };
 use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
@@ -11,11 +11,17 @@ use fearless_simd_macros::simd;
 #[simd]
 pub fn pattern<S: Simd>(simd: S, scores: &mut [f32], seen: usize) {
     let mut max = S::f32s::splat(simd, f32::NEG_INFINITY);
-    for (weight, key) in lanes_mut::<S>(scores).beside((0..).step_by(S::f32s::LEN)) {
-        let score = seen_or_hidden(simd, get(simd, weight), key, seen);
-        max = max.max(score);
-        score.store_slice(weight);
-    }
+    change(
+        simd,
+        [&mut *scores],
+        [],
+        #[inline(always)]
+        |key, [score], []| {
+            let score = seen_or_hidden(simd, score, key, seen);
+            max = max.max(score);
+            [score]
+        },
+    );
     let sum = exp_row(simd, scores, max.reduce_max());
     scale_row(simd, scores, sum.recip());
 }

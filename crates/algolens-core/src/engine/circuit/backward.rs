@@ -12,7 +12,7 @@ use crate::{
         loss::padded_loss_gradient,
         products::{Rows, RowsMut, Weights, dot_products, weighted_sums},
         queries::Query,
-        vector::{Beside, Numbers, add_to, dot, get, lanes, lanes_mut, numbers, padded, scale_row},
+        vector::{Beside, Numbers, change, dot, numbers, padded, scale_row},
     },
     task::{RightView, TargetsView},
 };
@@ -111,7 +111,7 @@ impl SequenceGradients {
         let shape = tables.shape;
         let width = shape.row_width();
         let rows = Rows { data: &sequence.rows, stride: width };
-        let key_rows = KeyRows::new(tables, head, &sequence.tokens);
+        let key_rows = KeyRows::new(tables.ov(head), shape.tokens, &sequence.tokens);
         let mut out = RowsMut { data: &mut self.inner, stride: shape.keys() };
         for block in &sequence.queries.blocks {
             dot_products(simd, &mut out, rows, block.queries.clone(), key_rows, block.seen, width);
@@ -129,27 +129,27 @@ impl SequenceGradients {
         let (weights, scores) = (&sequence.weights[head_scores.clone()], &sequence.scores[head_scores]);
         let rows = weights.chunks_exact(keys).beside(inner.chunks_exact(keys)).beside(&sequence.queries.all);
         for (mean, ((weights, d), query)) in self.means.iter_mut().beside(rows) {
-            *mean = dot(simd, &weights[..padded(query.seen)], d);
+            let keys = padded(query.seen);
+            *mean = dot(simd, &weights[..keys], &d[..keys]);
         }
-        let key_sums =
-            lanes_mut::<S>(sums).beside(lanes_mut::<S>(&mut self.scaled)).beside(lanes::<S>(&sequence.scale));
-        for (((sum, d_scaled), r), at) in key_sums.beside((0..).step_by(S::f32s::LEN)) {
-            let r = get(simd, r);
-            let mut d_scores = S::f32s::splat(simd, 0.0);
-            let mut d_r = get(simd, d_scaled);
-            for ((query, mean), Query { seen, .. }) in self.means.iter().enumerate().beside(&sequence.queries.all) {
-                if padded(*seen) <= at {
-                    continue;
-                }
-                let lanes = query * keys + at..query * keys + at + S::f32s::LEN;
-                let (weight, d_weight) = (get(simd, &weights[lanes.clone()]), get(simd, &inner[lanes.clone()]));
-                let d_score = weight * (r * d_weight - *mean);
-                d_r = d_score.mul_add(get(simd, &scores[lanes.clone()]), weight.mul_add(d_weight, d_r));
-                d_scores += d_score;
-                d_score.store_slice(&mut inner[lanes]);
-            }
-            d_scores.store_slice(sum);
-            d_r.store_slice(d_scaled);
+        sums.fill(0.0);
+        let rows = inner.chunks_exact_mut(keys).beside(weights.chunks_exact(keys)).beside(scores.chunks_exact(keys));
+        for (((inner, weights), scores), (mean, Query { seen, .. })) in
+            rows.beside(self.means.iter().beside(&sequence.queries.all))
+        {
+            let keys = padded(*seen);
+            let changed = [&mut inner[..keys], &mut sums[..keys], &mut self.scaled[..keys]];
+            let rows = [&weights[..keys], &scores[..keys], &sequence.scale[..keys]];
+            change(
+                simd,
+                changed,
+                rows,
+                #[inline(always)]
+                |_, [d_weight, sum, d_r], [weight, score, r]| {
+                    let d_score = weight * (r * d_weight - *mean);
+                    [d_score, sum + d_score, d_score.mul_add(score, weight.mul_add(d_weight, d_r))]
+                },
+            );
         }
     }
 
@@ -157,7 +157,7 @@ impl SequenceGradients {
     fn scale_backward(&self, sequence: &SequenceState, gradients: &mut Tables) {
         let position_rows = gradients.scale.chunks_exact_mut(gradients.shape.tokens);
         let key_sums = self.scale.iter().beside(self.scaled.iter()).beside(sequence.scale.iter());
-        for ((sum, token), ((d, d_scaled), r)) in position_rows.beside(&sequence.tokens).beside(key_sums) {
+        for ((sum, token), ((d, d_scaled), r)) in position_rows.beside(sequence.tokens.iter()).beside(key_sums) {
             sum[*token as usize] += d + d_scaled / r;
         }
     }
@@ -193,23 +193,37 @@ impl SequenceGradients {
         let rows = at_tokens.chunks_exact(shape.key_tokens()).beside(self.inner.chunks_exact(shape.keys()));
         for ((at_tokens, at_positions), Query { position, seen }) in rows.clone().beside(&sequence.queries.all) {
             let token = sequence.token_at(*position);
-            let query_rows = lanes::<S>(qk.row(token)).beside(lanes::<S>(qk.row(shape.tokens + position)));
-            let d_query_rows = lanes_mut::<S>(d_tokens.row(token)).beside(lanes_mut::<S>(d_positions.row(*position)));
             let r = S::f32s::splat(simd, sequence.scale[*position]);
             let mut d_r = S::f32s::splat(simd, 0.0);
-            let d = lanes::<S>(at_tokens).chain(lanes::<S>(&at_positions[..padded(*seen)]));
-            for (d, ((token_row, position_row), (d_token, d_position))) in d.beside(query_rows.beside(d_query_rows)) {
-                let d = get(simd, d);
-                d_r = d.mul_add(get(simd, token_row) + get(simd, position_row), d_r);
-                add_to(simd, d_token, d * r);
-                add_to(simd, d_position, d * r);
+            let (at_keys, tokens) = (padded(*seen), shape.key_tokens());
+            for (d, columns) in [(at_tokens, 0..tokens), (&at_positions[..at_keys], tokens..tokens + at_keys)] {
+                let d_token = &mut d_tokens.row(token)[columns.clone()];
+                let d_position = &mut d_positions.row(*position)[columns.clone()];
+                let rows = [d, &qk.row(token)[columns.clone()], &qk.row(shape.tokens + position)[columns]];
+                change(
+                    simd,
+                    [d_token, d_position],
+                    rows,
+                    #[inline(always)]
+                    |_, [d_token, d_position], [d, token, position]| {
+                        d_r = d.mul_add(token + position, d_r);
+                        [d_token + d * r, d_position + d * r]
+                    },
+                );
             }
             self.scale[*position] += d_r.reduce_sum();
         }
         let d_bias = d_positions.row(shape.positions);
         for (at_tokens, at_positions) in rows.skip(sequence.queries.all.len()) {
-            for (d_bias, d) in lanes_mut::<S>(d_bias).beside(lanes::<S>(at_tokens).chain(lanes::<S>(at_positions))) {
-                add_to(simd, d_bias, get(simd, d));
+            let (to_tokens, to_positions) = d_bias[..shape.qk_width()].split_at_mut(shape.key_tokens());
+            for (d_bias, d) in [(to_tokens, at_tokens), (to_positions, at_positions)] {
+                change(
+                    simd,
+                    [d_bias],
+                    [d],
+                    #[inline(always)]
+                    |_, [d_bias], [d]| [d_bias + d],
+                );
             }
         }
     }
@@ -271,19 +285,26 @@ fn rows_backward<S: Simd>(simd: S, tables: &Tables, sequence: &mut SequenceState
     let rows = sequence.rows.chunks_exact_mut(shape.row_width()).map(|row| row.split_at_mut(shape.resid_width()));
     for ((g, (resid, u)), scale) in logits.chunks_exact(padded(shape.classes)).beside(rows).beside(scale.iter()) {
         let mut g_u = S::f32s::splat(simd, 0.0);
-        for (u, g) in lanes_mut::<S>(u).beside(lanes::<S>(g)) {
-            let g = get(simd, g);
-            g_u = g.mul_add(get(simd, u), g_u);
-            (g * *scale).store_slice(u);
-        }
+        change(
+            simd,
+            [u],
+            [g],
+            #[inline(always)]
+            |_, [u], [g]| {
+                g_u = g.mul_add(u, g_u);
+                [g * *scale]
+            },
+        );
         scale_row(simd, resid, -scale.powi(3) / shape.d_model as f32 * g_u.reduce_sum());
     }
-    for (bias, at) in lanes_mut::<S>(&mut gradients.bias).beside((0..).step_by(S::f32s::LEN)) {
-        let mut sum = get(simd, bias);
-        for g in logits.chunks_exact(padded(shape.classes)) {
-            sum += get(simd, &g[at..at + S::f32s::LEN]);
-        }
-        sum.store_slice(bias);
+    for g in logits.chunks_exact(padded(shape.classes)) {
+        change(
+            simd,
+            [&mut gradients.bias],
+            [g],
+            #[inline(always)]
+            |_, [bias], [g]| [bias + g],
+        );
     }
 }
 
@@ -295,11 +316,13 @@ fn direct_backward<S: Simd>(simd: S, sequence: &SequenceState, columns: Range<us
     for (d, query) in sequence.rows.chunks_exact(width).beside(&sequence.queries.all) {
         let token_row = &mut token_rows[sequence.token_at(query.position) * width..][columns.clone()];
         let position_row = &mut position_rows[query.position * width..][columns.clone()];
-        let rows = lanes_mut::<S>(token_row).beside(lanes_mut::<S>(position_row));
-        for (d, (token_row, position_row)) in lanes::<S>(&d[columns.clone()]).beside(rows) {
-            let d = get(simd, d);
-            add_to(simd, token_row, d);
-            add_to(simd, position_row, d);
-        }
+        let (changed, d) = ([token_row, position_row], [&d[columns.clone()]]);
+        change(
+            simd,
+            changed,
+            d,
+            #[inline(always)]
+            |_, [token, position], [d]| [token + d, position + d],
+        );
     }
 }

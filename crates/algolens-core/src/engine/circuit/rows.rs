@@ -4,72 +4,154 @@ use super::tables::Tables;
 use crate::engine::{
     products::{Accumulator, RowSource, Rows, RowsMut},
     queries::Query,
-    vector::{Beside, add_to, lanes_mut},
+    vector::{Beside, load, store},
 };
+use crate::task::Token;
 use fearless_simd::prelude::*;
-use std::ops::Range;
+use std::ops::Deref;
+
+/// The rows of a token and of a position, each pair of them a sequence's place.
+#[derive(Clone, Copy)]
+struct BothRows<'a> {
+    token_rows: Rows<'a>,
+    position_rows: Rows<'a>,
+}
+
+impl<'a> BothRows<'a> {
+    /// Of a table `[feature, …]`.
+    #[inline(always)]
+    fn new(table: Rows<'a>, tokens: usize) -> Self {
+        Self { token_rows: table, position_rows: table.from(tokens) }
+    }
+
+    /// Whether there are so many tokens, and rows of these and of as many positions from 0 on.
+    #[inline(always)]
+    fn holds(self, tokens: &KeyTokens, keys: usize, columns: usize) -> bool {
+        keys <= tokens.tokens.len()
+            && self.token_rows.holds(tokens.beyond, columns)
+            && self.position_rows.holds(keys, columns)
+    }
+
+    /// A column of a token's and a position's row.
+    ///
+    /// # Safety
+    /// There are both.
+    #[inline(always)]
+    unsafe fn place(self, token: u32, position: usize, column: usize) -> [*const f32; 2] {
+        // SAFETY: the caller's.
+        unsafe { [self.token_rows.place(token as usize, column), self.position_rows.place(position, column)] }
+    }
+}
+
+/// The tokens of a sequence's keys.
+pub struct KeyTokens {
+    tokens: Vec<u32>,
+    /// One more than the largest that there was.
+    beyond: usize,
+}
+
+impl KeyTokens {
+    /// So many of token 0.
+    pub fn new(keys: usize) -> Self {
+        Self { tokens: vec![0; keys], beyond: 1 }
+    }
+
+    /// Replaces the first ones.
+    pub fn read(&mut self, tokens: impl Iterator<Item = Token>) {
+        for (token, read) in self.tokens.iter_mut().beside(tokens) {
+            *token = read;
+            self.beyond = self.beyond.max(read as usize + 1);
+        }
+    }
+}
+
+impl Deref for KeyTokens {
+    type Target = [u32];
+
+    fn deref(&self) -> &[u32] {
+        &self.tokens
+    }
+}
 
 /// OV\[t′\] + OV\[p′\] of every key (p′, t′).
 #[derive(Clone, Copy)]
 pub struct KeyRows<'a> {
-    token_rows: Rows<'a>,
-    position_rows: Rows<'a>,
-    tokens: &'a [u32],
+    rows: BothRows<'a>,
+    tokens: &'a KeyTokens,
 }
 
 impl<'a> KeyRows<'a> {
-    /// Of the keys that have these tokens, through a head.
-    pub fn new(tables: &'a Tables, head: usize, tokens: &'a [u32]) -> Self {
-        let ov = tables.ov(head);
-        Self { token_rows: ov, position_rows: ov.from(tables.shape.tokens), tokens }
+    /// Of the keys that have these tokens, through a head's OV circuit of so many tokens.
+    #[inline(always)]
+    pub fn new(ov: Rows<'a>, tokens: usize, keys: &'a KeyTokens) -> Self {
+        Self { rows: BothRows::new(ov, tokens), tokens: keys }
     }
 }
 
-impl<'a> RowSource for KeyRows<'a> {
-    type Row = [&'a [f32]; 2];
+// SAFETY: `holds` asks for every token's row and for the keys' positions' rows.
+unsafe impl RowSource for KeyRows<'_> {
+    type Place = [*const f32; 2];
 
     #[inline(always)]
-    fn columns(self, key: usize, columns: Range<usize>) -> Self::Row {
-        let token_row = self.token_rows.columns(self.tokens[key] as usize, columns.clone());
-        [token_row, self.position_rows.columns(key, columns)]
+    fn holds(self, keys: usize, columns: usize) -> bool {
+        self.rows.holds(self.tokens, keys, columns)
     }
 
     #[inline(always)]
-    fn vector<S: Simd>(simd: S, [token_row, position_row]: Self::Row, at: usize) -> S::f32s {
-        Rows::vector(simd, token_row, at) + Rows::vector(simd, position_row, at)
+    unsafe fn place(self, key: usize, column: usize) -> Self::Place {
+        // SAFETY: the caller's: there is a token of this key, whose row there is, and one of its position.
+        unsafe { self.rows.place(*self.tokens.tokens.get_unchecked(key), key, column) }
+    }
+
+    #[inline(always)]
+    unsafe fn vector<S: Simd>(simd: S, [token, position]: Self::Place, at: usize) -> S::f32s {
+        // SAFETY: the caller's.
+        unsafe { Rows::vector(simd, token, at) + Rows::vector(simd, position, at) }
     }
 }
 
 /// Where the gradient of what a key writes goes: to its token's row and to its position's.
 pub struct KeySums<'a> {
-    token_rows: RowsMut<'a>,
-    position_rows: RowsMut<'a>,
-    tokens: &'a [u32],
+    ov: &'a mut [f32],
+    stride: usize,
+    /// Where positions' rows start.
+    positions: usize,
+    tokens: &'a KeyTokens,
 }
 
 impl<'a> KeySums<'a> {
     /// Of the keys that have these tokens, through a head.
-    pub fn new(gradients: &'a mut Tables, head: usize, tokens: &'a [u32]) -> Self {
-        let stride = gradients.shape.row_width();
-        let (token_rows, position_rows) = gradients.heads[head].ov.split_at_mut(gradients.shape.tokens * stride);
-        let [token_rows, position_rows] = [token_rows, position_rows].map(|data| RowsMut { data, stride });
-        Self { token_rows, position_rows, tokens }
+    pub fn new(gradients: &'a mut Tables, head: usize, tokens: &'a KeyTokens) -> Self {
+        let (stride, positions) = (gradients.shape.row_width(), gradients.shape.tokens);
+        Self { ov: &mut gradients.heads[head].ov, stride, positions, tokens }
     }
 }
 
-impl Accumulator for KeySums<'_> {
+// SAFETY: `holds` asks for every token's row and for the keys' positions' rows.
+unsafe impl Accumulator for KeySums<'_> {
     #[inline(always)]
-    fn start<S: Simd, const N: usize>(&self, simd: S, _: usize, _: usize) -> [S::f32s; N] {
+    fn holds(&self, keys: usize, columns: usize) -> bool {
+        let rows = BothRows::new(Rows { data: self.ov, stride: self.stride }, self.positions);
+        rows.holds(self.tokens, keys, columns)
+    }
+
+    #[inline(always)]
+    unsafe fn start<S: Simd, const N: usize>(&self, simd: S, _: usize, _: usize) -> [S::f32s; N] {
         [S::f32s::splat(simd, 0.0); N]
     }
 
     #[inline(always)]
-    fn put<S: Simd, const N: usize>(&mut self, simd: S, key: usize, column: usize, sums: &[S::f32s; N]) {
-        let token_row = lanes_mut::<S>(&mut self.token_rows.row(self.tokens[key] as usize)[column..]);
-        let position_row = lanes_mut::<S>(&mut self.position_rows.row(key)[column..]);
-        for ((token_row, position_row), sum) in token_row.beside(position_row).beside(sums) {
-            add_to(simd, token_row, *sum);
-            add_to(simd, position_row, *sum);
+    unsafe fn put<S: Simd, const N: usize>(&mut self, simd: S, key: usize, column: usize, sums: &[S::f32s; N]) {
+        // SAFETY: the caller's: there is a token of this key.
+        let token = unsafe { *self.tokens.tokens.get_unchecked(key) } as usize;
+        for row in [token, self.positions + key] {
+            for (at, sum) in sums.iter().enumerate() {
+                // SAFETY: the caller's: there is this row, and the vector in it. Nobody else has it.
+                unsafe {
+                    let place = self.ov.as_mut_ptr().add(row * self.stride + column + at * S::f32s::LEN);
+                    store::<S>(load(simd, place) + *sum, place);
+                }
+            }
         }
     }
 }
@@ -77,37 +159,48 @@ impl Accumulator for KeySums<'_> {
 /// The queries' rows: what they attend to, from their direct paths on.
 pub struct QueryRows<'a> {
     rows: RowsMut<'a>,
-    token_rows: Rows<'a>,
-    position_rows: Rows<'a>,
-    tokens: &'a [u32],
+    direct: BothRows<'a>,
+    tokens: &'a KeyTokens,
     queries: &'a [Query],
 }
 
 impl<'a> QueryRows<'a> {
     /// Of these queries among keys that have these tokens.
-    pub fn new(tables: &'a Tables, rows: &'a mut [f32], tokens: &'a [u32], queries: &'a [Query]) -> Self {
-        let direct = tables.direct();
+    pub fn new(tables: &'a Tables, rows: &'a mut [f32], tokens: &'a KeyTokens, queries: &'a [Query]) -> Self {
         let rows = RowsMut { data: rows, stride: tables.shape.row_width() };
-        Self { rows, token_rows: direct, position_rows: direct.from(tables.shape.tokens), tokens, queries }
+        Self { rows, direct: BothRows::new(tables.direct(), tables.shape.tokens), tokens, queries }
     }
 }
 
-impl Accumulator for QueryRows<'_> {
+// SAFETY: `holds` asks for every query's row, and for the rows of all tokens and positions up to the last query's.
+unsafe impl Accumulator for QueryRows<'_> {
     #[inline(always)]
-    fn start<S: Simd, const N: usize>(&self, simd: S, query: usize, column: usize) -> [S::f32s; N] {
-        let (position, columns) = (self.queries[query].position, column..column + N * S::f32s::LEN);
-        let token_row = self.token_rows.columns(self.tokens[position] as usize, columns.clone());
-        let row = [token_row, self.position_rows.columns(position, columns)];
-        let mut sums = [S::f32s::splat(simd, 0.0); N];
-        for (at, sum) in sums.iter_mut().enumerate() {
-            *sum = KeyRows::vector(simd, row, at * S::f32s::LEN);
-        }
-        sums
+    fn holds(&self, queries: usize, columns: usize) -> bool {
+        let Some(all) = self.queries.get(..queries) else { return false };
+        let positions = all.iter().fold(0, |beyond, query| beyond.max(query.position + 1));
+        self.rows.holds(queries, columns) && self.direct.holds(self.tokens, positions, columns)
     }
 
     #[inline(always)]
-    fn put<S: Simd, const N: usize>(&mut self, simd: S, query: usize, column: usize, sums: &[S::f32s; N]) {
-        self.rows.put(simd, query, column, sums);
+    unsafe fn start<S: Simd, const N: usize>(&self, simd: S, query: usize, column: usize) -> [S::f32s; N] {
+        // SAFETY: the caller's: there is this query, a token at its position, and the rows of both.
+        let place = unsafe {
+            let position = self.queries.get_unchecked(query).position;
+            self.direct.place(*self.tokens.tokens.get_unchecked(position), position, column)
+        };
+        std::array::from_fn(
+            #[inline(always)]
+            |at| {
+                // SAFETY: as above.
+                unsafe { KeyRows::vector(simd, place, at * S::f32s::LEN) }
+            },
+        )
+    }
+
+    #[inline(always)]
+    unsafe fn put<S: Simd, const N: usize>(&mut self, simd: S, query: usize, column: usize, sums: &[S::f32s; N]) {
+        // SAFETY: the caller's.
+        unsafe { self.rows.put(simd, query, column, sums) };
     }
 }
 
@@ -131,7 +224,8 @@ mod tests {
     /// Keys that share a token, in one tile and in two; two heads.
     #[test]
     fn rows_of_keys_are_sums_of_two_rows_and_give_to_both() {
-        let tokens = [3, 1, 3, 0, 3, 4, 1];
+        let mut tokens = KeyTokens::new(7);
+        tokens.read([3, 1, 3, 0, 3, 4, 1].into_iter());
         let queries = [1, 4, 6].map(|position| Query { position, seen: tokens.len() });
         let shape = Shape {
             heads: 2,
@@ -173,8 +267,9 @@ mod tests {
         for level in levels() {
             let mut rows = vec![0.0; queries.len() * width];
             let mut out = QueryRows::new(&tables, &mut rows, &tokens, &queries);
-            let heads = (0..shape.heads)
-                .map(|head| (Weights::Straight(weights_of(head)), KeyRows::new(&tables, head, &tokens)));
+            let heads = (0..shape.heads).map(|head| {
+                (Weights::Straight(weights_of(head)), KeyRows::new(tables.ov(head), shape.tokens, &tokens))
+            });
             dispatch!(level, simd => weighted_sums(
                 simd, &mut out, 0..queries.len(), 0..width, heads.clone(), 0..tokens.len()
             ));

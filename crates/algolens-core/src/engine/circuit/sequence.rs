@@ -1,7 +1,7 @@
 //! Sequences through the circuits, forward.
 
 use super::{
-    rows::{KeyRows, QueryRows},
+    rows::{KeyRows, KeyTokens, QueryRows},
     tables::Tables,
 };
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         products::{Rows, Weights, weighted_sums},
         queries::{Queries, Query},
         softmax::{self, Prediction},
-        vector::{Beside, LOOKUP, Numbers, dot, exp_row, get, lanes, lanes_mut, look_up, numbers, padded},
+        vector::{Beside, LOOKUP, Numbers, change, dot, exp_row, look_up, numbers, padded},
     },
     task::Token,
 };
@@ -23,7 +23,7 @@ pub struct SequenceState {
     /// The predicted positions.
     pub queries: Queries,
     /// `[key]`, padded.
-    pub tokens: Vec<u32>,
+    pub tokens: KeyTokens,
     /// r of each key, `[key]`; ones in the padding.
     pub scale: Numbers,
     /// Scores before the keys' r′, `[head, query, key]`, as far as keys are seen.
@@ -58,7 +58,7 @@ impl SequenceState {
         let pairs = shape.heads * queries.all.len() * shape.keys();
         Self {
             queries: queries.clone(),
-            tokens: vec![0; shape.keys()],
+            tokens: KeyTokens::new(shape.keys()),
             scale: numbers(shape.keys(), 1.0),
             scores: numbers(pairs, 0.0),
             weights: numbers(pairs, 0.0),
@@ -74,11 +74,11 @@ impl SequenceState {
     }
 
     fn read(&mut self, tables: &Tables, tokens: ArrayView1<Token>) {
-        let keys =
-            self.tokens.iter_mut().beside(self.scale.iter_mut()).beside(tables.scale.chunks_exact(tables.shape.tokens));
-        for (((token, scale), scales), read) in keys.beside(tokens) {
-            *token = *read;
-            *scale = scales[*read as usize];
+        let keys = tables.shape.positions;
+        self.tokens.read(tokens.iter().copied().take(keys));
+        let scales = tables.scale.chunks_exact(tables.shape.tokens);
+        for ((scale, token), scales) in self.scale.iter_mut().beside(&self.tokens[..keys]).beside(scales) {
+            *scale = scales[*token as usize];
         }
     }
 
@@ -108,9 +108,15 @@ impl SequenceState {
         }
         let rows = weights.chunks_exact_mut(keys).beside(&self.queries.all);
         for ((weights, query), norm) in rows.beside(&self.softmaxes) {
-            for (weight, r) in lanes_mut::<S>(&mut weights[..padded(query.seen)]).beside(lanes::<S>(&self.scale)) {
-                (get(simd, weight) * (get(simd, r) * *norm)).store_slice(weight);
-            }
+            let keys = padded(query.seen);
+            let rows = ([&mut weights[..keys]], [&self.scale[..keys]]);
+            change(
+                simd,
+                rows.0,
+                rows.1,
+                #[inline(always)]
+                |_, [weight], [r]| [weight * (r * *norm)],
+            );
         }
     }
 
@@ -130,25 +136,31 @@ impl SequenceState {
             let token_row = qk.row(self.tokens[*position] as usize).split_at(shape.key_tokens());
             let position_row = qk.row(shape.tokens + position).split_at(shape.key_tokens());
             let r = S::f32s::splat(simd, self.scale[*position]);
-            let at_tokens = lanes::<S>(token_row.0).beside(lanes::<S>(position_row.0)).beside(lanes::<S>(bias.0));
-            for (row, ((token, position), bias)) in lanes_mut::<S>(&mut self.at_tokens).beside(at_tokens) {
-                (get(simd, token) + get(simd, position)).mul_add(r, get(simd, bias)).store_slice(row);
-            }
-            let (scores, weights) = (&mut scores[..padded(*seen)], &mut weights[..padded(*seen)]);
+            let (at_tokens, rows) = (&mut self.at_tokens[..shape.key_tokens()], [token_row.0, position_row.0, bias.0]);
+            change(
+                simd,
+                [at_tokens],
+                rows,
+                #[inline(always)]
+                |_, _, [token, position, bias]| [(token + position).mul_add(r, bias)],
+            );
+            let keys = padded(*seen);
+            let (scores, weights) = (&mut scores[..keys], &mut weights[..keys]);
             look_up(simd, &self.at_tokens, shape.tokens, &self.tokens, scores);
-            let at_positions = lanes::<S>(token_row.1).beside(lanes::<S>(position_row.1)).beside(lanes::<S>(bias.1));
-            let key_scores = lanes::<S>(&self.scale).beside(at_positions).beside((0..).step_by(S::f32s::LEN));
+            let rows = [&self.scale[..keys], &token_row.1[..keys], &position_row.1[..keys], &bias.1[..keys]];
             let mut max = S::f32s::splat(simd, f32::NEG_INFINITY);
-            for ((score, weight), ((r_key, ((token, position), bias)), key)) in
-                lanes_mut::<S>(scores).beside(lanes_mut::<S>(weights)).beside(key_scores)
-            {
-                let at_position = (get(simd, token) + get(simd, position)).mul_add(r, get(simd, bias));
-                let inner = get(simd, score) + at_position;
-                inner.store_slice(score);
-                let scaled = softmax::seen_or_hidden(simd, inner * get(simd, r_key), key, *seen);
-                max = max.max(scaled);
-                scaled.store_slice(weight);
-            }
+            change(
+                simd,
+                [scores, weights],
+                rows,
+                #[inline(always)]
+                |key, [score, _], [r_key, token, position, bias]| {
+                    let inner = score + (token + position).mul_add(r, bias);
+                    let scaled = softmax::seen_or_hidden(simd, inner * r_key, key, *seen);
+                    max = max.max(scaled);
+                    [inner, scaled]
+                },
+            );
             *most = max.reduce_max();
         }
     }
@@ -157,10 +169,14 @@ impl SequenceState {
     #[simd]
     fn collect<S: Simd>(&mut self, simd: S, tables: &Tables, columns: Range<usize>) {
         let Self { queries, tokens, weights, rows, .. } = self;
-        let weights = Rows { data: weights, stride: tables.shape.keys() };
-        let heads = (0..tables.shape.heads).map(
+        let (stride, width, vocabulary) = (tables.shape.keys(), tables.shape.row_width(), tables.shape.tokens);
+        let weights = weights.chunks_exact(queries.all.len() * stride);
+        let heads = weights.beside(&tables.heads).map(
             #[inline(always)]
-            |head| (Weights::Straight(weights.from(head * queries.all.len())), KeyRows::new(tables, head, tokens)),
+            |(data, head)| {
+                let ov = Rows { data: &head.ov, stride: width };
+                (Weights::Straight(Rows { data, stride }), KeyRows::new(ov, vocabulary, tokens))
+            },
         );
         let mut rows = QueryRows::new(tables, rows, tokens, &queries.all);
         for block in &queries.blocks {
@@ -184,10 +200,13 @@ impl SequenceState {
             logits.chunks_exact_mut(padded(shape.classes)).beside(rows()).beside(scale.iter())
         {
             let s = S::f32s::splat(simd, *scale);
-            let class_logits = lanes::<S>(u).beside(lanes::<S>(&tables.bias));
-            for (logits, (u, bias)) in lanes_mut::<S>(logits).beside(class_logits) {
-                get(simd, u).mul_add(s, get(simd, bias)).store_slice(logits);
-            }
+            change(
+                simd,
+                [logits],
+                [u, &tables.bias],
+                #[inline(always)]
+                |_, _, [u, bias]| [u.mul_add(s, bias)],
+            );
         }
     }
 

@@ -125,8 +125,8 @@ impl Shape {
 
     /// The columns of a row that is written, in runs: few enough that one run of all rows stays in a core's nearest cache.
     pub fn column_runs(&self) -> impl Iterator<Item = Range<usize>> {
-        /// 24 KiB.
-        const NUMBERS: usize = 6 << 10;
+        /// 48 KiB.
+        const NUMBERS: usize = 12 << 10;
         let most = (NUMBERS / (self.features() * LANES)).max(1);
         runs(self.row_width() / LANES, most).map(|run| run.start * LANES..run.end * LANES)
     }

@@ -3,10 +3,12 @@
 //! Kernels are written once, for any [`Simd`] token; [`dispatch!`](crate::dispatch) compiles them for every level and takes
 //! the one that runs. Rows that kernels walk are padded to [`LANES`] numbers, a whole number of vectors at each level.
 
+mod lookup;
+
+pub use lookup::{LOOKUP, look_up};
+
 use aligned_vec::{AVec, ConstAlign, avec};
 use fearless_simd::prelude::*;
-#[cfg(target_arch = "x86_64")]
-use fearless_simd::{f32x16, u32x16};
 
 /// The widest vector; rows are padded to multiples of it.
 pub const LANES: usize = 16;
@@ -67,19 +69,111 @@ pub fn get<S: Simd>(simd: S, lanes: &[f32]) -> S::f32s {
     S::f32s::from_slice(simd, lanes)
 }
 
+/// The vector that starts here.
+///
+/// # Safety
+/// A vector's numbers can be read from here on.
+#[inline(always)]
+pub unsafe fn load<S: Simd>(simd: S, from: *const f32) -> S::f32s {
+    // SAFETY: the caller's; what can be read is not at null.
+    let lanes = unsafe {
+        std::hint::assert_unchecked(!from.is_null());
+        std::slice::from_raw_parts(from, S::f32s::LEN)
+    };
+    S::f32s::from_slice(simd, lanes)
+}
+
+/// Writes a vector's numbers from here on.
+///
+/// # Safety
+/// They can be written.
+#[inline(always)]
+pub unsafe fn store<S: Simd>(vector: S::f32s, to: *mut f32) {
+    // SAFETY: the caller's; what can be written is not at null.
+    let lanes = unsafe {
+        std::hint::assert_unchecked(!to.is_null());
+        std::slice::from_raw_parts_mut(to, S::f32s::LEN)
+    };
+    vector.store_slice(lanes);
+}
+
 /// lanes ← lanes + vector.
 #[inline(always)]
 pub fn add_to<S: Simd>(simd: S, lanes: &mut [f32], vector: S::f32s) {
     (get(simd, lanes) + vector).store_slice(lanes);
 }
 
+/// Walks padded rows of one length side by side: calls `each(at, vectors)` for the vectors that start `at` numbers behind
+/// the rows' starts.
+///
+/// # Panics
+/// If lengths differ, or are not whole vectors.
+#[inline(always)]
+pub fn walk<S: Simd, const N: usize>(simd: S, rows: [&[f32]; N], mut each: impl FnMut(usize, [S::f32s; N])) {
+    let width = rows.first().map_or(0, |row| row.len());
+    assert!(rows.iter().all(|row| row.len() == width) && width.is_multiple_of(S::f32s::LEN), "rows of one width");
+    for at in (0..width).step_by(S::f32s::LEN) {
+        // SAFETY: asserted above: a vector starts here in every row.
+        each(
+            at,
+            rows.map(
+                #[inline(always)]
+                |row| unsafe { load(simd, row.as_ptr().add(at)) },
+            ),
+        );
+    }
+}
+
+/// Walks padded rows of one length side by side, of which the first are changed into what `each(at, changed, rows)` gives.
+///
+/// # Panics
+/// As [`walk`].
+#[inline(always)]
+pub fn change<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    changed: [&mut [f32]; M],
+    rows: [&[f32]; N],
+    mut each: impl FnMut(usize, [S::f32s; M], [S::f32s; N]) -> [S::f32s; M],
+) {
+    let width = changed.first().map_or(0, |row| row.len());
+    let same = changed.iter().all(|row| row.len() == width) && rows.iter().all(|row| row.len() == width);
+    assert!(same && width.is_multiple_of(S::f32s::LEN), "rows of one width");
+    let changed = changed.map(
+        #[inline(always)]
+        |row| row.as_mut_ptr(),
+    );
+    for at in (0..width).step_by(S::f32s::LEN) {
+        // SAFETY: asserted above: a vector starts here in every row; those that are changed are borrowed by nobody else.
+        unsafe {
+            let before = changed.map(
+                #[inline(always)]
+                |row| load(simd, row.add(at)),
+            );
+            let after = each(
+                at,
+                before,
+                rows.map(
+                    #[inline(always)]
+                    |row| load(simd, row.as_ptr().add(at)),
+                ),
+            );
+            for (row, vector) in changed.into_iter().beside(after) {
+                store::<S>(vector, row.add(at));
+            }
+        }
+    }
+}
+
 /// The largest lane of a row.
 #[inline(always)]
 pub fn max_of<S: Simd>(simd: S, row: &[f32]) -> f32 {
     let mut max = S::f32s::splat(simd, f32::NEG_INFINITY);
-    for x in lanes::<S>(row) {
-        max = max.max(get(simd, x));
-    }
+    walk(
+        simd,
+        [row],
+        #[inline(always)]
+        |_, [x]| max = max.max(x),
+    );
     max.reduce_max()
 }
 
@@ -87,9 +181,12 @@ pub fn max_of<S: Simd>(simd: S, row: &[f32]) -> f32 {
 #[inline(always)]
 pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     let mut sum = S::f32s::splat(simd, 0.0);
-    for (a, b) in lanes::<S>(a).beside(lanes::<S>(b)) {
-        sum = get(simd, a).mul_add(get(simd, b), sum);
-    }
+    walk(
+        simd,
+        [a, b],
+        #[inline(always)]
+        |_, [a, b]| sum = a.mul_add(b, sum),
+    );
     sum.reduce_sum()
 }
 
@@ -109,68 +206,44 @@ pub fn square_of_sum<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
 #[inline(always)]
 pub fn exp_row<S: Simd>(simd: S, row: &mut [f32], minus: f32) -> f32 {
     let mut sum = S::f32s::splat(simd, 0.0);
-    for x in lanes_mut::<S>(row) {
-        let power = exp(simd, get(simd, x) - minus);
-        sum += power;
-        power.store_slice(x);
-    }
+    change(
+        simd,
+        [row],
+        [],
+        #[inline(always)]
+        |_, [x], []| {
+            let power = exp(simd, x - minus);
+            sum += power;
+            [power]
+        },
+    );
     sum.reduce_sum()
 }
 
 /// Multiplies a row by a number.
 #[inline(always)]
 pub fn scale_row<S: Simd>(simd: S, row: &mut [f32], factor: f32) {
-    for x in lanes_mut::<S>(row) {
-        (get(simd, x) * factor).store_slice(x);
-    }
+    change(
+        simd,
+        [row],
+        [],
+        #[inline(always)]
+        |_, [x], []| [x * factor],
+    );
 }
 
 /// row ← row + factor · x.
 #[inline(always)]
 pub fn add_scaled<S: Simd>(simd: S, row: &mut [f32], x: &[f32], factor: f32) {
     let factor = S::f32s::splat(simd, factor);
-    for (row, x) in lanes_mut::<S>(row).beside(lanes::<S>(x)) {
-        get(simd, x).mul_add(factor, get(simd, row)).store_slice(row);
-    }
+    change(
+        simd,
+        [row],
+        [x],
+        #[inline(always)]
+        |_, [row], [x]| [x.mul_add(factor, row)],
+    );
 }
-
-/// Entries of a table of at most this many are looked up without a loop where the instructions can.
-pub const LOOKUP: usize = 4 * LANES;
-
-/// out\[i\] ← table\[indices\[i\]\]; the table has at least [`LOOKUP`] numbers, of which the first `entries` are meant. Indices are
-/// below `entries`, as many as numbers in `out`, and whole runs of [`LANES`].
-#[inline(always)]
-pub fn look_up<S: Simd>(simd: S, table: &[f32], entries: usize, indices: &[u32], out: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    if let (Some(avx512), true) = (simd.level().as_avx512(), entries <= LOOKUP) {
-        return look_up_in_registers(avx512, table, indices, out);
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (simd, entries);
-    for (out, index) in out.iter_mut().zip(indices) {
-        *out = table[*index as usize];
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fearless_simd::kernel!(
-    #[inline]
-    fn look_up_in_registers(avx512: Avx512, table: &[f32], indices: &[u32], out: &mut [f32]) {
-        use std::arch::x86_64::*;
-        let mut quarters = [_mm512_setzero_ps(); 4];
-        for (quarter, numbers) in quarters.iter_mut().zip(table.chunks_exact(LANES)) {
-            *quarter = f32x16::from_slice(avx512, numbers).into();
-        }
-        let [a, b, c, d] = quarters;
-        for (out, indices) in out.chunks_exact_mut(LANES).zip(indices.chunks_exact(LANES)) {
-            let indices: __m512i = u32x16::from_slice(avx512, indices).into();
-            let (low, high) = (_mm512_permutex2var_ps(a, indices, b), _mm512_permutex2var_ps(c, indices, d));
-            let in_high = _mm512_test_epi32_mask(indices, _mm512_set1_epi32(2 * LANES as i32));
-            let found: f32x16<_> = _mm512_mask_blend_ps(in_high, low, high).simd_into(avx512);
-            found.store_slice(out);
-        }
-    }
-);
 
 /// eˣ, to 1.5e-7 of it; zero below −87, where f32 runs out of normal numbers; NaN of NaN.
 ///
@@ -209,12 +282,14 @@ pub fn sums_of_four<S: Simd>(simd: S, [a, b, c, d]: [S::f32s; 4]) -> [f32; 4] {
     let even = S::mask32s::from_bitmask(simd, 0x5555);
     let firsts = even.select(ac, bd.slide_within_blocks::<3>(bd));
     let seconds = even.select(ac.slide_within_blocks::<1>(ac), bd);
-    let block_sums = firsts + seconds;
-    let mut sums = [0.0; 4];
-    for block in block_sums.as_slice().chunks_exact(4) {
-        sums.iter_mut().zip(block).for_each(|(sum, part)| *sum += part);
+    let mut sums = firsts + seconds;
+    if const { S::f32s::LEN > 8 } {
+        sums += sums.slide::<8>(sums);
     }
-    sums
+    if const { S::f32s::LEN > 4 } {
+        sums += sums.slide::<4>(sums);
+    }
+    *sums.as_slice().first_chunk().expect("a vector has four lanes")
 }
 
 /// In every block of four lanes: two numbers that sum up to `a`'s, then two that sum up to `b`'s.
@@ -278,6 +353,35 @@ pub(super) mod tests {
         sums_of_four(simd, vectors).to_vec()
     }
 
+    /// Sum and difference of two rows, changed in place, and how far each vector is from the start.
+    fn changes<S: Simd>(simd: S, [a, b]: [&mut [f32]; 2]) -> Vec<usize> {
+        let mut starts = Vec::new();
+        change(simd, [a, b], [], |at, [a, b], []| {
+            starts.push(at);
+            [a + b, a - b]
+        });
+        starts
+    }
+
+    #[test]
+    fn rows_are_changed_side_by_side() {
+        for level in levels() {
+            let mut a: Vec<f32> = (0..2 * LANES).map(|at| at as f32).collect();
+            let mut b: Vec<f32> = a.iter().map(|a| 2.0 * a).collect();
+            let starts = dispatch!(level, simd => changes(simd, [&mut a, &mut b]));
+            let lanes = dispatch!(level, simd => width(simd));
+            assert_eq!(starts, (0..2 * LANES).step_by(lanes).collect::<Vec<_>>(), "{level:?}");
+            assert!((0..2 * LANES).all(|at| a[at] == 3.0 * at as f32 && b[at] == -(at as f32)), "{level:?}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "rows of one width")]
+    fn rows_of_two_widths_are_not_walked() {
+        let (mut long, mut short) = (vec![0.0; 2 * LANES], vec![0.0; LANES]);
+        dispatch!(Vectors::scalar(), simd => changes(simd, [&mut long, &mut short]));
+    }
+
     fn width<S: Simd>(_: S) -> usize {
         S::f32s::LEN
     }
@@ -290,22 +394,6 @@ pub(super) mod tests {
             let lanes = dispatch!(level, simd => width(simd));
             let expected: Vec<f32> = rows.iter().map(|row| row[..lanes].iter().sum()).collect();
             assert_eq!(dispatch!(level, simd => four_sums(simd, rows)), expected, "{level:?}");
-        }
-    }
-
-    proptest! {
-        #![proptest_config(cases(50))]
-
-        #[test]
-        fn tables_are_looked_up(entries in 1..=100_usize, seed in any::<u32>()) {
-            let table: Vec<f32> = (0..entries.max(LOOKUP)).map(|at| at as f32 + 0.5).collect();
-            let indices: Vec<u32> = (0..2 * LANES as u32).map(|at| (seed / 2 + 37 * at) % entries as u32).collect();
-            for level in levels() {
-                let mut found = vec![0.0; indices.len()];
-                dispatch!(level, simd => look_up(simd, &table, entries, &indices, &mut found));
-                let right = found.iter().zip(&indices).all(|(found, at)| *found == *at as f32 + 0.5);
-                prop_assert!(right, "{:?}: {:?} {:?}", level, found, indices);
-            }
         }
     }
 }

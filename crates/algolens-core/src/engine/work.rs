@@ -1,0 +1,139 @@
+//! How much a backend multiplies.
+
+use super::{Backend, Batch};
+use crate::model::{Config, Normalization, Positions};
+use ndarray::ArrayView2;
+use std::collections::HashSet;
+
+/// The multiply-adds of the products that a backend computes for a batch, counted from shapes: rows and columns that a model
+/// has, keys that a query sees. What they share a core with (softmaxes, norms, lookups, sums) is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MultiplyAdds {
+    /// Of a forward pass, with weights that the backend has met before.
+    pub forward: u64,
+    /// Of the loss and its gradients, with new weights.
+    pub step: u64,
+}
+
+impl MultiplyAdds {
+    /// Of products of every sequence and of those of the weights alone. Each product has two gradients, as large as itself.
+    fn of(sequences: usize, weights: usize) -> Self {
+        Self { forward: sequences as u64, step: 3 * (sequences + weights) as u64 }
+    }
+}
+
+impl Backend {
+    /// The multiply-adds of this backend on a batch that the model takes.
+    pub fn multiply_adds(self, config: &Config, batch: Batch) -> MultiplyAdds {
+        match self {
+            Self::Circuit => circuit(config, batch),
+            Self::Table => table(config, batch),
+            Self::Plain => plain(config, batch),
+        }
+    }
+}
+
+/// Queries collect rows of OV, over residual vector and logits; the circuits are products of weights.
+fn circuit(config: &Config, batch: Batch) -> MultiplyAdds {
+    let &Config { n_heads, d_model, d_head, d_vocab, d_vocab_out, .. } = config;
+    let seq = batch.tokens.ncols();
+    let features = d_vocab + batch.positions.iter().map(|query| config.keys_seen(*query, seq)).max().unwrap_or(0);
+    let norm = config.final_normalization() != Normalization::None;
+    let width = d_vocab_out + if norm { d_model } else { 0 };
+    let collected = n_heads * pairs(config, batch.positions.iter().copied(), seq) * width;
+    let direct = features * d_model * d_vocab_out;
+    let head = 4 * features * d_model * d_head + features * features * d_head + direct;
+    MultiplyAdds::of(batch.tokens.nrows() * collected, n_heads * head + direct)
+}
+
+/// The first block's queries, keys and values once for each pair of a position and a token; the last block's queries, and
+/// what follows them, at predicted positions.
+fn table(config: &Config, batch: Batch) -> MultiplyAdds {
+    let (sequences, seq, predicted) = (batch.tokens.nrows(), batch.tokens.ncols(), batch.positions.len());
+    let attends = config.n_layers > 0 && config.n_heads > 0;
+    let seen = batch.positions.iter().map(|query| config.keys_seen(*query, seq)).max().unwrap_or(0);
+    let keys = if attends { seen } else { predicted };
+    let mut all = sequences * predicted * config.d_model * config.d_vocab_out;
+    for layer in 0..config.n_layers {
+        let last = layer + 1 == config.n_layers;
+        let (queries, scores) = match last {
+            true => (predicted, pairs(config, batch.positions.iter().copied(), seq)),
+            false => (keys, pairs(config, 0..keys, seq)),
+        };
+        let distinct = if layer == 0 && attends { distinct_pairs(config, batch.tokens, keys) } else { usize::MAX };
+        let made = |positions: usize| (sequences * positions).min(distinct);
+        all += projections(config, made(queries), made(keys)) + sequences * mixing(config, scores, queries);
+    }
+    MultiplyAdds::of(all, 0)
+}
+
+/// Everything at every position, but for the logits.
+fn plain(config: &Config, batch: Batch) -> MultiplyAdds {
+    let (sequences, seq) = (batch.tokens.nrows(), batch.tokens.ncols());
+    let block = projections(config, seq, seq) + mixing(config, pairs(config, 0..seq, seq), seq);
+    let logits = batch.positions.len() * config.d_model * config.d_vocab_out;
+    MultiplyAdds::of(sequences * (config.n_layers * block + logits), 0)
+}
+
+/// Pairs of these queries and the keys that they see.
+fn pairs(config: &Config, queries: impl Iterator<Item = usize>, seq: usize) -> usize {
+    queries.map(|query| config.keys_seen(query, seq)).sum()
+}
+
+/// Of so many rows of queries, and of keys and values.
+fn projections(config: &Config, queries: usize, keys: usize) -> usize {
+    (queries * config.n_heads + 2 * keys * config.key_value_heads()) * config.d_model * config.d_head
+}
+
+/// Scores and patterns of so many pairs; what so many queries' heads and MLPs write.
+fn mixing(config: &Config, pairs: usize, queries: usize) -> usize {
+    let &Config { n_heads, d_model, d_head, .. } = config;
+    let mlp = config.mlp.map_or(0, |mlp| (2 + usize::from(mlp.gated)) * mlp.d_mlp);
+    2 * n_heads * pairs * d_head + queries * d_model * (n_heads * d_head + mlp)
+}
+
+/// Pairs of a position and a token that a batch has at the first positions; tokens alone where positions are nowhere.
+fn distinct_pairs(config: &Config, tokens: ArrayView2<u32>, keys: usize) -> usize {
+    let somewhere = config.positional_embedding_type != Positions::None;
+    let of_sequence = tokens.rows().into_iter().flat_map(|row| {
+        row.into_iter().take(keys).enumerate().map(|(at, token)| (if somewhere { at } else { 0 }, *token))
+    });
+    of_sequence.collect::<HashSet<_>>().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        task::{SortedList, Task},
+        train::Architecture,
+    };
+
+    /// By hand: 10 queries that see 11 to 20 of 21 tokens, rows of 96 + 52 numbers, 52 tokens and 20 positions that matter.
+    #[test]
+    fn the_posts_multiply_adds_are_counted() {
+        let config = Architecture::default().config(&SortedList::POST);
+        assert_eq!((config.n_heads, config.d_model, config.d_head), (2, 96, 48));
+        let data = SortedList::POST.dataset(512, 1);
+        assert_eq!(SortedList::POST.predicted_positions(), (10..20).collect::<Vec<_>>());
+        let circuit = Backend::Circuit.multiply_adds(&config, Batch::from(&data));
+        let collected = 512 * 2 * 155 * 148;
+        assert_eq!(circuit.forward, collected);
+        let (direct, qk) = (72 * 96 * 52, 72 * 72 * 48);
+        let tables = 2 * (4 * 72 * 96 * 48 + qk + direct) + direct;
+        assert_eq!(circuit.step, 3 * (collected + tables));
+        let plain = Backend::Plain.multiply_adds(&config, Batch::from(&data));
+        let block = 4 * 21 * 96 * 96 + 2 * 2 * 231 * 48;
+        assert_eq!(plain.forward, 512 * (block + 10 * 96 * 52));
+        let pairs: HashSet<_> = data
+            .tokens()
+            .outer_iter()
+            .flat_map(|row| row.iter().take(20).copied().enumerate().collect::<Vec<_>>())
+            .collect();
+        let table = Backend::Table.multiply_adds(&config, Batch::from(&data));
+        let rows = pairs.len().min(512 * 10) + 2 * pairs.len();
+        let list = 2 * 2 * 155 * 48 + 10 * 96 * 96 + 10 * 96 * 52;
+        assert_eq!(table.forward, (rows * 96 * 96 + 512 * list) as u64);
+        assert_eq!(table.step, 3 * table.forward);
+    }
+}
