@@ -10,7 +10,11 @@ use crate::{
     load::Opened,
     output,
 };
-use algolens::{Error, Result, engine::Backend, task::Registry};
+use algolens::{
+    Error, Result,
+    engine::{Backend, Vectors},
+    task::Registry,
+};
 use figures::Figures;
 use serde::Serialize;
 use std::{
@@ -26,8 +30,9 @@ use workload::{MANY, Workload};
 ///
 /// Without MODEL: the post's model, untrained, on its task. Each backend runs in a process of its own, one after another.
 /// A training step is the loss, its gradients and the step of Adam; a forward pass judges every prediction. Figures are
-/// medians, for an otherwise idle machine. The roof is what its cores can multiply and add at their quickest, measured in
-/// the same run; shares are of the quickest step and pass.
+/// medians, for an otherwise idle machine. The roof is what the threads can multiply and add at their quickest, measured in
+/// the same run (for the plain backend, which chooses its own instructions, with the widest vectors); shares are of the
+/// quickest step and pass.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  algolens bench\n  algolens bench --backend circuit --threads 1 --json\n  \
@@ -79,9 +84,10 @@ struct Report {
 struct Timed {
     #[serde(flatten)]
     figures: Figures,
-    /// The multiply-adds a second of the quickest training step, by the machine's roof.
+    /// The multiply-adds a second of the quickest training step, by the machine's roof (of the plain backend, which chooses its
+    /// own instructions, that of the widest vectors).
     train_roof_share: f64,
-    /// The multiply-adds a second of the quickest forward pass, by the machine's roof.
+    /// The multiply-adds a second of the quickest forward pass, by the same.
     forward_roof_share: f64,
 }
 
@@ -120,8 +126,12 @@ pub fn run(args: &Args, registry: &Registry, words: &[OsString]) -> Result<Strin
     let backends = backends(args.backend.as_deref(), &work)?;
     drop(work);
     let roof = roof::multiply_adds_per_s(vectors);
+    // The plain backend chooses its own instructions.
+    let roof_of_best =
+        if vectors.name() == Vectors::best().name() { roof } else { roof::multiply_adds_per_s(Vectors::best()) };
     let figures = |backend: Backend| {
         let figures = in_process_of_its_own(backend, words)?;
+        let roof = if backend == Backend::Plain { roof_of_best } else { roof };
         Ok((backend.name(), Timed::new(figures, args.batch, roof)))
     };
     let backends = backends.into_iter().map(figures).collect::<Result<_>>()?;

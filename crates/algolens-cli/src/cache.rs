@@ -77,7 +77,8 @@ fn write<T: Precision + WritableElement>(args: &Args, model: &Model<T>) -> Resul
         return Err(Error::unknown("hook point", &args.only.join(", "), names));
     }
     let arrays = [("logits", logits.view().into_dyn())].into_iter().chain(cache.iter());
-    let npz = output::npz_with_tokens(arrays, args.use_hook_tokens.then(|| tokens.view()))?;
+    let read = [("hook_tokens", tokens.view().into_dyn())];
+    let npz = output::npz_with_tokens(arrays, if args.use_hook_tokens { &read } else { &[] })?;
     algolens::files::write_whole(&args.out, &npz)?;
     Ok(format!("{}: logits and {} activations\n", args.out.display(), cache.iter().count()))
 }

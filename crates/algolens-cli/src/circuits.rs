@@ -12,13 +12,14 @@ use algolens::{
     interpret::{Circuits, Head, Shown, Subject, circuits, copy_heads, direct_path, effective_qk, full_qk, nested},
     task::{Registry, Token, labels_of},
 };
-use ndarray::{Array2, ArrayViewD, Axis, s};
+use ndarray::{Array2, ArrayViewD, Axis, aview1, s};
 use serde::Serialize;
 use std::path::PathBuf;
 
 /// Compute the OV, QK and positional circuits of a block and the direct path
 ///
-/// Prints which head serves which tokens and how large each circuit is; --out writes the arrays, --json prints them.
+/// Prints which head serves which tokens and how large each circuit is; --out writes the arrays, --json prints them. Of the
+/// tokens and classes that --show-tokens and --show-classes name alone, it says them too (shown_tokens, shown_classes).
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  algolens circuits models/sorted_list.safetensors\n  \
                         algolens circuits models/sorted_list.safetensors --out circuits.npz")]
@@ -91,12 +92,19 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     let circuits = circuits(&opened.model, args.layer, &shown)?;
     let all = All { shown: &shown, circuits: &circuits, direct_path: direct_path(&opened.model, &shown)? };
     if let Some(path) = &args.out {
-        algolens::files::write_whole(path, &output::npz(all.arrays())?)?;
+        let axes = [("shown_tokens", &shown.tokens), ("shown_classes", &shown.classes)];
+        let axes = axes.map(|(name, numbers)| (name, aview1(numbers).into_dyn()));
+        let axes = if args.shown.given() { &axes[..] } else { &[] };
+        algolens::files::write_whole(path, &output::npz_with_tokens(all.arrays(), axes)?)?;
     }
     if args.json {
         return output::json(&all);
     }
     let mut text = String::new();
+    if args.shown.given() {
+        text +=
+            &format!("of tokens {}\nof classes {}\n", output::spaced(&shown.tokens), output::spaced(&shown.classes));
+    }
     for (name, array) in all.arrays() {
         let norm = |part: ArrayViewD<f32>| part.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
         let heads: Vec<String> = if array.ndim() == 3 {

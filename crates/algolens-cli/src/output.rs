@@ -7,7 +7,7 @@ use algolens::{
     task::{Task, TaskSpec, Token, labels_of},
 };
 use comfy_table::{CellAlignment, Table, presets};
-use ndarray::{ArrayView2, ArrayViewD};
+use ndarray::ArrayViewD;
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use serde::Serialize;
 use std::{
@@ -72,13 +72,13 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
 pub fn npz<'a, A: WritableElement + 'a>(
     arrays: impl IntoIterator<Item = (&'a str, ArrayViewD<'a, A>)>,
 ) -> Result<Vec<u8>> {
-    npz_with_tokens(arrays, None)
+    npz_with_tokens(arrays, &[])
 }
 
-/// [`npz`] with the tokens that a model has read, as `hook_tokens`.
+/// [`npz`] with arrays of tokens or classes.
 pub fn npz_with_tokens<'a, A: WritableElement + 'a>(
     arrays: impl IntoIterator<Item = (&'a str, ArrayViewD<'a, A>)>,
-    tokens: Option<ArrayView2<Token>>,
+    tokens: &[(&str, ArrayViewD<Token>)],
 ) -> Result<Vec<u8>> {
     fn failed(error: impl Display) -> Error {
         Error::invalid("npz", "arrays that it can hold", error)
@@ -89,8 +89,8 @@ pub fn npz_with_tokens<'a, A: WritableElement + 'a>(
         archive.start_file(format!("{name}.npy"), options).map_err(failed)?;
         array.write_npy(&mut archive).map_err(failed)?;
     }
-    if let Some(tokens) = tokens {
-        archive.start_file("hook_tokens.npy", options).map_err(failed)?;
+    for (name, tokens) in tokens {
+        archive.start_file(format!("{name}.npy"), options).map_err(failed)?;
         tokens.mapv(i64::from).write_npy(&mut archive).map_err(failed)?;
     }
     archive.finish().map(Cursor::into_inner).map_err(failed)

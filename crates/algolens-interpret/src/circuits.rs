@@ -45,7 +45,7 @@ pub fn circuits(model: &Model, layer: usize, shown: &Shown) -> Result<Circuits> 
     let config = model.config();
     check_layer(config, layer)?;
     shown.check(config)?;
-    check_size(config, shown.tokens.len(), shown.classes.len().max(shown.tokens.len()))?;
+    check_size(config, shown.tokens.len(), shown.classes.len().max(shown.tokens.len()).max(config.n_ctx))?;
     let model = model.cast::<f64>();
     let layout: &ParamLayout = model.params.layout();
     let block = &layout.blocks[layer];
@@ -135,7 +135,7 @@ fn check_size(config: &Config, rows: usize, columns: usize) -> Result<()> {
     if numbers <= MOST_NUMBERS as u128 {
         return Ok(());
     }
-    let most = format!("at most {MOST_NUMBERS} numbers of all heads (show fewer tokens)");
+    let most = format!("at most {MOST_NUMBERS} numbers of all heads");
     Err(Error::TooLarge { what: "map over the vocabulary", most, found: numbers })
 }
 

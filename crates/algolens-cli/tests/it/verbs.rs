@@ -170,6 +170,8 @@ fn circuits_and_cache_write_arrays_for_numpy() {
     let part = Array3::<f32>::read_npy(open(&circuits).by_name("W_OV_full.npy").unwrap()).unwrap();
     let rows = [51, 7, 8, 9];
     assert_eq!(part, ov.select(Axis(1), &rows).select(Axis(2), &rows));
+    let shown = ArrayD::<i64>::read_npy(open(&circuits).by_name("shown_tokens.npy").unwrap()).unwrap();
+    assert_eq!(shown.into_raw_vec_and_offset().0, [51, 7, 8, 9]);
     let tokens = path("tokens.npy");
     let rows = array![[3_i64, 1, 2, 51, 1], [9, 8, 7, 51, 7]];
     rows.write_npy(std::fs::File::create(&tokens).unwrap()).unwrap();

@@ -1,9 +1,7 @@
 //! How much a backend multiplies.
 
-use super::{Backend, Batch};
-use crate::model::{Config, Normalization, Positions};
-use ndarray::ArrayView2;
-use std::collections::HashSet;
+use super::{Backend, Batch, table::rows_of_table};
+use crate::model::{Config, Normalization};
 
 /// The multiply-adds of the products that a backend computes for a batch, counted from shapes: rows and columns that a model
 /// has, keys that a query sees. What they share a core with (softmaxes, norms, lookups, sums) is not counted.
@@ -46,7 +44,7 @@ fn circuit(config: &Config, batch: Batch) -> MultiplyAdds {
     MultiplyAdds::of(batch.tokens.nrows() * collected, n_heads * head + direct)
 }
 
-/// The first block's queries, keys and values once for each pair of a position and a token; the last block's queries, and
+/// The first block's queries, keys and values once for each row of its table, where that pays; the last block's queries, and
 /// what follows them, at predicted positions.
 fn table(config: &Config, batch: Batch) -> MultiplyAdds {
     let (sequences, seq, predicted) = (batch.tokens.nrows(), batch.tokens.ncols(), batch.positions.len());
@@ -60,8 +58,8 @@ fn table(config: &Config, batch: Batch) -> MultiplyAdds {
             true => (predicted, pairs(config, batch.positions.iter().copied(), seq)),
             false => (keys, pairs(config, 0..keys, seq)),
         };
-        let distinct = if layer == 0 && attends { distinct_pairs(config, batch.tokens, keys) } else { usize::MAX };
-        let made = |positions: usize| (sequences * positions).min(distinct);
+        let table = if layer == 0 { rows_of_table(config, batch.tokens, keys) } else { None };
+        let made = |positions: usize| table.unwrap_or(sequences * positions);
         all += projections(config, made(queries), made(keys)) + sequences * mixing(config, scores, queries);
     }
     MultiplyAdds::of(all, 0)
@@ -92,15 +90,6 @@ fn mixing(config: &Config, pairs: usize, queries: usize) -> usize {
     2 * n_heads * pairs * d_head + queries * d_model * (n_heads * d_head + mlp)
 }
 
-/// Pairs of a position and a token that a batch has at the first positions; tokens alone where positions are nowhere.
-fn distinct_pairs(config: &Config, tokens: ArrayView2<u32>, keys: usize) -> usize {
-    let somewhere = config.positional_embedding_type != Positions::None;
-    let of_sequence = tokens.rows().into_iter().flat_map(|row| {
-        row.into_iter().take(keys).enumerate().map(|(at, token)| (if somewhere { at } else { 0 }, *token))
-    });
-    of_sequence.collect::<HashSet<_>>().len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +97,7 @@ mod tests {
         task::{SortedList, Task},
         train::Architecture,
     };
+    use std::collections::HashSet;
 
     /// By hand: 10 queries that see 11 to 20 of 21 tokens, rows of 96 + 52 numbers, 52 tokens and 20 positions that matter.
     #[test]
@@ -131,9 +121,13 @@ mod tests {
             .flat_map(|row| row.iter().take(20).copied().enumerate().collect::<Vec<_>>())
             .collect();
         let table = Backend::Table.multiply_adds(&config, Batch::from(&data));
-        let rows = pairs.len().min(512 * 10) + 2 * pairs.len();
+        // Far fewer than half of the positions: a table of them pays, with queries of all.
+        let rows = 3 * pairs.len();
         let list = 2 * 2 * 155 * 48 + 10 * 96 * 96 + 10 * 96 * 52;
         assert_eq!(table.forward, (rows * 96 * 96 + 512 * list) as u64);
         assert_eq!(table.step, 3 * table.forward);
+        // Of few lists each position is computed: 20 keys, and 10 queries.
+        let few = Backend::Table.multiply_adds(&config, Batch::from(&data.select(&[0, 1])));
+        assert_eq!(few.forward, 2 * ((10 + 2 * 20) * 96 * 96 + list) as u64);
     }
 }

@@ -5,6 +5,7 @@ use super::{
     accuracies::Accuracies,
     arrays::{Arrays, CircuitMaps, example_arrays, first_examples, mean_pattern, table},
     attributions::mean_attribution,
+    copied::copied,
     data::{SCHEMA, Study},
     examples,
     labels::Labels,
@@ -200,6 +201,7 @@ impl Inside<'_> {
             heads: heads.collect::<Result<Vec<_>>>()?.concat(),
             classes: classes.iter().map(|class| labels.classes[*class as usize].clone()).collect(),
             components,
+            copied: copied(subject.model, shown)?,
         })
     }
 

@@ -1,13 +1,13 @@
 //! What a study is made of agrees with what was recomputed here, and any sorting model can be studied.
 
 use algolens_core::{
-    engine::{Engine, Plain, hooks::Filter},
+    engine::{Engine, Plain, hooks::Filter, loss::argmax},
     model::{AttentionDir, Config, Model, Normalization, Positions},
     task::{Dataset, SortedList, Task},
 };
 use algolens_interpret::{
     Arrays, CopyHeadRange, CopyHeads, Head, Material, Shown, Study, StudyOptions, Subject, Verdict, YOURS, check_other,
-    study,
+    circuits, study,
     tasks::sorted_list::{Triple, close_triples, gap_sites, prediction_sites, smallest_sites, triple_attribution},
 };
 use algolens_testing::random_model;
@@ -300,10 +300,15 @@ fn data_may_be_shorter_than_the_model_and_have_classes_that_are_no_tokens() {
     assert_eq!(arrays["accuracy_by_class"].shape(), [8, 1]);
 }
 
-/// A model of so many tokens and classes, on data of a few of them.
-fn study_of_vocabulary(d_vocab: usize, d_vocab_out: usize, asked: Shown) -> algolens_core::Result<(Study, Arrays)> {
+/// A model of so many tokens and classes.
+fn model_of_vocabulary(d_vocab: usize, d_vocab_out: usize) -> Model {
     let config = Config { n_heads: 2, d_model: 8, d_head: 4, n_ctx: 5, d_vocab, d_vocab_out, ..Config::default() };
-    let model = random_model(config, 3).cast();
+    random_model(config, 3).cast()
+}
+
+/// A study of such a model, on data of a few of its tokens.
+fn study_of_vocabulary(d_vocab: usize, d_vocab_out: usize, asked: Shown) -> algolens_core::Result<(Study, Arrays)> {
+    let model = model_of_vocabulary(d_vocab, d_vocab_out);
     let tokens =
         ndarray::Array2::from_shape_fn((8, 5), |(example, at)| ((700 + 37 * example + at * at) % d_vocab) as u32);
     let targets = ndarray::Array2::from_shape_fn((8, 1), |(example, _)| (d_vocab_out - 1 - example) as u32);
@@ -340,9 +345,9 @@ fn a_large_vocabulary_shows_what_is_asked_for_or_what_the_examples_hold() {
     }
     assert_eq!(arrays["W_QK_pos_query"].shape(), [2, 5, count]);
     assert_eq!(arrays["direct_path"].shape(), [count, count]);
-    let circuits = of_examples.sections.iter().find(|section| section.id == "circuits").unwrap();
+    let section = of_examples.sections.iter().find(|section| section.id == "circuits").unwrap();
     let said = format!("Shown are {count} of 900 tokens and {count} of 900 classes.");
-    assert!(circuits.caption.ends_with(&said), "{}", circuits.caption);
+    assert!(section.caption.ends_with(&said), "{}", section.caption);
     // What is asked for, in its order: rows of the same maps.
     let asked = Shown { tokens: vec![expected[4], 899, expected[1]], classes: Vec::new() };
     let (of_asked, part) = study_of_vocabulary(900, 900, asked.clone()).unwrap();
@@ -357,6 +362,18 @@ fn a_large_vocabulary_shows_what_is_asked_for_or_what_the_examples_hold() {
     assert_eq!(part["probs"].shape(), [of_asked.examples.len(), 3, 1]);
     let of_first = arrays["probs"].index_axis(Axis(1), 4).to_owned();
     assert_eq!(part["probs"].index_axis(Axis(1), 0), of_first);
+    // What copies is judged among all classes, of which one shown alone would always be the largest.
+    let model = model_of_vocabulary(900, 900);
+    let ov = circuits(&model, 0, &Shown::all(model.config())).unwrap().W_OV_full;
+    let copied = |head: usize| {
+        let copies = |token: &&u32| argmax(ov.slice(s![head, **token as usize, ..])) == **token as usize;
+        asked.tokens.iter().filter(copies).count()
+    };
+    let figure = |head: usize| of_asked.figures().find(|figure| figure.id == format!("ov-{head}")).unwrap();
+    for head in 0..2 {
+        let title = format!("OV: head 0.{head} copies {} of the 3 tokens that are shown", copied(head));
+        assert_eq!(figure(head).title, title);
+    }
     for (tokens, expected) in [
         ((0..513).collect(), "tokens to show: expected at most 512, found 513"),
         (vec![900], "token to show: expected below 900, found 900"),

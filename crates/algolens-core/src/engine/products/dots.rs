@@ -16,7 +16,7 @@ const HIGHEST_DOTS: usize = 5;
 /// `columns` rows of b.
 ///
 /// # Panics
-/// If rows are not there.
+/// If rows are not there, or the width is not whole vectors.
 #[simd]
 pub fn dot_products<S: Simd, T: RowSource>(
     simd: S,
@@ -28,6 +28,7 @@ pub fn dot_products<S: Simd, T: RowSource>(
     width: usize,
 ) {
     assert!(a.holds(rows.end, width) && b.holds(columns, width), "a product's matrices");
+    assert!(width.is_multiple_of(S::f32s::LEN), "whole vectors");
     for tile in runs(rows.len(), HIGHEST_DOTS) {
         let first = rows.start + tile.start;
         // SAFETY: asserted above for all rows, of which the tile's are a part, and all columns.
@@ -47,7 +48,7 @@ pub fn dot_products<S: Simd, T: RowSource>(
 /// M rows of [`dot_products`].
 ///
 /// # Safety
-/// `a` has M rows from `first` on, and `b` has `columns` rows; all have the width.
+/// `a` has M rows from `first` on, and `b` has `columns` rows; all have the width, which is whole vectors.
 #[simd]
 unsafe fn dots_of_rows<S: Simd, T: RowSource, const M: usize>(
     simd: S,
@@ -86,7 +87,7 @@ unsafe fn dots_of_rows<S: Simd, T: RowSource, const M: usize>(
 /// are not), each to be summed over its lanes.
 ///
 /// # Safety
-/// `a` has these rows, and `b` the first `columns`; all have the width.
+/// `a` has these rows, and `b` the first `columns`, of which there are some; all have the width, which is whole vectors.
 #[inline(always)]
 unsafe fn dots<S: Simd, T: RowSource, const M: usize, const N: usize>(
     simd: S,

@@ -1,8 +1,7 @@
 //! Products of small matrices that stay in a core's registers: a *tile* of the result is summed up whole before it is
 //! written. Where matrices are large, `matmul` is the better tool.
 //!
-//! Tiles are read by pointers: [`weighted_sums`] and [`dot_products`] check once that all of their rows and columns are there,
-//! and what they call relies on it.
+//! Tiles are read by pointers, once it is checked that all of their rows and columns are there.
 
 mod dots;
 mod sums;

@@ -8,16 +8,11 @@ use std::ops::Range;
 
 /// The largest tile, in rows and vectors, that leaves registers for what is multiplied.
 const fn largest_tile<S: Simd>() -> (usize, usize) {
-    (
-        5,
-        if S::f32s::LEN == 16 {
-            5
-        } else if many_registers::<S>() {
-            4
-        } else {
-            2
-        },
-    )
+    match S::f32s::LEN {
+        16 => (5, 5),
+        _ if many_registers::<S>() => (5, 4),
+        _ => (5, 2),
+    }
 }
 
 /// Result i ← start + Σ weight(i, k) · row k over all pairs of weights and rows and these terms k, for these results and
@@ -35,15 +30,11 @@ pub fn weighted_sums<'a, S: Simd, T: RowSource, O: Accumulator, P: Iterator<Item
     terms: Range<usize>,
 ) {
     assert!(out.holds(results.end, columns.end), "a product's results");
-    for (weights, rows) in pairs.clone() {
-        assert!(weights.hold(results.end, terms.end) && rows.holds(terms.end, columns.end), "a product's matrices");
-    }
     let (high, _) = largest_tile::<S>();
     for tile in runs(results.len(), high) {
         let first = results.start + tile.start;
         let (columns, pairs, terms) = (columns.clone(), pairs.clone(), terms.clone());
-        // SAFETY: asserted above for all pairs, terms and columns, and for all results, of which the tile's are a part: runs cover
-        // what they cut, and no more.
+        // SAFETY: asserted above for all results, of which the tile's are a part: runs cover what they cut, and no more.
         unsafe {
             match tile.len() {
                 1 => sums_of_rows::<S, T, O, P, 1>(simd, out, first, columns, pairs, terms),
@@ -60,7 +51,7 @@ pub fn weighted_sums<'a, S: Simd, T: RowSource, O: Accumulator, P: Iterator<Item
 /// M results of [`weighted_sums`], from `first` on.
 ///
 /// # Safety
-/// All weights of these results and terms are there, and all these columns of these results and terms.
+/// `out` holds these results and columns.
 #[simd]
 unsafe fn sums_of_rows<
     'a,
@@ -81,7 +72,7 @@ unsafe fn sums_of_rows<
     for vectors in runs(columns.len() / S::f32s::LEN, wide) {
         let column = columns.start + vectors.start * S::f32s::LEN;
         let (pairs, terms) = (pairs.clone(), terms.clone());
-        // SAFETY: the caller's; the tile's columns are a part of them.
+        // SAFETY: the caller's, of all columns, of which the tile's are a part.
         unsafe {
             match vectors.len() {
                 1 => sums_of_tile::<S, T, O, P, M, 1>(simd, out, first, column, pairs, terms),
@@ -104,7 +95,7 @@ unsafe fn sums_of_rows<
 /// A tile of [`weighted_sums`]: M results from `first` on, N vectors from `column` on.
 ///
 /// # Safety
-/// All weights of these results and terms are there, and all vectors of these results and terms.
+/// `out` holds these results and vectors.
 #[inline(always)]
 unsafe fn sums_of_tile<
     'a,
@@ -128,6 +119,9 @@ unsafe fn sums_of_tile<
         *sums = unsafe { out.start(simd, first + i, column) };
     }
     for (weights, rows) in pairs {
+        // Each pair as it comes: another walk over them could give others.
+        let there = weights.hold(first + M, terms.end) && rows.holds(terms.end, column + N * S::f32s::LEN);
+        assert!(there, "a product's matrices");
         let (weights, to_result, to_term) = weights.steps();
         // Of no terms there need be no weights.
         let weights: [*const f32; M] = unrelated(std::array::from_fn(
@@ -135,7 +129,7 @@ unsafe fn sums_of_tile<
             |i| weights.wrapping_add((first + i) * to_result + terms.start * to_term),
         ));
         for (at, k) in terms.clone().enumerate() {
-            // SAFETY: the caller's: term k has N vectors from the column on.
+            // SAFETY: asserted above: term k has N vectors from the column on.
             let vectors: [S::f32s; N] = unsafe {
                 let place = rows.place(k, column);
                 std::array::from_fn(
@@ -144,7 +138,7 @@ unsafe fn sums_of_tile<
                 )
             };
             for (weight, sums) in weights.into_iter().beside(&mut sums) {
-                // SAFETY: the caller's: term k has a weight in M results from the first on.
+                // SAFETY: asserted above: term k has a weight in M results from the first on.
                 let weight = S::f32s::splat(simd, unsafe { *weight.add(at * to_term) });
                 for (sum, vector) in sums.iter_mut().beside(vectors) {
                     *sum = weight.mul_add(vector, *sum);

@@ -292,6 +292,12 @@ impl Table {
     }
 }
 
+/// How many rows of the first block are computed for a batch of which so many positions matter, where a table of them pays.
+pub(super) fn rows_of_table(config: &Config, tokens: ArrayView2<Token>, keys: usize) -> Option<usize> {
+    let mut table = RowTable::new(config, keys);
+    table.find(config, tokens).then(|| table.len())
+}
+
 impl Engine for Table {
     fn name(&self) -> &'static str {
         "table"

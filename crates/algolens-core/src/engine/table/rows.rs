@@ -137,6 +137,11 @@ impl RowTable {
         self.parts[row / PART].inputs.qkv[kind].row(row % PART)
     }
 
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
     /// How many parts there are.
     pub fn parts(&self) -> usize {
         self.pairs.len().div_ceil(PART)

@@ -2,15 +2,13 @@
 
 use super::figure;
 use crate::{
-    Head, Shown,
+    Head,
     study::{
-        arrays::Arrays,
         data::Study,
         figure::{Axis, AxisLabels, Plot},
         section::{Item, Section},
     },
 };
-use ndarray::{ArrayView2, Axis as ArrayAxis, Ix3};
 
 /// A circuit that is drawn head by head: its figures' name, its array, how to read it, and its axes.
 struct Circuit {
@@ -82,25 +80,23 @@ impl Circuit {
 struct Copying {
     /// Whether answers are tokens: else nothing can be copied.
     possible: bool,
-    /// How many tokens each head copies.
+    /// How many of the shown tokens each head copies.
     heads: Vec<(Head, usize)>,
-    /// How many tokens are shown both as rows and as columns.
+    /// How many tokens are shown.
     tokens: usize,
     /// These tokens, in words.
     of_tokens: String,
 }
 
 impl Copying {
-    fn of(study: &Study, arrays: &Arrays) -> Self {
-        let Shown { tokens, classes } = &study.shown;
-        let on_both = tokens.iter().filter(|token| classes.contains(token)).count();
-        let whole = study.shown.is_all(&study.config);
-        let copied = |head| (head, on_diagonal(arrays, &study.shown, head));
+    fn of(study: &Study, copied: &[usize]) -> Self {
+        let tokens = study.shown.tokens.len();
+        let whole = tokens == study.config.d_vocab;
         Self {
             possible: study.labels.classes_are_tokens(),
-            heads: Head::of_layer(&study.config, 0).into_iter().map(copied).collect(),
-            tokens: on_both,
-            of_tokens: format!("{on_both} tokens{}", if whole { "" } else { " shown on both axes" }),
+            heads: Head::of_layer(&study.config, 0).into_iter().zip(copied.iter().copied()).collect(),
+            tokens,
+            of_tokens: if whole { format!("{tokens} tokens") } else { format!("the {tokens} tokens that are shown") },
         }
     }
 
@@ -126,9 +122,9 @@ impl Copying {
     }
 }
 
-pub(super) fn section(study: &Study, arrays: &Arrays) -> Section {
+pub(super) fn section(study: &Study, copied: &[usize]) -> Section {
     let heads = Head::of_layer(&study.config, 0);
-    let copying = Copying::of(study, arrays);
+    let copying = Copying::of(study, copied);
     let ov = |(head, copied): &(Head, usize)| {
         let about = match copying.possible {
             true => format!("copies {copied} of {}", copying.of_tokens),
@@ -166,21 +162,4 @@ pub(super) fn section(study: &Study, arrays: &Arrays) -> Section {
     ));
     let (headline, caption) = copying.words();
     super::section("circuits", "Circuits", (headline, study.with_not_shown(caption)), items)
-}
-
-/// How many rows of a head's OV circuit peak on their own token.
-fn on_diagonal(arrays: &Arrays, shown: &Shown, head: Head) -> usize {
-    let Ok(ov) = arrays["W_OV_full"].view().into_dimensionality::<Ix3>() else { return 0 };
-    let ov: ArrayView2<f32> = ov.index_axis_move(ArrayAxis(0), head.head);
-    peaks(ov).filter(|(row, peak)| shown.tokens.get(*row) == shown.classes.get(*peak)).count()
-}
-
-/// The place of the largest number in each row, NaN left out.
-pub(crate) fn peaks(matrix: ArrayView2<f32>) -> impl Iterator<Item = (usize, usize)> {
-    let largest = |row: ndarray::ArrayView1<f32>| {
-        let numbers = row.into_iter().enumerate().filter(|(_, number)| !number.is_nan());
-        numbers.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(at, _)| at)
-    };
-    let peaks: Vec<usize> = matrix.outer_iter().map(largest).collect();
-    peaks.into_iter().enumerate()
 }

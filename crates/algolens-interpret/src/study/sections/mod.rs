@@ -8,7 +8,6 @@ mod predictions;
 mod training;
 mod worst;
 
-pub(crate) use circuits::peaks;
 pub use training::Training;
 pub(crate) use worst::examples_table;
 
@@ -27,7 +26,7 @@ pub(super) fn sections(study: &Study, arrays: &Arrays, names: &Names) -> Vec<Sec
         predictions::section(study, names),
         attention::section(study, &names.heads),
         parts::ablation(study),
-        circuits::section(study, arrays),
+        circuits::section(study, &names.copied),
         parts::attribution(arrays, names),
     ];
     sections.extend(worst::section(study));
@@ -42,6 +41,8 @@ pub(super) struct Names {
     pub components: Vec<String>,
     /// The classes of `accuracy_by_class`.
     pub classes: Vec<String>,
+    /// How many of the shown tokens each head of the first block copies: attending to one boosts its own class most of all.
+    pub copied: Vec<usize>,
 }
 
 fn section(id: &str, title: &str, (headline, caption): (String, String), items: Vec<Item>) -> Section {

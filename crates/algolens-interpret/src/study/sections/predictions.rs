@@ -30,20 +30,24 @@ pub(super) fn section(study: &Study, names: &Names) -> Section {
             },
         ));
     }
-    families.push(figure(
-        "accuracy-by-class",
-        "Accuracy by right answer",
-        "The share of right answers, by what the right answer is.",
-        Plot::Bars {
-            values: "accuracy_by_class".into(),
-            names: names.classes.clone(),
-            series: vec!["accuracy".into()],
-            unit: "share".into(),
-        },
-    ));
+    if !names.classes.is_empty() {
+        families.push(by_class(study, names));
+    }
     let how = "Each column is one prediction: the probability of every answer after the one below. Rings are the right answers; \
                a cross is what the model says instead.";
     let how = study.with_not_shown(how.into());
     let probs = figure("probs", "What the model says of the list", &how, Plot::Probs);
     super::section("predictions", "Predictions", (headline, caption), vec![probs, Item::Row(families)])
+}
+
+/// Accuracy by the shown classes that are right somewhere.
+fn by_class(study: &Study, names: &Names) -> Item {
+    let how = study.with_not_shown("The share of right answers, by what the right answer is.".into());
+    let plot = Plot::Bars {
+        values: "accuracy_by_class".into(),
+        names: names.classes.clone(),
+        series: vec!["accuracy".into()],
+        unit: "share".into(),
+    };
+    figure("accuracy-by-class", "Accuracy by right answer", &how, plot)
 }

@@ -3,7 +3,10 @@
 use super::{Measures, examples::ADVERSARIAL};
 use crate::{
     Arrays, Cell, CopyHeads, Head, Item, Note, Plot, Section, ShownAt, Study, Table, Unit, Verdict, WORST, YOURS,
-    study::sections::{examples_table, figure, peaks, percent},
+    study::{
+        peaks,
+        sections::{examples_table, figure, percent},
+    },
 };
 use algolens_core::task::{SortedList, Task};
 use ndarray::{Axis, Ix2, Ix3, s};
