@@ -78,10 +78,7 @@ impl Args {
             Ok(task) => (task.token_labels(), task.output_labels()),
             Err(_) => (numbers(&all.tokens), numbers(&all.classes)),
         };
-        let asked = self.shown.asked(&tokens, &classes)?;
-        let or_all = |asked: Vec<Token>, all: Vec<Token>| if asked.is_empty() { all } else { asked };
-        let classes = if tokens == classes && asked.classes.is_empty() { &asked.tokens } else { &asked.classes };
-        Ok(Shown { classes: or_all(classes.clone(), all.classes), tokens: or_all(asked.tokens, all.tokens) })
+        Ok(self.shown.asked(&tokens, &classes)?.or(all, tokens == classes))
     }
 }
 

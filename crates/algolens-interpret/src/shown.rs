@@ -23,6 +23,17 @@ impl Shown {
         *self == Self::all(config)
     }
 
+    /// These, and of either of which there are none, the `usual` ones; where classes are tokens, they follow the tokens.
+    pub fn or(self, usual: Self, classes_are_tokens: bool) -> Self {
+        let tokens = if self.tokens.is_empty() { usual.tokens } else { self.tokens };
+        let classes = match self.classes {
+            asked if !asked.is_empty() => asked,
+            _ if classes_are_tokens => tokens.clone(),
+            _ => usual.classes,
+        };
+        Self { tokens, classes }
+    }
+
     /// The place of a token on an axis.
     pub fn place_of_token(&self, token: Token) -> Option<usize> {
         self.tokens.iter().position(|shown| *shown == token)

@@ -21,18 +21,12 @@ pub(super) fn choose(asked: &Shown, config: &Config, labels: &Labels, examples: 
     if same {
         tokens.extend(&answers);
     }
-    let chosen = |asked: &[Token], count: usize, of_examples: BTreeSet<Token>| match (asked, count) {
-        ([], ..=MOST_SHOWN) => first(count),
-        ([], _) => of_examples.into_iter().take(MOST_SHOWN).collect(),
-        _ => asked.to_vec(),
+    let usual = |count: usize, of_examples: BTreeSet<Token>| match count {
+        ..=MOST_SHOWN => first(count),
+        _ => of_examples.into_iter().take(MOST_SHOWN).collect(),
     };
-    let tokens = chosen(&asked.tokens, config.d_vocab, tokens);
-    let classes = if same && asked.classes.is_empty() {
-        tokens.clone()
-    } else {
-        chosen(&asked.classes, config.d_vocab_out, answers)
-    };
-    Shown { tokens, classes }
+    let usual = Shown { tokens: usual(config.d_vocab, tokens), classes: usual(config.d_vocab_out, answers) };
+    asked.clone().or(usual, same)
 }
 
 impl Study {

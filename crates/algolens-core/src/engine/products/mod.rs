@@ -54,12 +54,6 @@ pub struct RowsMut<'a> {
 }
 
 impl RowsMut<'_> {
-    /// The rows from `first` on.
-    #[inline(always)]
-    pub fn from(&mut self, first: usize) -> RowsMut<'_> {
-        RowsMut { data: &mut self.data[first * self.stride..], stride: self.stride }
-    }
-
     /// The numbers of `row` from column 0 on, and whatever follows it.
     #[inline(always)]
     pub fn row(&mut self, row: usize) -> &mut [f32] {
