@@ -70,7 +70,7 @@ fn thread() -> usize {
 #[cfg(feature = "parallel")]
 pub fn for_each<P: Send>(pieces: Vec<P>, work: impl Fn(P) + Send + Sync) {
     use rayon::prelude::*;
-    pieces.into_par_iter().for_each(work);
+    pieces.into_par_iter().with_max_len(1).for_each(work);
 }
 
 /// Calls `work` on every piece.
