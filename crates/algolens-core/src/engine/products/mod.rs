@@ -208,16 +208,9 @@ fn unrelated<P>(places: P) -> P {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        dispatch,
-        engine::{
-            Vectors,
-            vector::{LANES, tests::cases},
-        },
-    };
+    use crate::engine::vector::tests::cases;
     use ndarray::Array2;
     use proptest::prelude::*;
-    use std::iter::once;
 
     /// Small whole numbers, of which sums are exact in any order.
     pub fn numbers(rows: usize, columns: usize, seed: usize) -> Array2<f32> {
@@ -233,30 +226,45 @@ mod tests {
         RowsMut { data: matrix.as_slice_mut().expect("fresh arrays are contiguous"), stride }
     }
 
+    /// Where a panic can be caught.
+    #[cfg(panic = "unwind")]
+    mod caught {
+        use super::*;
+        use crate::{
+            dispatch,
+            engine::{Vectors, vector::LANES},
+        };
+        use std::iter::once;
+
+        proptest! {
+            #![proptest_config(cases(60))]
+
+            /// Pointers go no further than what was checked.
+            #[test]
+            fn matrices_that_are_not_there_are_refused(lacking in 0..4_usize) {
+                const ROWS: usize = 3;
+                let all = numbers(ROWS, LANES, 0);
+                let short = numbers(ROWS - 1, LANES, 0);
+                let matrix = |at: usize| if lacking == at { &short } else { &all };
+                let product = || {
+                    let mut found = matrix(0).clone();
+                    let mut out = rows_mut(&mut found);
+                    let pair = (Weights::Straight(rows(matrix(1))), rows(matrix(2)));
+                    dispatch!(Vectors::scalar(), simd => weighted_sums(simd, &mut out, 0..ROWS, 0..LANES, once(pair), 0..ROWS));
+                };
+                prop_assert_eq!(std::panic::catch_unwind(product).is_err(), lacking < 3);
+                let dots = || {
+                    let mut found = all.clone();
+                    let (mut out, [a, b]) = (rows_mut(&mut found), [matrix(0), matrix(1)].map(rows));
+                    dispatch!(Vectors::scalar(), simd => dot_products(simd, &mut out, a, 0..ROWS, b, ROWS, LANES));
+                };
+                prop_assert_eq!(std::panic::catch_unwind(dots).is_err(), lacking < 2);
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(cases(60))]
-
-        /// Pointers go no further than what was checked.
-        #[test]
-        fn matrices_that_are_not_there_are_refused(lacking in 0..4_usize) {
-            const ROWS: usize = 3;
-            let all = numbers(ROWS, LANES, 0);
-            let short = numbers(ROWS - 1, LANES, 0);
-            let matrix = |at: usize| if lacking == at { &short } else { &all };
-            let product = || {
-                let mut found = matrix(0).clone();
-                let mut out = rows_mut(&mut found);
-                let pair = (Weights::Straight(rows(matrix(1))), rows(matrix(2)));
-                dispatch!(Vectors::scalar(), simd => weighted_sums(simd, &mut out, 0..ROWS, 0..LANES, once(pair), 0..ROWS));
-            };
-            prop_assert_eq!(std::panic::catch_unwind(product).is_err(), lacking < 3);
-            let dots = || {
-                let mut found = all.clone();
-                let (mut out, [a, b]) = (rows_mut(&mut found), [matrix(0), matrix(1)].map(rows));
-                dispatch!(Vectors::scalar(), simd => dot_products(simd, &mut out, a, 0..ROWS, b, ROWS, LANES));
-            };
-            prop_assert_eq!(std::panic::catch_unwind(dots).is_err(), lacking < 2);
-        }
 
         #[test]
         fn runs_cover_everything_evenly(total in 0..100_usize, most in 1..9_usize) {
