@@ -78,30 +78,35 @@ class Native:
         return self.bridge(tokens)
 
 
-def deviation(algolens, model, folder):
-    """The largest deviation of a logit from ours, in parts of our largest."""
-    own, tokens_file, cache = (str(Path(folder) / name) for name in ["own.safetensors", "tokens.npy", "cache.npz"])
+def made(algolens, model, own):
+    """The model in TransformerLens, by way of this file of our own, and its sizes."""
+    if int(version("transformer-lens").split(".")[0]) >= 4:
+        transformer_lens.HookedTransformer, transformer_lens.HookedTransformerConfig = Native, dict
     verb = [algolens, "inspect", model, "--save", own, "--as", "transformerlens"]
     scope = {}
     python = subprocess.run(verb, check=True, stdout=subprocess.PIPE, text=True).stdout
     exec(python, scope)
+    config = scope["config"]
+    return scope["model"], config if isinstance(config, dict) else vars(config)
+
+
+def deviation(algolens, model, folder):
+    """The largest deviation of a logit from ours, in parts of our largest."""
+    own, tokens_file, cache = (str(Path(folder) / name) for name in ["own.safetensors", "tokens.npy", "cache.npz"])
     with torch.no_grad():
-        config = scope["config"]
-        sizes = config if isinstance(config, dict) else vars(config)
+        theirs, sizes = made(algolens, model, own)
         shape = (SEQUENCES, sizes["n_ctx"])
         tokens = numpy.random.default_rng(SEED).integers(sizes["d_vocab"], size=shape)
         numpy.save(tokens_file, tokens)
         verb = [algolens, "cache", own, "--tokens", tokens_file, "--out", cache, "--only", "hook_embed", "--quiet"]
         subprocess.run(verb, check=True, stdout=subprocess.DEVNULL)
         ours = numpy.load(cache)["logits"]
-        theirs = scope["model"](torch.tensor(tokens)).numpy()
-    return numpy.abs(theirs - ours).max() / numpy.abs(ours).max()
+        logits = theirs(torch.tensor(tokens)).numpy()
+    return numpy.abs(logits - ours).max() / numpy.abs(ours).max()
 
 
 def main(algolens, models):
     print(f"TransformerLens {version('transformer-lens')}, PyTorch {torch.__version__}, tokens of seed {SEED}")
-    if int(version("transformer-lens").split(".")[0]) >= 4:
-        transformer_lens.HookedTransformer, transformer_lens.HookedTransformerConfig = Native, dict
     worst = 0.0
     with tempfile.TemporaryDirectory() as folder:
         for model in models:

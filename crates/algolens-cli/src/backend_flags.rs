@@ -33,10 +33,18 @@ impl BackendFlags {
     /// # Errors
     /// A backend or instructions that there are not; a backend that does not run the model.
     pub fn engine(&self, config: &Config) -> Result<Box<dyn Engine>> {
+        self.engines(config).map(|engine| engine())
+    }
+
+    /// A maker of engines for models of this config.
+    ///
+    /// # Errors
+    /// As [`engine`](Self::engine).
+    pub fn engines(&self, config: &Config) -> Result<impl Fn() -> Box<dyn Engine> + Sync + use<>> {
         let vectors = vectors(self.vectors.as_deref())?;
         let backend = self.backend(config)?;
         backend.check(config)?;
-        Ok(backend.engine(vectors))
+        Ok(move || backend.engine(vectors))
     }
 
     fn backend(&self, config: &Config) -> Result<Backend> {

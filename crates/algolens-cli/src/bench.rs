@@ -15,7 +15,7 @@ use algolens::{
     engine::{Backend, Vectors},
     task::Registry,
 };
-use figures::Figures;
+use figures::{CacheFigures, Figures};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -24,13 +24,13 @@ use std::{
     path::PathBuf,
     process::{Command, Output},
 };
-use workload::{MANY, Workload};
+use workload::{CACHED, MANY, Workload};
 
 /// Time the backends that run a model: training steps, forward passes, memory
 ///
 /// Without MODEL: the post's model, untrained, on its task. Each backend runs in a process of its own, one after another.
 /// A training step is the loss, its gradients and the step of Adam; a forward pass judges every prediction. Figures are
-/// medians, for an otherwise idle machine. The roof is what the threads can multiply and add at their quickest, measured in
+/// medians, for an otherwise idle machine. The plain backend also records: all that TransformerLens does by default. The roof is what the threads can multiply and add at their quickest, measured in
 /// the same run (for the plain backend, which chooses its own instructions, with the widest vectors); shares are of the
 /// quickest step and pass.
 #[derive(clap::Args)]
@@ -218,8 +218,13 @@ fn text(report: &Report) -> String {
             percent(forward_roof_share),
         ]
     });
+    let cache = backends.values().find_map(|timed| timed.figures.cache).map_or_else(String::new, |cache| {
+        let CacheFigures { cache_ms, cache_ms_min, cache_mb } = cache;
+        format!("\nrun_with_cache of {CACHED} lists: {cache_ms:.2} ms, at least {cache_ms_min:.2}; {cache_mb:.0} MB recorded\n")
+    });
     let Machine { cores, threads, vectors, roof_multiply_adds_per_s: roof } = machine;
     let roof = roof / 1e9;
     output::table(&header, rows)
+        + &cache
         + &format!("\n{cores} cores, {threads} threads, {vectors}; roof: {roof:.1} billion multiply-adds a second\n")
 }

@@ -74,19 +74,23 @@ impl RecipeFlags {
         }
     }
 
-    /// The run that the flags and the file ask for, before its first epoch.
+    /// The recipe that the flags and the file ask for.
     ///
     /// # Errors
-    /// A file that cannot be read or is no recipe, flags that contradict each other, a task that the registry does not know.
-    pub fn run(&self, registry: &Registry) -> Result<Run> {
-        Run::new(self.recipe()?, registry)
+    /// A file that cannot be read or is no recipe, flags that contradict each other.
+    pub fn recipe(&self) -> Result<Recipe> {
+        let mut recipe = self.config.as_deref().map_or_else(|| Ok(Recipe::default()), read_toml)?;
+        all().try_for_each(|flag| flag.set(&self.given.0, &mut recipe))?;
+        Ok(recipe)
     }
 
-    /// The run on the examples of a data file, before its first epoch.
+    /// The run of a recipe of [`recipe`](Self::recipe), before its first epoch: on the examples of a data file, or on those that
+    /// a task draws.
     ///
     /// # Errors
-    /// As [`run`](Self::run); flags and keys that only drawn examples heed, a file that is no data.
-    pub fn run_on(&self, path: &Path) -> Result<Run> {
+    /// A task that the registry does not know, flags that contradict each other; flags and keys that only drawn examples heed, a file that is no data.
+    pub fn run(&self, recipe: Recipe, data: Option<&Path>, registry: &Registry) -> Result<Run> {
+        let Some(path) = data else { return Run::new(recipe, registry) };
         let for_drawing = |flag: &Flag| flag.is_for_drawing_only() && flag.is_in(&self.given.0);
         if let Some(flag) = all().find(for_drawing) {
             return Err(Error::invalid("flags beside --data", "none that only drawn examples heed", flag.typed()));
@@ -94,15 +98,8 @@ impl RecipeFlags {
         if let Some(path) = &self.config {
             check_draws_nothing(path)?;
         }
-        let recipe = self.recipe()?;
         let examples = data_file::examples(path, recipe.seed)?;
         Run::on_examples(recipe, Arc::new(examples))
-    }
-
-    fn recipe(&self) -> Result<Recipe> {
-        let mut recipe = self.config.as_deref().map_or_else(|| Ok(Recipe::default()), read_toml)?;
-        all().try_for_each(|flag| flag.set(&self.given.0, &mut recipe))?;
-        Ok(recipe)
     }
 }
 

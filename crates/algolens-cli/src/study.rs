@@ -84,7 +84,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
             if let Some(flag) = args.which.given() {
                 return Err(Error::invalid("flags", "MODEL beside what a file does not say", flag));
             }
-            let run = args.recipe.run(registry)?;
+            let run = args.recipe.run(args.recipe.recipe()?, None, registry)?;
             let engine = args.backend.engine(run.model().config())?;
             let source = Source::task(registry.task(run.recipe().task_spec()?)?, casebooks)?;
             if args.certify.is_some() {
@@ -93,7 +93,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
             let model = args.out.join("model.safetensors");
             let options = args.study.options(&model, &source, run.model().config(), &*engine, registry)?;
             output::make_folder(&args.out)?;
-            let trained = train::run_into(&model, args.resume, run, registry, &*engine, terminal)?;
+            let trained = train::run_into(&model, args.resume, run, registry, &*engine, terminal, None)?;
             let opened = Opened::read(&model, &Said::default(), registry)?;
             (model, opened, engine, source, options, None, trained)
         }

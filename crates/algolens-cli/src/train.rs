@@ -2,6 +2,7 @@
 
 pub mod files;
 mod progress;
+mod seeds;
 
 use crate::{
     backend_flags::BackendFlags,
@@ -17,6 +18,7 @@ use algolens::{
     train::{Event, Run},
 };
 use files::Files;
+use indicatif::MultiProgress;
 use progress::Progress;
 use std::{
     ops::ControlFlow,
@@ -38,6 +40,10 @@ pub struct Args {
     /// another --backend or --vectors to others)
     #[arg(long)]
     resume: bool,
+    /// Train a model for every seed from A to B − 1, one on each core at a time, each as it would be trained alone; {seed} in
+    /// --out stands for the seed
+    #[arg(long, value_name = "A..B", conflicts_with = "seed")]
+    seeds: Option<String>,
     /// Your own data instead of a task: NumPy's .npz (see `algolens help eval`). Its part train is learnt, its part validation
     /// decides which weights are kept; without parts a tenth, drawn by the seed, does
     #[arg(long, value_name = "FILE")]
@@ -64,6 +70,8 @@ Examples:
       A model of your own data, of which no task needs to be known
   algolens train --out model.safetensors --config recipe.toml --seed 3
       A recipe from a file, with another seed
+  algolens train --out 'model-{seed}.safetensors' --seeds 0..16
+      Sixteen seeds, one on each core at a time
 
 recipe.toml, in which every key may be left out:
   epochs = 10
@@ -80,15 +88,16 @@ recipe.toml, in which every key may be left out:
 
 /// Trains, or goes on training, and tells which weights were kept.
 pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
-    let run = match &args.data {
-        Some(path) => args.recipe.run_on(path)?,
-        None => args.recipe.run(registry)?,
-    };
+    if let Some(seeds) = &args.seeds {
+        return seeds::run(args, seeds.parse()?, registry, terminal);
+    }
+    let run = args.recipe.run(args.recipe.recipe()?, args.data.as_deref(), registry)?;
     let engine = args.backend.engine(run.model().config())?;
-    run_into(&args.out, args.resume, run, registry, &*engine, terminal)
+    run_into(&args.out, args.resume, run, registry, &*engine, terminal, None)
 }
 
-/// Trains into a file, or goes on training; tells which weights were kept.
+/// Trains into a file, or goes on training; tells which weights were kept. Among others its bar is one of theirs, and epochs
+/// have no lines.
 pub fn run_into(
     out: &Path,
     resume: bool,
@@ -96,6 +105,7 @@ pub fn run_into(
     registry: &Registry,
     engine: &dyn Engine,
     terminal: &Terminal,
+    among: Option<&MultiProgress>,
 ) -> Result<String> {
     let files = Files::beside(out)?;
     let _lock = Lock::take(out)?;
@@ -114,7 +124,7 @@ pub fn run_into(
     }
     // Before any work: an unwritable folder is found at once, and no state of an earlier run is left to go on from.
     files.save(&run)?;
-    train(&mut run, engine, &files, terminal)?;
+    train(&mut run, engine, &files, terminal, among)?;
     let best = run.history().iter().rfind(|record| record.best);
     let kept = best.map_or_else(String::new, |best| {
         format!(": the weights of epoch {}, validation accuracy {:.4}", best.epoch, best.validation_accuracy)
@@ -122,12 +132,18 @@ pub fn run_into(
     Ok(format!("{out}{kept}\n"))
 }
 
-fn train(run: &mut Run, engine: &dyn Engine, files: &Files, terminal: &Terminal) -> Result<()> {
-    if let Some(examples) = run.examples() {
+fn train(
+    run: &mut Run,
+    engine: &dyn Engine,
+    files: &Files,
+    terminal: &Terminal,
+    among: Option<&MultiProgress>,
+) -> Result<()> {
+    if let (Some(examples), None) = (run.examples(), among) {
         let (train, validation) = (examples.train().len(), examples.validation().len());
         terminal.say(format!("learns from {train} examples of {}, validates on {validation}", examples.source().name));
     }
-    let progress = Progress::new(run, terminal);
+    let progress = Progress::new(run, terminal, among);
     let mut watcher = Watcher { files, terminal, progress, failed: None, task: run.recipe().task.clone() };
     let result = run.train(engine, &mut watcher);
     watcher.progress.clear();
@@ -135,6 +151,7 @@ fn train(run: &mut Run, engine: &dyn Engine, files: &Files, terminal: &Terminal)
         (Some(error), _) => Err(error),
         // Interrupted when there was nothing left to interrupt.
         (None, Err(Error::Cancelled)) if run.finished() => Ok(()),
+        (None, Err(Error::Cancelled)) if among.is_some() => Err(Error::Cancelled),
         (None, Err(Error::Cancelled)) => {
             let (done, epochs) = (run.history().len(), run.recipe().epochs);
             warn(format_args!(

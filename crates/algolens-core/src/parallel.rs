@@ -1,5 +1,6 @@
 //! Independent pieces of work on several threads, or on one where there are none.
 
+use crate::Result;
 use std::sync::{Mutex, PoisonError};
 
 /// Runs `work` on one of the threads that [`for_each`] uses: the caller waits once for all of it, not once for each part.
@@ -77,4 +78,66 @@ pub fn for_each<P: Send>(pieces: Vec<P>, work: impl Fn(P) + Send + Sync) {
 #[cfg(not(feature = "parallel"))]
 pub fn for_each<P>(pieces: Vec<P>, work: impl Fn(P)) {
     pieces.into_iter().for_each(work);
+}
+
+/// Does each piece of work on one thread from its beginning to its end, as many pieces at a time as there are threads, which
+/// take the next as they come to it: nothing waits for anything else. What is parallel within a piece runs on its thread. The
+/// answers, in the order of the pieces.
+///
+/// # Errors
+/// If the system gives no threads.
+#[cfg(feature = "parallel")]
+pub fn one_thread_each<P: Send, R: Send>(pieces: Vec<P>, work: impl Fn(P) -> R + Sync) -> Result<Vec<R>> {
+    let alone = |_| rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let pools = (0..threads().min(pieces.len())).map(alone).collect::<std::result::Result<Vec<_>, _>>();
+    let pools = pools.map_err(|error| crate::Error::invalid("threads", "as many as there are cores", error))?;
+    let (left, done) = (Mutex::new(pieces.into_iter().enumerate()), Mutex::new(Vec::new()));
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    std::thread::scope(|scope| {
+        for pool in &pools {
+            scope.spawn(|| {
+                while let Some((at, piece)) = next() {
+                    let answer = pool.install(|| work(piece));
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((at, answer));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_unstable_by_key(|(at, _)| *at);
+    Ok(done.into_iter().map(|(_, answer)| answer).collect())
+}
+
+/// Does each piece of work, one after another. The answers, in the order of the pieces.
+///
+/// # Errors
+/// None.
+#[cfg(not(feature = "parallel"))]
+pub fn one_thread_each<P, R>(pieces: Vec<P>, work: impl Fn(P) -> R) -> Result<Vec<R>> {
+    Ok(pieces.into_iter().map(work).collect())
+}
+
+#[cfg(all(test, feature = "parallel", not(target_family = "wasm")))]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn pieces_stay_on_one_thread_and_answers_keep_their_order() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let answers = pool.install(|| {
+            one_thread_each((0..20).collect(), |piece| {
+                let seen = Mutex::new(BTreeSet::new());
+                for_each((0..50).collect(), |_: usize| {
+                    seen.lock().unwrap().insert(format!("{:?}", std::thread::current().id()));
+                });
+                (piece, seen.into_inner().unwrap())
+            })
+        });
+        let answers = answers.unwrap();
+        assert!(answers.iter().map(|(piece, _)| *piece).eq(0..20));
+        assert!(answers.iter().all(|(_, threads)| threads.len() == 1));
+        let threads: BTreeSet<_> = answers.into_iter().flat_map(|(_, threads)| threads).collect();
+        assert!(threads.len() <= 3, "{threads:?}");
+    }
 }

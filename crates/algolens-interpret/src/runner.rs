@@ -104,9 +104,9 @@ impl<'a> Runner<'a> {
             Replacement::Resample(tokens) => Some(*tokens),
             _ => None,
         });
-        let plan = Plan { subject: self.subject, tokens, positions, sets: &sets, record: names(&record), resampled };
+        let plan = Plan { subject: self.subject, tokens, positions, sets: &sets, record, resampled };
         let at_once = if plan.has_hooks() { AT_ONCE } else { 1 };
-        let size = (self.memory / at_once / plan.bytes(&record)).max(1);
+        let size = (self.memory / at_once / plan.bytes()).max(1);
         let starts: Vec<usize> = (0..tokens.nrows()).step_by(size).collect();
         for starts in starts.chunks(at_once) {
             let mut found: Vec<Result<Vec<Chunk>>> = starts.iter().map(|_| Ok(Vec::new())).collect();
@@ -215,7 +215,7 @@ struct Plan<'a, 'i> {
     tokens: ArrayView2<'a, Token>,
     positions: &'a [usize],
     sets: &'a [Vec<Intervention<'i>>],
-    record: Vec<String>,
+    record: Vec<HookPoint>,
     resampled: Vec<Source<'i>>,
 }
 
@@ -226,15 +226,16 @@ impl Plan<'_, '_> {
     }
 
     /// About how many bytes one example takes while it is run.
-    fn bytes(&self, record: &[HookPoint]) -> usize {
+    fn bytes(&self) -> usize {
         let (config, seq) = (self.subject.model.config(), self.tokens.ncols());
         let recorded = |points: &[HookPoint]| -> usize {
             points.iter().map(|point| point.shape(config, seq).iter().product::<usize>()).sum()
         };
         let pass = if self.has_hooks() { config.activations(seq) as usize } else { 0 };
-        let kept = self.sets.len() * (recorded(record) + self.positions.len() * config.d_vocab_out);
+        let kept = self.sets.len() * (recorded(&self.record) + self.positions.len() * config.d_vocab_out);
         let drawn: usize = self.resampled.iter().map(|source| recorded(&source.points)).sum();
-        ((pass + kept + drawn) * size_of::<f32>()).max(1)
+        let before = recorded(&self.begins());
+        ((pass + kept + drawn + before) * size_of::<f32>()).max(1)
     }
 
     /// Runs some examples with each set.
@@ -243,7 +244,9 @@ impl Plan<'_, '_> {
         let tokens = self.tokens.slice(s![examples.clone(), ..]);
         let drawn: Vec<Cache<f32>> =
             self.resampled.iter().map(|source| self.drawn(source, &examples)).collect::<Result<_>>()?;
-        let names: Vec<&str> = self.record.iter().map(String::as_str).collect();
+        let names = names(&self.record);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let before = self.before(tokens)?;
         let run = |set: &Vec<Intervention>| {
             let examples = examples.clone();
             if set.is_empty() && names.is_empty() {
@@ -254,10 +257,34 @@ impl Plan<'_, '_> {
             for intervention in set {
                 intervention.hook(&mut hooks, self.replacing(intervention, &examples, &drawn)?);
             }
-            let (logits, cache) = engine.run(model, tokens, &mut hooks, Filter::Names(&names))?;
+            let (logits, cache) = engine.run_from(model, tokens, &before, &mut hooks, Filter::Names(&names))?;
             Ok(Chunk { examples, logits: logits.select(Axis(1), self.positions), cache })
         };
         self.sets.iter().map(run).collect()
+    }
+
+    /// What several sets of late interventions begin from, instead of each at the tokens.
+    fn before(&self, tokens: ArrayView2<Token>) -> Result<Cache<f32>> {
+        let Subject { model, engine } = self.subject;
+        let from = self.begins();
+        if from.len() < 2 {
+            return Ok(Cache::default());
+        }
+        let mut names = names(&from);
+        names.sort_unstable();
+        names.dedup();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Ok(engine.run_with_cache(model, tokens, Filter::Names(&names))?.1)
+    }
+
+    /// Where sets begin that need not begin at the tokens.
+    fn begins(&self) -> Vec<HookPoint> {
+        let sets = self.sets.iter().filter(|set| !set.is_empty());
+        let begin = |set: &Vec<Intervention>| {
+            let points = set.iter().map(|intervention| intervention.at.point).chain(self.record.iter().copied());
+            HookPoint::residual_before(points, self.subject.model.config())
+        };
+        sets.filter_map(begin).collect()
     }
 
     /// The activations of a source on the sequences that these examples are given.

@@ -3,7 +3,10 @@
 use super::workload::{MANY, Workload};
 use algolens::{
     Result,
-    engine::{Backend, MultiplyAdds, Vectors},
+    engine::{
+        Backend, Engine, MultiplyAdds, Vectors,
+        hooks::{BlockPoint, Filter, HookPoint},
+    },
     model::Params,
     train::Adam,
 };
@@ -29,6 +32,46 @@ pub struct Figures {
     pub train_multiply_adds: u64,
     /// The multiply-adds of a batch's forward pass.
     pub forward_multiply_adds: u64,
+    /// Of the backend that records, runs that do.
+    #[serde(flatten)]
+    pub cache: Option<CacheFigures>,
+}
+
+/// Runs of [`CACHED`](super::workload::CACHED) lists in which is recorded what TransformerLens records where no flag asks for more.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct CacheFigures {
+    /// The median time, in milliseconds.
+    pub cache_ms: f64,
+    /// The least time, in milliseconds.
+    pub cache_ms_min: f64,
+    /// What is recorded, in 10⁶ bytes.
+    pub cache_mb: f64,
+}
+
+impl CacheFigures {
+    fn measure(engine: &dyn Engine, work: &Workload, seconds: f64) -> Result<Self> {
+        let config = work.model.config();
+        let points = HookPoint::all(config).into_iter().filter(|point| !needs_a_flag(*point));
+        let names: Vec<String> = points.map(|point| point.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut numbers = 0;
+        let times = times(seconds, |_| {
+            let (_, cache) = engine.run_with_cache(&work.model, work.cached(), Filter::Names(&names))?;
+            numbers = cache.iter().map(|(_, activation)| activation.len()).sum();
+            Ok(())
+        })?;
+        Ok(Self {
+            cache_ms: 1e3 * median(&times),
+            cache_ms_min: 1e3 * times[0],
+            cache_mb: (numbers * size_of::<f32>()) as f64 / 1e6,
+        })
+    }
+}
+
+/// Whether TransformerLens records a point only where a flag of the config asks for it.
+fn needs_a_flag(point: HookPoint) -> bool {
+    use BlockPoint::{AttnIn, KInput, MlpIn, QInput, Result, VInput};
+    matches!(point, HookPoint::Block(_, AttnIn | QInput | KInput | VInput | Result | MlpIn))
 }
 
 impl Figures {
@@ -51,6 +94,10 @@ impl Figures {
         })?;
         let forward = times(seconds, |call| engine.outcomes(&model, work.batch(call)).map(drop))?;
         let many = times(seconds, |_| engine.outcomes(&model, work.many()).map(drop))?;
+        let cache = match backend {
+            Backend::Plain => Some(CacheFigures::measure(&*engine, work, seconds)?),
+            _ => None,
+        };
         Ok(Self {
             train_ms: 1e3 * median(&steps),
             train_ms_min: 1e3 * steps[0],
@@ -60,6 +107,7 @@ impl Figures {
             peak_memory_mb: peak_memory_mb(),
             train_multiply_adds,
             forward_multiply_adds,
+            cache,
         })
     }
 

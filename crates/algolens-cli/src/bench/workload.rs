@@ -9,11 +9,13 @@ use algolens::{
     task::{Dataset, SortedList, Task, Token},
     train::Recipe,
 };
-use ndarray::{Array2, s};
+use ndarray::{Array2, ArrayView2, s};
 use std::sync::Arc;
 
 /// The number of lists in the larger forward pass.
 pub const MANY: usize = 20_480;
+/// The number of lists whose activations are recorded.
+pub const CACHED: usize = 500;
 /// The number of batches that training steps take in turn.
 const BATCHES: usize = 16;
 /// The seed of lists and untrained weights.
@@ -73,6 +75,11 @@ impl Workload {
     /// The batch of [`MANY`] lists.
     pub fn many(&self) -> Batch<'_> {
         self.all().slice(0, MANY)
+    }
+
+    /// The tokens of [`CACHED`] lists.
+    pub fn cached(&self) -> ArrayView2<'_, Token> {
+        self.tokens.slice(s![..CACHED, ..])
     }
 
     fn all(&self) -> Batch<'_> {

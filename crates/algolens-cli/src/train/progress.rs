@@ -2,7 +2,7 @@
 
 use crate::terminal::Terminal;
 use algolens::train::{self, Run};
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt::Write;
 
 /// A bar over all lists of all epochs, and a line for each epoch that is done. On standard error; a bar is drawn on
@@ -11,17 +11,23 @@ pub struct Progress<'a> {
     bar: ProgressBar,
     lists_per_epoch: u64,
     terminal: &'a Terminal,
+    /// Whether it is one of several: its bar says whose it is, and epochs have no lines.
+    among: bool,
 }
 
 impl<'a> Progress<'a> {
     /// The progress of a run, from where it stands.
-    pub fn new(run: &Run, terminal: &'a Terminal) -> Self {
+    pub fn new(run: &Run, terminal: &'a Terminal, among: Option<&MultiProgress>) -> Self {
         let lists_per_epoch = run.recipe().train_size as u64;
         let lists = lists_per_epoch * run.recipe().epochs as u64;
         let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::new(lists) };
+        let bar = match among {
+            Some(bars) => bars.add(bar).with_prefix(format!("seed {} · ", run.recipe().seed)),
+            None => bar,
+        };
         let bar = bar.with_style(style()).with_position(lists_per_epoch * run.history().len() as u64);
         bar.reset_eta();
-        Self { bar, lists_per_epoch, terminal }
+        Self { bar, lists_per_epoch, terminal, among: among.is_some() }
     }
 
     /// Shows a step that was taken.
@@ -33,7 +39,7 @@ impl<'a> Progress<'a> {
 
     /// Shows an epoch that is done.
     pub fn epoch(&self, run: &Run) {
-        let Some(last) = run.history().last() else { return };
+        let Some(last) = run.history().last().filter(|_| !self.among) else { return };
         let line = format!(
             "epoch {:>3}/{} · loss {:.4} · accuracy {:.4} · validation loss {:.4} · accuracy {:.4}{}",
             last.epoch,
@@ -54,7 +60,7 @@ impl<'a> Progress<'a> {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{bar:24} {percent:>3}% · {msg} · {rate} · {eta} left")
+    ProgressStyle::with_template("{bar:24} {percent:>3}% · {prefix}{msg} · {rate} · {eta} left")
         .expect("a constant template is well-formed")
         .with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
             // Writing to a line of text does not fail.

@@ -178,6 +178,33 @@ fn flags_go_before_the_file_and_the_file_before_the_post_s_recipe() {
     assert_eq!(recipe.model.mlp.unwrap().act_fn, algolens::model::ActFn::Relu);
 }
 
+#[test]
+fn models_of_several_seeds_are_those_of_each_alone_also_after_an_interrupt() {
+    let (many, alone) = (folder(), folder());
+    let out = many.path().join("m-{seed}.safetensors");
+    let seeds = ["--seeds", "3..6"];
+    let child = command(&out, &[&seeds[..], &["--epochs", "60", "--threads", "2"]].concat())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = many.path().join("m-3.log.jsonl");
+    while !fs::read_to_string(&log).is_ok_and(|log| log.lines().count() >= 2) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+    let interrupted = child.wait_with_output().unwrap();
+    assert_eq!(code(&interrupted), Some(130), "{}", said(&interrupted));
+    assert!(said(&interrupted).contains("of 3 models are trained; the same command with --resume goes on"));
+    let resumed = train(&out, &[&seeds[..], &["--epochs", "60", "--threads", "2", "--resume"]].concat());
+    assert_eq!(code(&resumed), Some(0), "{}", said(&resumed));
+    assert_eq!(String::from_utf8_lossy(&resumed.stdout).lines().count(), 3);
+    for seed in ["3", "4", "5"] {
+        let one = alone.path().join(format!("m-{seed}.safetensors"));
+        assert_eq!(code(&train(&one, &["--seed", seed, "--epochs", "60"])), Some(0));
+    }
+    assert!(files(many.path()) == files(alone.path()));
+}
+
 /// What is refused is said on one line, with exit code 2, and leaves nothing behind.
 #[test]
 fn bad_input_is_refused_on_one_line() {
@@ -188,7 +215,8 @@ fn bad_input_is_refused_on_one_line() {
     let before = files(folder.path());
     let missing: PathBuf = folder.path().join("none").join("m.safetensors");
     let recipe = recipe.to_str().unwrap();
-    let cases: [(&Path, &[&str], &str); 9] = [
+    let seeds = folder.path().join("m-{seed}.safetensors");
+    let cases: [(&Path, &[&str], &str); 13] = [
         (&out, &["--epochs", "0"], "epochs: expected 1 or more, found 0"),
         (&out, &["--lr-start", "nan"], "lr_start: expected a number of 0 or more, found NaN"),
         (&out, &["--train-size", "99999999999"], "train_size: expected at most"),
@@ -198,6 +226,10 @@ fn bad_input_is_refused_on_one_line() {
         (&out, &["--config", "no-such.toml"], "no-such.toml: No such file"),
         (&missing, &[], "there is no folder"),
         (folder.path(), &[], "--out: expected a file"),
+        (&out, &["--seeds", "0..2"], "--out: expected a file with {seed} in its name"),
+        (&seeds, &["--seeds", "2..2"], "--seeds: expected A..B with A < B, at most 100000 seeds, found 2..2"),
+        (&seeds, &["--seeds", "0..2", "--epochs", "0"], "epochs: expected 1 or more, found 0"),
+        (&missing.with_file_name("m-{seed}"), &["--seeds", "0..2"], "there is no folder"),
     ];
     for (out, flags, expected) in cases {
         let output = train(out, flags);

@@ -48,6 +48,24 @@ pub trait Engine<T: Precision = f32>: Send + Sync {
         T::run(model, tokens, hooks, record)
     }
 
+    /// [`run`](Self::run) where a run of the same model on the same tokens without hooks has left `before`: it begins at
+    /// [`HookPoint::residual_before`](super::hooks::HookPoint::residual_before) all hooks and what is recorded, and does not
+    /// run the blocks before that again. Where `before` lacks that point, it begins at the tokens. By default as
+    /// [`Plain`](super::Plain) does.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); also an activation in `before` whose shape is not that of the batch.
+    fn run_from(
+        &self,
+        model: &Model<T>,
+        tokens: ArrayView2<Token>,
+        before: &Cache<T>,
+        hooks: &mut Hooks<'_, T>,
+        record: Filter,
+    ) -> Result<(Array3<T>, Cache<T>)> {
+        T::run_from(model, tokens, before, hooks, record)
+    }
+
     /// Runs the whole batch with hooks, forward and backward: the logits, and the gradients of the number whose
     /// derivative by the logits is `seed`. By default as [`Plain`](super::Plain) does.
     ///

@@ -8,7 +8,7 @@ use algolens_core::{
     },
     model::{Config, Model, Normalization, Positions},
 };
-use algolens_testing::{Kind, Run, SIZES, alike, kinds};
+use algolens_testing::{Kind, Run, SIZES, alike, kinds, random_tokens};
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, Ix2, Ix3, Ix4, s};
 
 const LISTS: usize = SIZES.lists;
@@ -107,6 +107,22 @@ fn recording_changes_no_number() {
             let names = [name];
             assert_eq!(run(Filter::Names(&names)).1.activation(name).unwrap(), activation, "{name} of {kind:?}");
         }
+    }
+}
+
+/// More sequences than go through the model at a time.
+#[test]
+fn a_run_that_only_records_has_the_bits_of_one_with_hooks() {
+    const MANY: usize = 37;
+    for kind in kinds() {
+        let (model, _) = SIZES.model(kind);
+        let model: Model<f32> = model.cast();
+        let tokens = random_tokens(MANY, SEQ, model.config().d_vocab, 1);
+        let mut hooks = Hooks::new(model.config());
+        hooks.add_at(HookPoint::Embed, |_| Ok(()));
+        let expected = Plain::new().run(&model, tokens.view(), &mut hooks, Filter::All).unwrap();
+        let found = Plain::new().run_with_cache(&model, tokens.view(), Filter::All).unwrap();
+        assert_eq!(found, expected, "{kind:?}");
     }
 }
 

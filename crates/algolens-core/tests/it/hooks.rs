@@ -161,6 +161,69 @@ fn an_edit_reaches_the_logits_and_nothing_before_it() {
     });
 }
 
+/// Doubles the activation of this name.
+fn doubling<'a>(model: &'a Model<f64>, name: &str) -> Hooks<'a, f64> {
+    let mut hooks = Hooks::new(model.config());
+    let double = |activation: &mut ArrayViewMutD<'_, f64>| {
+        *activation *= 2.0;
+        Ok(())
+    };
+    hooks.add(name, double).expect("the point exists");
+    hooks
+}
+
+#[test]
+fn a_run_from_a_cache_has_the_bits_of_a_whole_run() {
+    for_each_kind(|kind, model, tokens| {
+        let before = Run::plain(model, tokens).cache;
+        for (name, _) in before.iter() {
+            let recorded = [name];
+            let (logits, cache) =
+                Plain::new().run(model, tokens.view(), &mut doubling(model, name), Filter::Names(&recorded)).unwrap();
+            let (late, late_cache) = Plain::new()
+                .run_from(model, tokens.view(), &before, &mut doubling(model, name), Filter::Names(&recorded))
+                .unwrap();
+            assert_eq!((late, late_cache), (logits, cache), "{name} of {kind:?}");
+        }
+    });
+}
+
+/// With the residual stream of other tokens the logits are theirs: the blocks before it were not run.
+#[test]
+fn a_run_from_a_cache_begins_before_the_first_point_that_is_asked_for() {
+    for_each_kind(|kind, model, tokens| {
+        let mut others = tokens.clone();
+        others.invert_axis(Axis(0));
+        let before = Run::plain(model, &others).cache;
+        let last = format!("blocks.{}.hook_resid_post", model.config().n_layers - 1);
+        for (hook, recorded, late) in [
+            ("blocks.1.hook_attn_out", vec![], true),
+            ("unembed.hook_in", vec![last.as_str()], true),
+            ("unembed.hook_in", vec![], true),
+            ("blocks.0.hook_resid_post", vec![], false),
+            ("unembed.hook_in", vec!["hook_embed"], false),
+        ] {
+            let names = Filter::Names(&recorded);
+            let (found, _) =
+                Plain::new().run_from(model, tokens.view(), &before, &mut doubling(model, hook), names).unwrap();
+            let run_on = if late { &others } else { tokens };
+            assert_eq!(found, Run::new(model, run_on, &mut doubling(model, hook)).logits, "{hook} of {kind:?}");
+        }
+    });
+}
+
+#[test]
+fn a_cache_of_another_batch_is_refused() {
+    let (model, tokens) = SIZES.model(kinds()[0]);
+    let before = Run::plain(&model, &tokens).cache;
+    let fewer = tokens.slice(s![..1, ..]);
+    let mut hooks = doubling(&model, "blocks.1.attn.hook_z");
+    let error = Plain::new().run_from(&model, fewer, &before, &mut hooks, Filter::Nothing).unwrap_err();
+    let shape = |batch: usize| format!("[{batch}, {}, {}]", SIZES.seq, SIZES.d_model);
+    let said = format!("blocks.1.hook_resid_pre: expected shape {}, found {}", shape(1), shape(SIZES.lists));
+    assert_eq!(error.to_string(), said);
+}
+
 #[test]
 fn hooks_at_one_point_run_in_the_order_given() {
     let (model, tokens) = SIZES.model(kinds()[0]);

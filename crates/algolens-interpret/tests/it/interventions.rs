@@ -317,6 +317,9 @@ fn several_sets_in_one_run_are_the_sets_one_by_one() {
                 Intervention::new(head(0, 0), Replacement::Mean(case.other.view())),
             ],
             vec![Intervention::new(HookPoint::Embed, Replacement::Resample(case.other.view()))],
+            // Those that need not begin at the tokens.
+            vec![Intervention::new(head(1, 1), Replacement::Zero)],
+            vec![Intervention::new(HookPoint::UnembedIn, Replacement::Resample(case.other.view()))],
         ];
         let mut found = vec![Vec::new(); sets.len()];
         let each = |set: usize, chunk: algolens_interpret::Chunk| {

@@ -22,10 +22,15 @@ impl<T: Scalar> Cache<T> {
     /// # Errors
     /// [`Error::UnknownName`] with the names near it, if the run did not record it.
     pub fn activation(&self, name: &str) -> Result<ArrayViewD<'_, T>> {
-        match self.activations.get(name) {
-            Some(activation) => Ok(activation.view()),
+        match self.find(name) {
+            Some(activation) => Ok(activation),
             None => Err(Error::unknown("activation in the cache", name, self.activations.keys().cloned())),
         }
+    }
+
+    /// The activation of this name, if the run recorded it.
+    pub fn find(&self, name: &str) -> Option<ArrayViewD<'_, T>> {
+        self.activations.get(name).map(|activation| activation.view())
     }
 
     /// The activation of this name with the caller's number of dimensions: `cache.get::<Ix4>("…hook_pattern")`.

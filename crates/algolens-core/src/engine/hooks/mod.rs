@@ -61,9 +61,14 @@ impl<'a, T: Scalar> Hooks<'a, T> {
         }
     }
 
+    /// The points that hooks sit at.
+    pub fn points(&self) -> impl Iterator<Item = HookPoint> {
+        self.hooks.iter().map(|(point, _)| *point)
+    }
+
     /// Whether some hook sits at a point for which this holds.
     pub fn any(&self, at: impl Fn(HookPoint) -> bool) -> bool {
-        self.hooks.iter().any(|(point, _)| at(*point))
+        self.points().any(at)
     }
 
     /// Runs the hooks at a point, in the order they were added.

@@ -241,6 +241,21 @@ impl HookPoint {
         usize::from(matches!(self, Self::Block(_, BlockPoint::AttnScores | BlockPoint::Pattern)))
     }
 
+    /// The last point of the residual stream that comes before all of these, or is the first of them: what a run needs to
+    /// give them without the blocks before. None where it needs the tokens.
+    pub fn residual_before(points: impl IntoIterator<Item = Self>, config: &Config) -> Option<Self> {
+        let block = |point| match point {
+            Self::Embed | Self::PosEmbed => 0,
+            Self::Block(layer, _) => layer,
+            Self::LnFinalScale | Self::LnFinalNormalized | Self::UnembedIn | Self::UnembedOut => config.n_layers,
+        };
+        match points.into_iter().map(block).min().unwrap_or(config.n_layers) {
+            0 => None,
+            layer if layer == config.n_layers => Some(Self::Block(layer - 1, BlockPoint::ResidPost)),
+            layer => Some(Self::Block(layer, BlockPoint::ResidPre)),
+        }
+    }
+
     /// Whether a hook here gives every head inputs of its own.
     pub(crate) fn splits(self, layer: usize) -> bool {
         use BlockPoint::{AttnIn, KInput, QInput, VInput};

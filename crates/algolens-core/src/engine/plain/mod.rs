@@ -15,6 +15,7 @@ mod heads;
 mod pass;
 mod passes;
 pub mod precision;
+mod record;
 mod tracer;
 
 use super::{Batch, Engine, Score, check_batch, check_gradients, check_tokens};

@@ -3,8 +3,9 @@
 use super::{
     activations::Activations,
     backward::{Scratch, backward},
-    forward::forward,
+    forward::{forward, forward_from},
     pass::{Pass, Sizes},
+    record,
     tracer::RunHooks,
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     engine::{
         check::check_run,
         gradients::{Gradients, Seed},
-        hooks::{Cache, Filter, Hooks},
+        hooks::{Cache, Filter, HookPoint, Hooks},
     },
     model::{Model, Params},
     task::Token,
@@ -24,14 +25,48 @@ pub fn run<T: Scalar>(
     model: &Model<T>,
     tokens: ArrayView2<Token>,
     hooks: &mut Hooks<'_, T>,
-    record: Filter,
+    recorded: Filter,
 ) -> Result<(Array3<T>, Cache<T>)> {
     check_run(model, tokens, hooks)?;
-    let mut tracer = RunHooks::recording(hooks, record.points(model.config())?, Vec::new());
+    let points = recorded.points(model.config())?;
+    if !hooks.any(|_| true) {
+        return Ok(record::record(model, tokens, &points));
+    }
+    let mut tracer = RunHooks::recording(hooks, points, Vec::new());
     let positions: Vec<usize> = (0..tokens.ncols()).collect();
     let pass = Pass::new(model, tokens, &positions);
     let mut acts = Activations::new(pass.config, pass.sizes);
     forward(pass, &mut acts, &mut tracer)?;
+    Ok((logits(&acts), tracer.cache))
+}
+
+/// As [`Engine::run_from`](crate::engine::Engine::run_from).
+pub fn run_from<T: Scalar>(
+    model: &Model<T>,
+    tokens: ArrayView2<Token>,
+    before: &Cache<T>,
+    hooks: &mut Hooks<'_, T>,
+    recorded: Filter,
+) -> Result<(Array3<T>, Cache<T>)> {
+    check_run(model, tokens, hooks)?;
+    let points = recorded.points(model.config())?;
+    let resid = HookPoint::residual_before(hooks.points().chain(points.iter().copied()), model.config());
+    let name = resid.map(|point| point.to_string());
+    let (Some(HookPoint::Block(layer, point)), Some(resid)) = (resid, name.as_ref().and_then(|name| before.find(name)))
+    else {
+        return run(model, tokens, hooks, recorded);
+    };
+    let mut tracer = RunHooks::recording(hooks, points, Vec::new());
+    let positions: Vec<usize> = (0..tokens.ncols()).collect();
+    let pass = Pass::new(model, tokens, &positions);
+    let shape = [pass.sizes.batch, pass.sizes.seq, pass.config.d_model];
+    if resid.shape() != shape {
+        let name = name.unwrap_or_default();
+        return Err(Error::invalid(name, format!("shape {shape:?}"), format!("{:?}", resid.shape())));
+    }
+    let resid = resid.to_shape((pass.sizes.rows(), pass.config.d_model)).expect("the shape was compared");
+    let mut acts = Activations::new(pass.config, pass.sizes);
+    forward_from(pass, &mut acts, &mut tracer, (layer, point), resid.view())?;
     Ok((logits(&acts), tracer.cache))
 }
 

@@ -26,6 +26,15 @@ pub trait Precision: Scalar {
         record: Filter,
     ) -> Result<(Array3<Self>, Cache<Self>)>;
 
+    /// As [`Engine::run_from`](crate::engine::Engine::run_from).
+    fn run_from(
+        model: &Model<Self>,
+        tokens: ArrayView2<Token>,
+        before: &Cache<Self>,
+        hooks: &mut Hooks<'_, Self>,
+        record: Filter,
+    ) -> Result<(Array3<Self>, Cache<Self>)>;
+
     /// As [`Engine::run_with_gradients`](crate::engine::Engine::run_with_gradients).
     fn run_with_gradients(
         model: &Model<Self>,
@@ -64,6 +73,17 @@ macro_rules! precision {
                 record: Filter,
             ) -> Result<(Array3<Self>, Cache<Self>)> {
                 passes::run(model, tokens, hooks, record)
+            }
+
+            $(#[$inline])?
+            fn run_from(
+                model: &Model<Self>,
+                tokens: ArrayView2<Token>,
+                before: &Cache<Self>,
+                hooks: &mut Hooks<'_, Self>,
+                record: Filter,
+            ) -> Result<(Array3<Self>, Cache<Self>)> {
+                passes::run_from(model, tokens, before, hooks, record)
             }
 
             $(#[$inline])?

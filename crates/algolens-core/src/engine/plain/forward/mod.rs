@@ -19,16 +19,48 @@ use crate::{
     },
     model::Positions,
 };
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 
 /// Fills in the activations of a batch, and its logits at `pass.positions`.
 pub(super) fn forward<T: Scalar, R: Tracer<T>>(pass: Pass<T>, acts: &mut Activations<T>, tracer: &mut R) -> Result<()> {
     embed(pass, acts, tracer)?;
-    for layer in 0..acts.blocks.len() {
+    blocks(pass, acts, tracer, 0)?;
+    unembed(pass, acts, tracer)
+}
+
+/// [`forward`] from a point of the residual stream on, where it has these rows `[row, d_model]`: what comes before the point
+/// stays unknown.
+pub(super) fn forward_from<T: Scalar, R: Tracer<T>>(
+    pass: Pass<T>,
+    acts: &mut Activations<T>,
+    tracer: &mut R,
+    (layer, point): (usize, BlockPoint),
+    resid: ArrayView2<T>,
+) -> Result<()> {
+    embed_positions(pass, acts);
+    let acts_of_block = &mut acts.blocks[layer];
+    if point == BlockPoint::ResidPost {
+        acts_of_block.resid_post.assign(&resid);
+    } else {
+        acts_of_block.resid_pre.assign(&resid);
+        block(&mut Block::new(pass, layer, tracer), acts_of_block, &acts.pos_embed)?;
+    }
+    blocks(pass, acts, tracer, layer + 1)?;
+    unembed(pass, acts, tracer)
+}
+
+/// The blocks from one on.
+fn blocks<T: Scalar, R: Tracer<T>>(
+    pass: Pass<T>,
+    acts: &mut Activations<T>,
+    tracer: &mut R,
+    first: usize,
+) -> Result<()> {
+    for layer in first..acts.blocks.len() {
         enter_block(pass, acts, layer);
         block(&mut Block::new(pass, layer, tracer), &mut acts.blocks[layer], &acts.pos_embed)?;
     }
-    unembed(pass, acts, tracer)
+    Ok(())
 }
 
 /// `embed` = W_E[token], `pos_embed` = W_pos[pos] where positions have embeddings, both `[row, d_model]`.
@@ -40,12 +72,20 @@ fn embed<T: Scalar, R: Tracer<T>>(pass: Pass<T>, acts: &mut Activations<T>, trac
     }
     let shape = pass.sizes.shape(&acts.embed); // [batch, pos, d_model]
     tracer.activation(HookPoint::Embed, shaped_mut(&mut acts.embed, &shape))?;
-    let Some(w_pos) = layout.W_pos else { return Ok(()) };
+    if layout.W_pos.is_none() {
+        return Ok(());
+    }
+    embed_positions(pass, acts);
+    tracer.activation(HookPoint::PosEmbed, shaped_mut(&mut acts.pos_embed, &shape))
+}
+
+/// `pos_embed`, where positions have embeddings.
+fn embed_positions<T: Scalar>(pass: Pass<T>, acts: &mut Activations<T>) {
+    let Some(w_pos) = pass.params.layout().W_pos else { return };
     let w_pos = pass.params.get(w_pos); // [n_ctx, d_model]
     for (row, mut pos_embed) in acts.pos_embed.rows_mut().into_iter().enumerate() {
         pos_embed.assign(&w_pos.row(row % pass.sizes.seq));
     }
-    tracer.activation(HookPoint::PosEmbed, shaped_mut(&mut acts.pos_embed, &shape))
 }
 
 /// The block's `resid_pre`: what the block before it left, or the embedding.
