@@ -53,21 +53,27 @@ impl WeightGradients {
         }
     }
 
-    /// Replaces `gradients` by those of the weights, given those of the tables (which it uses up); heads in parallel.
+    /// Replaces `gradients` by those of the weights, given those of the tables (which it uses up); heads and the direct path in parallel.
     pub fn weights(&mut self, circuits: &Circuits, model: &Model, d: &mut Tables, gradients: &mut Params<f32>) {
         let shape = circuits.tables.shape;
         gradients.values_mut().fill(0.0);
-        let direct = [self.direct.view_mut(), self.w_u.view_mut()];
-        rows_backward(&mut d.direct, circuits.direct.view(), circuits, direct);
-        // What every query gets: b_O, and the value biases through W_O.
-        let constant = self.direct.slice(s![shape.tokens.., ..]).sum_axis(Axis(0));
+        let constant = constant(&mut d.direct, circuits);
         if let Some(b_o) = block(model).b_O {
             gradients.get_mut(b_o).assign(&constant);
         }
-        let heads = self.heads.iter_mut().zip(&mut d.heads).enumerate().collect();
-        parallel::for_each(heads, |(at, (head, tables)): (usize, (&mut HeadWeightGradients, &mut HeadTables))| {
-            head.reduce(circuits, model, at, tables, constant.view());
-        });
+        let Self { direct, heads, w_u, .. } = self;
+        let heads = heads.iter_mut().zip(&mut d.heads).enumerate().collect();
+        parallel::join(
+            || rows_backward(&mut d.direct, circuits.direct.view(), circuits, [direct.view_mut(), w_u.view_mut()]),
+            || {
+                parallel::for_each(
+                    heads,
+                    |(at, (head, tables)): (usize, (&mut HeadWeightGradients, &mut HeadTables))| {
+                        head.reduce(circuits, model, at, tables, constant.view());
+                    },
+                );
+            },
+        );
         self.collect(circuits, model, gradients);
         self.scale(circuits, d);
         self.embeddings(shape, gradients);
@@ -220,6 +226,21 @@ impl HeadWeightGradients {
             matmul::set(self.w[kind].view_mut(), normed.t(), d.view());
         }
     }
+}
+
+/// The gradient of what every query gets (b_O, and the value biases through W_O): that of all positions' direct rows together.
+fn constant(d_direct: &mut [f32], circuits: &Circuits) -> Array1<f32> {
+    let shape = circuits.tables.shape;
+    let (resid, logits) = row_parts(d_direct, shape);
+    let of_positions = s![shape.tokens.., ..];
+    let mut constant = circuits.w_u.dot(&logits.slice(of_positions).sum_axis(Axis(0)));
+    if let Some(resid) = resid {
+        constant += &resid.slice(of_positions).sum_axis(Axis(0));
+    }
+    if shape.final_norm.centers() {
+        centre(constant.view_mut().insert_axis(Axis(0)));
+    }
+    constant
 }
 
 /// From the features' rows to their vectors, and to the folded W_U.
