@@ -30,9 +30,9 @@ use workload::{CACHED, MANY, Workload};
 ///
 /// Without MODEL: the post's model, untrained, on its task. Each backend runs in a process of its own, one after another.
 /// A training step is the loss, its gradients and the step of Adam; a forward pass judges every prediction. Figures are
-/// medians, for an otherwise idle machine. The plain backend also records: all that TransformerLens does by default. The roof is what the threads can multiply and add at their quickest, measured in
-/// the same run (for the plain backend, which chooses its own instructions, with the widest vectors); shares are of the
-/// quickest step and pass.
+/// medians, for an otherwise idle machine. The plain backend also records what TransformerLens does by default. The roof is
+/// what the threads can multiply and add at their quickest, measured in the same run (for the plain backend, which chooses
+/// its own instructions, with the widest vectors); shares are of the quickest step and pass.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  algolens bench\n  algolens bench --backend circuit --threads 1 --json\n  \

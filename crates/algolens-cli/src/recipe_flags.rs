@@ -88,7 +88,8 @@ impl RecipeFlags {
     /// a task draws.
     ///
     /// # Errors
-    /// A task that the registry does not know, flags that contradict each other; flags and keys that only drawn examples heed, a file that is no data.
+    /// A task that the registry does not know, flags that contradict each other; flags and keys that only
+    /// drawn examples heed, a file that is no data.
     pub fn run(&self, recipe: Recipe, data: Option<&Path>, registry: &Registry) -> Result<Run> {
         let Some(path) = data else { return Run::new(recipe, registry) };
         let for_drawing = |flag: &Flag| flag.is_for_drawing_only() && flag.is_in(&self.given.0);

@@ -14,11 +14,11 @@ use algolens_core::{
     task::{Dataset, Token},
 };
 use ndarray::{Array3, ArrayD, ArrayView2, Axis, Zip, s};
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 /// Runs a model over any number of sequences.
 ///
-/// It is the one place that decides how many sequences are run at a time, by the memory that their activations take. What is
+/// It is the one place that decides how many sequences are run and kept at a time, by the memory that their activations take. What is
 /// found of an example does not depend on that: examples are run independently of one another, and means are added up in f64
 /// from the first example to the last. (Where a matrix has one column, the product's rounding depends on how many rows it has.)
 #[derive(Clone, Copy)]
@@ -266,25 +266,21 @@ impl Plan<'_, '_> {
     /// What several sets of late interventions begin from, instead of each at the tokens.
     fn before(&self, tokens: ArrayView2<Token>) -> Result<Cache<f32>> {
         let Subject { model, engine } = self.subject;
-        let from = self.begins();
-        if from.len() < 2 {
-            return Ok(Cache::default());
-        }
-        let mut names = names(&from);
-        names.sort_unstable();
-        names.dedup();
+        let names = names(&self.begins());
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         Ok(engine.run_with_cache(model, tokens, Filter::Names(&names))?.1)
     }
 
-    /// Where sets begin that need not begin at the tokens.
+    /// Where sets begin that need not begin at the tokens, each point once; nowhere if there is one such set, which would take
+    /// as long.
     fn begins(&self) -> Vec<HookPoint> {
         let sets = self.sets.iter().filter(|set| !set.is_empty());
         let begin = |set: &Vec<Intervention>| {
             let points = set.iter().map(|intervention| intervention.at.point).chain(self.record.iter().copied());
             HookPoint::residual_before(points, self.subject.model.config())
         };
-        sets.filter_map(begin).collect()
+        let begins: Vec<HookPoint> = sets.filter_map(begin).collect();
+        if begins.len() < 2 { Vec::new() } else { BTreeSet::from_iter(begins).into_iter().collect() }
     }
 
     /// The activations of a source on the sequences that these examples are given.

@@ -1,6 +1,6 @@
 //! How fast one backend is, by the clock.
 
-use super::workload::{MANY, Workload};
+use super::workload::{CACHED, MANY, Workload};
 use algolens::{
     Result,
     engine::{
@@ -26,18 +26,18 @@ pub struct Figures {
     pub forward_lists_per_s_max: f64,
     /// The lists a second where [`MANY`] go at once.
     pub forward_lists_per_s_20480: f64,
-    /// The most memory that the process had, in 10⁶ bytes; where the system tells.
+    /// The most memory that the process had before it recorded anything, in 10⁶ bytes; where the system tells.
     pub peak_memory_mb: Option<f64>,
     /// The multiply-adds of a training step's products.
     pub train_multiply_adds: u64,
     /// The multiply-adds of a batch's forward pass.
     pub forward_multiply_adds: u64,
-    /// Of the backend that records, runs that do.
+    /// Of the backend that records, runs that do; none of a model whose activations would take too much memory.
     #[serde(flatten)]
     pub cache: Option<CacheFigures>,
 }
 
-/// Runs of [`CACHED`](super::workload::CACHED) lists in which is recorded what TransformerLens records where no flag asks for more.
+/// Runs of [`CACHED`] lists in which is recorded what TransformerLens records where no flag asks for more.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct CacheFigures {
     /// The median time, in milliseconds.
@@ -49,8 +49,13 @@ pub struct CacheFigures {
 }
 
 impl CacheFigures {
-    fn measure(engine: &dyn Engine, work: &Workload, seconds: f64) -> Result<Self> {
+    fn measure(engine: &dyn Engine, work: &Workload, seconds: f64) -> Result<Option<Self>> {
+        /// 2 GiB.
+        const MOST_NUMBERS: u128 = 1 << 29;
         let config = work.model.config();
+        if config.activations(config.n_ctx) * CACHED as u128 > MOST_NUMBERS {
+            return Ok(None);
+        }
         let points = HookPoint::all(config).into_iter().filter(|point| !needs_a_flag(*point));
         let names: Vec<String> = points.map(|point| point.to_string()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -60,11 +65,11 @@ impl CacheFigures {
             numbers = cache.iter().map(|(_, activation)| activation.len()).sum();
             Ok(())
         })?;
-        Ok(Self {
+        Ok(Some(Self {
             cache_ms: 1e3 * median(&times),
             cache_ms_min: 1e3 * times[0],
             cache_mb: (numbers * size_of::<f32>()) as f64 / 1e6,
-        })
+        }))
     }
 }
 
@@ -94,8 +99,9 @@ impl Figures {
         })?;
         let forward = times(seconds, |call| engine.outcomes(&model, work.batch(call)).map(drop))?;
         let many = times(seconds, |_| engine.outcomes(&model, work.many()).map(drop))?;
+        let peak_memory_mb = peak_memory_mb();
         let cache = match backend {
-            Backend::Plain => Some(CacheFigures::measure(&*engine, work, seconds)?),
+            Backend::Plain => CacheFigures::measure(&*engine, work, seconds)?,
             _ => None,
         };
         Ok(Self {
@@ -104,7 +110,7 @@ impl Figures {
             forward_lists_per_s: work.batch(0).tokens.nrows() as f64 / median(&forward),
             forward_lists_per_s_max: work.batch(0).tokens.nrows() as f64 / forward[0],
             forward_lists_per_s_20480: MANY as f64 / median(&many),
-            peak_memory_mb: peak_memory_mb(),
+            peak_memory_mb,
             train_multiply_adds,
             forward_multiply_adds,
             cache,

@@ -1,13 +1,16 @@
 //! `algolens train --seeds`: one recipe, many seeds.
 
 use super::{Args, run_into};
-use crate::terminal::{Terminal, warn};
+use crate::{
+    refusal,
+    terminal::{Terminal, warn},
+};
 use algolens::{
     Error, Result, parallel,
     task::Registry,
     train::{Recipe, Run},
 };
-use indicatif::MultiProgress;
+use indicatif::{MultiProgress, ProgressDrawTarget};
 use std::{ops::Range, path::PathBuf, str::FromStr};
 
 /// What stands for the seed in the name of a file.
@@ -30,7 +33,10 @@ impl FromStr for Seeds {
     }
 }
 
-/// Trains a model of every seed; tells which weights were kept, a line a seed. If some fail, the first of their errors.
+/// Trains a model of every seed; tells which weights were kept, a line a seed.
+///
+/// # Errors
+/// Where some fail, each of their errors has its line; the others are trained all the same.
 pub fn run(args: &Args, Seeds(seeds): Seeds, registry: &Registry, terminal: &Terminal) -> Result<String> {
     let out = args.out.to_str().filter(|out| out.contains(SEED));
     let out =
@@ -39,25 +45,36 @@ pub fn run(args: &Args, Seeds(seeds): Seeds, registry: &Registry, terminal: &Ter
     let run = |seed| args.recipe.run(Recipe { seed, ..recipe.clone() }, args.data.as_deref(), registry);
     // What is wrong with one is wrong with all, and is found before any work.
     let engine = args.backend.engines(run(seeds.start)?.model().config())?;
-    let bars = MultiProgress::new();
+    let shown = if terminal.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let bars = MultiProgress::with_draw_target(shown);
     let train = |seed: u64| -> Result<String> {
         if terminal.interrupted() {
             return Err(Error::Cancelled);
         }
-        let file = PathBuf::from(out.replace(SEED, &seed.to_string()));
-        let run: Run = run(seed)?;
-        let kept = run_into(&file, args.resume, run, registry, &*engine(), terminal, Some(&bars))?;
-        bars.suspend(|| terminal.say(kept.trim_end()));
-        Ok(kept)
-    };
-    let kept = parallel::one_thread_each(seeds.clone().collect(), train)?;
-    let done = kept.iter().filter(|kept| kept.is_ok()).count();
-    kept.into_iter().collect::<Result<String>>().inspect_err(|error| {
-        if matches!(error, Error::Cancelled) {
-            let all = seeds.end - seeds.start;
-            warn(format_args!(
-                "algolens: interrupted, {done} of {all} models are trained; the same command with --resume goes on"
-            ));
+        let path = PathBuf::from(out.replace(SEED, &seed.to_string()));
+        let begun: Run = run(seed)?;
+        let kept = run_into(&path, args.resume, begun, registry, &*engine(), terminal, Some(&bars));
+        if let Ok(kept) = &kept {
+            bars.suspend(|| terminal.say(kept.trim_end()));
         }
-    })
+        kept.map_err(|error| match error {
+            Error::Cancelled | Error::File { .. } | Error::InFile { .. } => error,
+            error => Error::InFile { path, error: Box::new(error) },
+        })
+    };
+    let (kept, failed): (Vec<_>, Vec<_>) =
+        parallel::one_thread_each(seeds.clone().collect(), train)?.into_iter().partition(Result::is_ok);
+    let kept: Vec<String> = kept.into_iter().flatten().collect();
+    let (cancelled, mut failed): (Vec<_>, Vec<_>) =
+        failed.into_iter().filter_map(Result::err).partition(|error| matches!(error, Error::Cancelled));
+    let all = seeds.end - seeds.start;
+    if !cancelled.is_empty() {
+        warn(format_args!(
+            "algolens: interrupted, {} of {all} models are trained; the same command with --resume goes on",
+            kept.len()
+        ));
+    }
+    let Some(last) = failed.pop().or_else(|| cancelled.into_iter().next()) else { return Ok(kept.concat()) };
+    failed.iter().for_each(|error| warn(format_args!("algolens: {}", refusal::line(error))));
+    Err(last)
 }

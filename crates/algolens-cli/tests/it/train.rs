@@ -205,6 +205,21 @@ fn models_of_several_seeds_are_those_of_each_alone_also_after_an_interrupt() {
     assert!(files(many.path()) == files(alone.path()));
 }
 
+#[test]
+fn a_seed_that_fails_leaves_the_others_and_is_named() {
+    let folder = folder();
+    let out = folder.path().join("m-{seed}.safetensors");
+    for seed in [1, 3] {
+        fs::create_dir(folder.path().join(format!("m-{seed}.safetensors"))).unwrap();
+    }
+    let output = train(&out, &["--seeds", "0..4", "--epochs", "2", "--quiet"]);
+    assert_eq!((code(&output), said(&output).lines().count()), (Some(2), 2), "{}", said(&output));
+    for seed in [1, 3] {
+        assert!(said(&output).contains(&format!("m-{seed}.safetensors: --out: expected a file")), "{}", said(&output));
+    }
+    assert!(["m-0.safetensors", "m-2.safetensors"].iter().all(|name| folder.path().join(name).is_file()));
+}
+
 /// What is refused is said on one line, with exit code 2, and leaves nothing behind.
 #[test]
 fn bad_input_is_refused_on_one_line() {
@@ -229,7 +244,7 @@ fn bad_input_is_refused_on_one_line() {
         (&out, &["--seeds", "0..2"], "--out: expected a file with {seed} in its name"),
         (&seeds, &["--seeds", "2..2"], "--seeds: expected A..B with A < B, at most 100000 seeds, found 2..2"),
         (&seeds, &["--seeds", "0..2", "--epochs", "0"], "epochs: expected 1 or more, found 0"),
-        (&missing.with_file_name("m-{seed}"), &["--seeds", "0..2"], "there is no folder"),
+        (&missing.with_file_name("m-{seed}"), &["--seeds", "0..1"], "there is no folder"),
     ];
     for (out, flags, expected) in cases {
         let output = train(out, flags);

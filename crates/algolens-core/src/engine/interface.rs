@@ -34,7 +34,8 @@ pub trait Engine<T: Precision = f32>: Send + Sync {
     fn loss_and_gradients(&self, model: &Model<T>, batch: Batch, gradients: &mut Params<T>) -> Result<Score>;
 
     /// Runs the whole batch with hooks: the logits at every position, and the activations recorded after the hooks
-    /// changed them. By default as [`Plain`](super::Plain) does.
+    /// changed them. By default as [`Plain`](super::Plain) does, which runs a batch without hooks chunk by chunk on all
+    /// threads.
     ///
     /// # Errors
     /// As [`logits`](Self::logits); also unknown names, and whatever a hook returns.
@@ -50,8 +51,8 @@ pub trait Engine<T: Precision = f32>: Send + Sync {
 
     /// [`run`](Self::run) where a run of the same model on the same tokens without hooks has left `before`: it begins at
     /// [`HookPoint::residual_before`](super::hooks::HookPoint::residual_before) all hooks and what is recorded, and does not
-    /// run the blocks before that again. Where `before` lacks that point, it begins at the tokens. By default as
-    /// [`Plain`](super::Plain) does.
+    /// run the blocks before that again. Where `before` lacks that point, it begins at the tokens, as it always does by
+    /// default.
     ///
     /// # Errors
     /// As [`run`](Self::run); also an activation in `before` whose shape is not that of the batch.
@@ -59,11 +60,11 @@ pub trait Engine<T: Precision = f32>: Send + Sync {
         &self,
         model: &Model<T>,
         tokens: ArrayView2<Token>,
-        before: &Cache<T>,
+        _before: &Cache<T>,
         hooks: &mut Hooks<'_, T>,
         record: Filter,
     ) -> Result<(Array3<T>, Cache<T>)> {
-        T::run_from(model, tokens, before, hooks, record)
+        self.run(model, tokens, hooks, record)
     }
 
     /// Runs the whole batch with hooks, forward and backward: the logits, and the gradients of the number whose

@@ -123,6 +123,8 @@ fn a_run_that_only_records_has_the_bits_of_one_with_hooks() {
         let expected = Plain::new().run(&model, tokens.view(), &mut hooks, Filter::All).unwrap();
         let found = Plain::new().run_with_cache(&model, tokens.view(), Filter::All).unwrap();
         assert_eq!(found, expected, "{kind:?}");
+        let twice = Plain::new().run_with_cache(&model, tokens.view(), Filter::Names(&["hook_embed"; 2])).unwrap().1;
+        assert_eq!(twice.find("hook_embed"), expected.1.find("hook_embed"), "{kind:?}");
     }
 }
 
@@ -283,6 +285,7 @@ fn a_filter_chooses_what_is_recorded() {
     };
     assert!(recorded(Filter::Nothing).unwrap().is_empty());
     assert_eq!(recorded(Filter::Names(&["hook_embed"])).unwrap(), ["hook_embed"]);
+    assert_eq!(recorded(Filter::Names(&["hook_embed", "hook_pos_embed", "hook_embed"])).unwrap().len(), 2);
     let patterns = recorded(Filter::Matching(&|name| name.ends_with("hook_pattern"))).unwrap();
     assert_eq!(patterns, ["blocks.0.attn.hook_pattern", "blocks.1.attn.hook_pattern"]);
     let error = recorded(Filter::Names(&["hook_embed", "hook_embde"])).unwrap_err();

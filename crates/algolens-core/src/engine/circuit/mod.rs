@@ -21,8 +21,10 @@ mod weights;
 use super::{
     Batch, Engine, Outcome, Score,
     groups::{GROUPS, LEARNING_GROUPS, sequences_per_chunk, sequences_per_group, sum_all, with_classes},
+    hooks::{Cache, Filter, Hooks},
     level::Vectors,
     memory::{BufferKey, Memory, Pool},
+    plain::precision::Precision,
     queries::Queries,
     vector::padded,
 };
@@ -269,5 +271,16 @@ impl Engine for Circuit {
     fn loss_and_gradients(&self, model: &Model, batch: Batch, gradients: &mut Params<f32>) -> Result<Score> {
         Self::check(model.config())?;
         self.pool.loss_and_gradients(self.vectors, model, batch, gradients)
+    }
+
+    fn run_from(
+        &self,
+        model: &Model,
+        tokens: ArrayView2<Token>,
+        before: &Cache<f32>,
+        hooks: &mut Hooks<'_, f32>,
+        record: Filter,
+    ) -> Result<(Array3<f32>, Cache<f32>)> {
+        f32::run_from(model, tokens, before, hooks, record)
     }
 }

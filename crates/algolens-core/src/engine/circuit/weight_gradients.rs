@@ -53,7 +53,8 @@ impl WeightGradients {
         }
     }
 
-    /// Replaces `gradients` by those of the weights, given those of the tables (which it uses up); heads and the direct path in parallel.
+    /// Replaces `gradients` by those of the weights, given those of the tables (which it uses up); heads and the
+    /// direct path in parallel.
     pub fn weights(&mut self, circuits: &Circuits, model: &Model, d: &mut Tables, gradients: &mut Params<f32>) {
         let shape = circuits.tables.shape;
         gradients.values_mut().fill(0.0);

@@ -3,7 +3,7 @@
 use super::HookPoint;
 use crate::{Error, Result, Scalar, model::Config};
 use ndarray::{ArrayD, ArrayView, ArrayViewD, Dimension};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Activations (or gradients of activations) by hook name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,7 +66,7 @@ pub enum Filter<'a> {
 }
 
 impl Filter<'_> {
-    /// The points of a model that are recorded.
+    /// The points of a model that are recorded, each once.
     ///
     /// # Errors
     /// [`Error::UnknownName`] for a name that the model does not have.
@@ -75,7 +75,11 @@ impl Filter<'_> {
         match self {
             Self::Nothing => Ok(Vec::new()),
             Self::All => Ok(all()),
-            Self::Names(names) => names.iter().map(|name| HookPoint::find(name, config)).collect(),
+            Self::Names(names) => {
+                let points: BTreeSet<_> =
+                    names.iter().map(|name| HookPoint::find(name, config)).collect::<Result<_>>()?;
+                Ok(points.into_iter().collect())
+            }
             Self::Matching(accepts) => Ok(all().into_iter().filter(|point| accepts(&point.to_string())).collect()),
         }
     }

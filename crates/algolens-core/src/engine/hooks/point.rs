@@ -241,8 +241,8 @@ impl HookPoint {
         usize::from(matches!(self, Self::Block(_, BlockPoint::AttnScores | BlockPoint::Pattern)))
     }
 
-    /// The last point of the residual stream that comes before all of these, or is the first of them: what a run needs to
-    /// give them without the blocks before. None where it needs the tokens.
+    /// The residual stream before the first block that has one of these points, or after the last block if none has: what a run
+    /// needs to give them without the blocks before. None where that is the first block, or an embedding is among them.
     pub fn residual_before(points: impl IntoIterator<Item = Self>, config: &Config) -> Option<Self> {
         let block = |point| match point {
             Self::Embed | Self::PosEmbed => 0,

@@ -18,7 +18,10 @@ pub mod precision;
 mod record;
 mod tracer;
 
-use super::{Batch, Engine, Score, check_batch, check_gradients, check_tokens};
+use super::{
+    Batch, Engine, Score, check_batch, check_gradients, check_tokens,
+    hooks::{Cache, Filter, Hooks},
+};
 use crate::{
     Result, Scalar,
     model::{Config, Model, Params},
@@ -74,5 +77,16 @@ impl<T: Precision> Engine<T> for Plain<T> {
         check_batch(model, batch)?;
         check_gradients(model, gradients)?;
         Ok(self.with_groups(model.config(), |groups| T::loss_and_gradients(groups, model, batch, gradients)))
+    }
+
+    fn run_from(
+        &self,
+        model: &Model<T>,
+        tokens: ArrayView2<Token>,
+        before: &Cache<T>,
+        hooks: &mut Hooks<'_, T>,
+        record: Filter,
+    ) -> Result<(Array3<T>, Cache<T>)> {
+        T::run_from(model, tokens, before, hooks, record)
     }
 }
