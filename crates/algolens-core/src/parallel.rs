@@ -67,7 +67,7 @@ fn thread() -> usize {
     0
 }
 
-/// Calls `work` on every piece.
+/// Calls `work` on every piece; threads take one at a time, as they come to it.
 #[cfg(feature = "parallel")]
 pub fn for_each<P: Send>(pieces: Vec<P>, work: impl Fn(P) + Send + Sync) {
     use rayon::prelude::*;

@@ -18,9 +18,10 @@ use std::{collections::BTreeSet, ops::Range};
 
 /// Runs a model over any number of sequences.
 ///
-/// It is the one place that decides how many sequences are run and kept at a time, by the memory that their activations take. What is
-/// found of an example does not depend on that: examples are run independently of one another, and means are added up in f64
-/// from the first example to the last. (Where a matrix has one column, the product's rounding depends on how many rows it has.)
+/// It is the one place that decides how many sequences are run and kept at a time, by the memory that their activations take.
+/// What is found of an example does not depend on that: examples are run independently of one another, and means are added
+/// up in f64 from the first example to the last. (Where a matrix has one column, the product's rounding depends on how many
+/// rows it has.)
 #[derive(Clone, Copy)]
 pub struct Runner<'a> {
     subject: Subject<'a>,
@@ -267,6 +268,9 @@ impl Plan<'_, '_> {
     fn before(&self, tokens: ArrayView2<Token>) -> Result<Cache<f32>> {
         let Subject { model, engine } = self.subject;
         let names = names(&self.begins());
+        if names.is_empty() {
+            return Ok(Cache::default());
+        }
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         Ok(engine.run_with_cache(model, tokens, Filter::Names(&names))?.1)
     }

@@ -5,11 +5,7 @@ use crate::{
     refusal,
     terminal::{Terminal, warn},
 };
-use algolens::{
-    Error, Result, parallel,
-    task::Registry,
-    train::{Recipe, Run},
-};
+use algolens::{Error, Result, parallel, task::Registry, train::Recipe};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use std::{ops::Range, path::PathBuf, str::FromStr};
 
@@ -52,8 +48,7 @@ pub fn run(args: &Args, Seeds(seeds): Seeds, registry: &Registry, terminal: &Ter
             return Err(Error::Cancelled);
         }
         let path = PathBuf::from(out.replace(SEED, &seed.to_string()));
-        let begun: Run = run(seed)?;
-        let kept = run_into(&path, args.resume, begun, registry, &*engine(), terminal, Some(&bars));
+        let kept = run_into(&path, args.resume, run(seed)?, registry, &*engine(), terminal, Some(&bars));
         if let Ok(kept) = &kept {
             bars.suspend(|| terminal.say(kept.trim_end()));
         }

@@ -12,7 +12,7 @@ use crate::{
     parallel::{self, PerThread},
     task::Token,
 };
-use ndarray::{Array3, ArrayD, ArrayView2, ArrayViewD, ArrayViewMutD, Axis};
+use ndarray::{Array3, ArrayD, ArrayView2, ArrayViewD, ArrayViewMut3, ArrayViewMutD, Axis};
 
 /// The logits at every position, and the activations at these points.
 pub fn record<T: Scalar>(model: &Model<T>, tokens: ArrayView2<Token>, points: &[HookPoint]) -> (Array3<T>, Cache<T>) {
@@ -33,7 +33,7 @@ pub fn record<T: Scalar>(model: &Model<T>, tokens: ArrayView2<Token>, points: &[
         let next = |(point, chunks): &mut (HookPoint, _)| Iterator::next(chunks).map(|place| (*point, place));
         (tokens, logits, Recorder(places.iter_mut().filter_map(next).collect()))
     });
-    parallel::for_each(chunks.collect(), |(tokens, mut logits, mut recorder): (_, ndarray::ArrayViewMut3<T>, _)| {
+    parallel::for_each(chunks.collect(), |(tokens, mut logits, mut recorder): (_, ArrayViewMut3<T>, _)| {
         memory.with(|memory: &mut Option<Activations<T>>| {
             let pass = Pass::new(model, tokens, &positions);
             memory.take_if(|acts| acts.sizes != pass.sizes);
