@@ -28,7 +28,16 @@ pub fn run<T: Scalar>(
     recorded: Filter,
 ) -> Result<(Array3<T>, Cache<T>)> {
     check_run(model, tokens, hooks)?;
-    let points = recorded.points(model.config())?;
+    whole(model, tokens, hooks, recorded.points(model.config())?)
+}
+
+/// [`run`] of what was checked, recording these points.
+fn whole<T: Scalar>(
+    model: &Model<T>,
+    tokens: ArrayView2<Token>,
+    hooks: &mut Hooks<'_, T>,
+    points: Vec<HookPoint>,
+) -> Result<(Array3<T>, Cache<T>)> {
     if !hooks.any(|_| true) {
         return Ok(record::record(model, tokens, &points));
     }
@@ -54,7 +63,7 @@ pub fn run_from<T: Scalar>(
     let name = resid.map(|point| point.to_string());
     let (Some(HookPoint::Block(layer, point)), Some(resid)) = (resid, name.as_ref().and_then(|name| before.find(name)))
     else {
-        return run(model, tokens, hooks, recorded);
+        return whole(model, tokens, hooks, points);
     };
     let mut tracer = RunHooks::recording(hooks, points, Vec::new());
     let positions: Vec<usize> = (0..tokens.ncols()).collect();
