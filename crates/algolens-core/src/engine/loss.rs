@@ -209,7 +209,9 @@ fn row_gradient<T: Scalar>(mut row: ArrayViewMut1<T>, target: Target, weight: f3
     match target {
         Target::Class(class) => {
             softmax_in_place(row.view_mut());
-            row[class as usize] -= T::one();
+            // Of a sure prediction p − 1 has no digits left in f32, but what the others have together has.
+            let others = (0..row.len()).filter(|other| *other != class as usize);
+            row[class as usize] = -others.fold(T::zero(), |sum, other| sum + row[other]);
         }
         Target::Set(set) => {
             let gradient = Split::new(row.view(), set).gradient();

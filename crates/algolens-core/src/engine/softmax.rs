@@ -2,7 +2,7 @@
 
 use super::{
     loss::Outcome,
-    vector::{change, exp_row, lanes_from, max_of, scale_row},
+    vector::{change, exp_row, lanes_from, max_of, scale_row, walk},
 };
 use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
@@ -54,6 +54,9 @@ pub struct Prediction {
     right: bool,
     /// Of the exponentials.
     sum: f32,
+    /// Of the exponentials but the largest, where that is most of `sum`: in f32 this has the digits that `sum` − 1 has lost.
+    /// Else `sum` − 1.
+    others: f32,
 }
 
 impl Prediction {
@@ -63,19 +66,21 @@ impl Prediction {
         let (most, target_logit) = (max_of(simd, logits), logits[target]);
         // The first of equals is the prediction.
         let right = target_logit == most && logits[..target].iter().fold(true, |first, logit| first & (*logit != most));
-        Self { most, target_logit, right, sum: 1.0 }
+        Self { most, target_logit, right, sum: 1.0, others: 0.0 }
     }
 
     /// Replaces the logits by their exponentials less the largest logit.
     #[inline(always)]
     pub fn exponentials<S: Simd>(&mut self, simd: S, logits: &mut [f32]) {
         self.sum = exp_row(simd, logits, self.most);
+        // One exponential is 1, and of all others together no more than half that.
+        self.others = if self.sum < 1.5 { sum_below_one(simd, logits) } else { self.sum - 1.0 };
     }
 
     /// How well the target, which counts 1, is predicted, once the exponentials are known.
     #[inline(always)]
     pub fn outcome(&self) -> Outcome {
-        let log_prob = f64::from(self.target_logit - self.most) - f64::from(self.sum.ln());
+        let log_prob = f64::from(self.target_logit - self.most) - f64::from(self.others).ln_1p();
         Outcome { log_prob, right: self.right, weight: 1.0 }
     }
 
@@ -83,8 +88,26 @@ impl Prediction {
     #[inline(always)]
     pub fn gradient<S: Simd>(&self, simd: S, powers: &mut [f32], target: usize, weight: f32) {
         scale_row(simd, powers, weight / self.sum);
-        powers[target] -= weight;
+        if self.right {
+            powers[target] = -weight * (self.others / self.sum);
+        } else {
+            powers[target] -= weight;
+        }
     }
+}
+
+/// The sum of what is less than 1.
+#[inline(always)]
+fn sum_below_one<S: Simd>(simd: S, row: &[f32]) -> f32 {
+    let (one, zero) = (S::f32s::splat(simd, 1.0), S::f32s::splat(simd, 0.0));
+    let mut sum = zero;
+    walk(
+        simd,
+        [row],
+        #[inline(always)]
+        |_, [x]| sum += x.simd_lt(one).select(x, zero),
+    );
+    sum.reduce_sum()
 }
 
 /// Replaces padded logits by their exponentials less the largest logit.
@@ -108,6 +131,26 @@ mod tests {
     };
     use ndarray::aview1;
     use proptest::prelude::*;
+
+    /// A loss of 1e-9 and its gradient, of which a sum of exponentials in f32 has no digit.
+    #[test]
+    fn sure_predictions_keep_the_digits_of_what_they_lose() {
+        let logits = [3.0, 23.5, 2.0, 1.0];
+        let expected = loss::log_softmax(aview1(&logits))[1];
+        assert!((-expected - 1.9e-9).abs() < 1e-10, "{expected}");
+        let mut padded = logits.to_vec();
+        padded.resize(LANES, f32::NEG_INFINITY);
+        for level in levels() {
+            let mut row = padded.clone();
+            let prediction = dispatch!(level, simd => {
+                let prediction = predict(simd, &mut row, 1);
+                prediction.gradient(simd, &mut row, 1, 2.0);
+                prediction
+            });
+            assert!((prediction.outcome().log_prob / expected - 1.0).abs() < 1e-6, "{level:?}");
+            assert!((f64::from(row[1]) / (2.0 * expected) - 1.0).abs() < 1e-6, "{level:?}: {}", row[1]);
+        }
+    }
 
     proptest! {
         #![proptest_config(cases(100))]
