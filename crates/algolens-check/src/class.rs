@@ -21,8 +21,11 @@ impl Sizes {
     /// The sizes of a task.
     ///
     /// # Errors
-    /// Lists that are too long.
+    /// Lists that are too long, or stand behind `BOS`.
     pub fn of(task: &SortedList) -> Result<Self> {
+        if task.bos() {
+            return Err(Error::invalid("bos", "lists without BOS, for a proof", "lists behind it"));
+        }
         if task.list_len() > MOST_VALUES {
             return Err(Error::invalid("list_len", format!("at most {MOST_VALUES} for a proof"), task.list_len()));
         }

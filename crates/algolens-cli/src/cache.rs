@@ -55,7 +55,7 @@ pub struct Args {
 /// Runs the model, writes the activations, and tells how many there are.
 pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     match args.f64 {
-        true => write(args, &args.model.in_f64(args.processed)?),
+        true => write(args, &args.model.in_f64(args.processed, registry)?),
         false => write(args, &args.model.processed(args.processed, registry)?.model),
     }
 }

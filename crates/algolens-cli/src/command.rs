@@ -50,7 +50,9 @@ enum Verb {
 
 /// How to begin, and the tasks that there are.
 fn help(registry: &Registry) -> String {
-    let tasks: Vec<String> = registry.defaults().map(|task| format!("  {task}")).collect();
+    let tasks: Vec<[String; 2]> = registry.defaults().map(|(task, about)| [task.to_string(), about.into()]).collect();
+    let width = tasks.iter().map(|[task, _]| task.len()).max().unwrap_or(0);
+    let tasks: Vec<String> = tasks.iter().map(|[task, about]| format!("  {task:width$}  {about}")).collect();
     format!(
         "Start here:\n  algolens study                                   train a sorting transformer and take it apart\n  \
          algolens study models/sorted_list.safetensors    take a trained one apart, at once\n  \

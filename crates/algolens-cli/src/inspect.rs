@@ -67,7 +67,7 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
     if args.layout_template {
         return Ok(layout_file::template(&Draft::of(&chosen(args)?)));
     }
-    let loaded = match args.model.open() {
+    let loaded = match args.model.open(registry) {
         Ok(loaded) => loaded,
         Err(error) => {
             // Where no tensors can be had either, the error says why.
@@ -194,6 +194,7 @@ fn said_by(note: &Note) -> String {
         Source::Config => "   (by the config)".into(),
         Source::Flag => "   (by flag)".into(),
         Source::Layout => format!("   (as models of this layout have it; {} changes it)", changed_by()),
+        Source::Task => format!("   (as models of the task have it; {} changes it)", changed_by()),
         Source::Assumed => format!("   (assumed: the file does not say; {} changes it)", changed_by()),
     }
 }

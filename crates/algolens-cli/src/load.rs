@@ -9,7 +9,7 @@ use algolens::{
     Result,
     model::{
         Model,
-        checkpoint::{Checkpoint, Hints, Loaded, Note, Settings, Source},
+        checkpoint::{Checkpoint, Hints, Loaded, Note, OfTask, Settings, Source},
         processing::{Processed, Step},
     },
     task::{Dataset, Registry, SortedList, Task, TaskKind, TaskOfModel, TaskSpec},
@@ -32,8 +32,8 @@ pub struct ModelArgs {
 
 impl ModelArgs {
     /// The checkpoint in the file, with the task that is said.
-    pub fn open(&self) -> Result<Loaded> {
-        open(&self.path, &self.hints.said()?)
+    pub fn open(&self, registry: &Registry) -> Result<Loaded> {
+        open(&self.path, &self.hints.said()?, registry)
     }
 
     /// The model, its weights processed if that is asked for.
@@ -42,8 +42,8 @@ impl ModelArgs {
     }
 
     /// The model in double precision, its weights processed if that is asked for.
-    pub fn in_f64(&self, processed: bool) -> Result<Model<f64>> {
-        let loaded = Checkpoint::open_in_f64(&self.path, &hints(&self.path, &self.hints.said()?)?)?;
+    pub fn in_f64(&self, processed: bool, registry: &Registry) -> Result<Model<f64>> {
+        let loaded = Checkpoint::open_in_f64(&self.path, &hints(&self.path, &self.hints.said()?, registry)?)?;
         say_what_is_assumed(&self.path, &loaded.notes);
         let model = loaded.checkpoint.model;
         Ok(if processed { model.process().model } else { model })
@@ -65,17 +65,20 @@ pub struct Opened {
 }
 
 /// The checkpoint in a file, with the task that is said.
-fn open(path: &Path, said: &Said) -> Result<Loaded> {
-    let mut loaded = Checkpoint::open(path, &hints(path, said)?)?;
+fn open(path: &Path, said: &Said, registry: &Registry) -> Result<Loaded> {
+    let mut loaded = Checkpoint::open(path, &hints(path, said, registry)?)?;
     if let Some(task) = &said.task {
         loaded.checkpoint.task = Some(task.clone());
     }
     Ok(loaded)
 }
 
-/// What is said of the model in a file. A `config.json` beside the file is read with it, which is said.
-fn hints(path: &Path, said: &Said) -> Result<Hints> {
+/// What is said of the model in a file, and what models of its task have. A `config.json` beside the file is read with it,
+/// which is said.
+fn hints(path: &Path, said: &Said, registry: &Registry) -> Result<Hints> {
     let mut hints = said.hints.clone();
+    let (registry, task) = (registry.clone(), said.task.clone());
+    hints.task = OfTask::new(move |config| registry.settings(config, task.as_ref()));
     if hints.config == Settings::default()
         && let Some((beside, config)) = model_config::beside(path)?
     {
@@ -93,7 +96,7 @@ fn say_what_is_assumed(path: &Path, notes: &[Note]) {
 
 /// What of a model was assumed, as one line: what it has, and what it is without.
 fn assumed(notes: &[Note]) -> Option<String> {
-    let unsaid = |note: &&Note| matches!(note.source, Source::Assumed | Source::Layout);
+    let unsaid = |note: &&Note| matches!(note.source, Source::Assumed | Source::Layout | Source::Task);
     let (without, with): (Vec<&Note>, Vec<&Note>) =
         notes.iter().filter(unsaid).partition(|note| ["none", "false"].contains(&note.value.as_str()));
     let with: Vec<String> = with.iter().map(|note| format!("{} {}", note.what, note.value)).collect();
@@ -110,7 +113,7 @@ impl Opened {
     /// # Errors
     /// A file that is no model's, or a known task that its model does not fit.
     pub fn read(path: &Path, said: &Said, registry: &Registry) -> Result<Self> {
-        let loaded = open(path, said)?;
+        let loaded = open(path, said, registry)?;
         let notes = loaded.notes;
         let Checkpoint { model, task } = loaded.checkpoint;
         let opened =

@@ -5,7 +5,7 @@ mod table;
 use crate::{data_file, hint_flags::Said};
 use algolens::{
     Error, Result, files,
-    task::Registry,
+    task::{Registry, SortedList, Task},
     train::{Recipe, Run},
 };
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -16,7 +16,7 @@ use std::{
 };
 use table::{Flag, flags};
 
-/// The flags of a training recipe: flags go before the TOML file, the file before the post's recipe.
+/// The flags of a training recipe: flags go before the TOML file, the file before the task's own recipe.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Recipe")]
 pub struct RecipeFlags {
@@ -74,13 +74,20 @@ impl RecipeFlags {
         }
     }
 
-    /// The recipe that the flags and the file ask for.
+    /// The recipe that the flags and the file ask for, where they leave something open the task's own.
     ///
     /// # Errors
-    /// A file that cannot be read or is no recipe, flags that contradict each other.
-    pub fn recipe(&self) -> Result<Recipe> {
-        let mut recipe = self.config.as_deref().map_or_else(|| Ok(Recipe::default()), read_toml)?;
-        all().try_for_each(|flag| flag.set(&self.given.0, &mut recipe))?;
+    /// A file that cannot be read or is no recipe, a task that the registry does not know, flags that contradict each other.
+    pub fn recipe(&self, registry: &Registry) -> Result<Recipe> {
+        let file = self.config.as_deref().map(RecipeFile::read).transpose()?;
+        let mut task = Recipe { task: file.as_ref().and_then(|file| file.recipe.task.clone()), ..Recipe::default() };
+        all().filter(Flag::is_of_task).try_for_each(|flag| flag.set(&self.given.0, &mut task))?;
+        let spec = task.task.unwrap_or_else(|| SortedList::POST.spec());
+        let own = registry.recipe(&spec)?;
+        let mut recipe = file.map_or(Ok(own.clone()), |file| file.over(&own))?;
+        all().filter(|flag| !flag.is_of_task()).try_for_each(|flag| flag.set(&self.given.0, &mut recipe))?;
+        recipe.task = Some(spec);
+        recipe.model.mlp = recipe.model.mlp.filter(|mlp| mlp.d_mlp > 0);
         Ok(recipe)
     }
 
@@ -121,7 +128,33 @@ fn check_draws_nothing(path: &Path) -> Result<()> {
     }
 }
 
-/// What a TOML file says, as a recipe (what it leaves out is the post's) or key by key.
+/// A recipe in TOML: with the post's for what it leaves out, and key by key.
+struct RecipeFile {
+    recipe: Recipe,
+    keys: toml::Table,
+}
+
+impl RecipeFile {
+    fn read(path: &Path) -> Result<Self> {
+        Ok(Self { recipe: read_toml(path)?, keys: read_toml(path)? })
+    }
+
+    /// The recipe with another for what the file leaves out.
+    fn over(&self, other: &Recipe) -> Result<Recipe> {
+        let broken = |error: &dyn std::fmt::Display| Error::invalid("recipe", "JSON", error);
+        let json = |recipe| serde_json::to_value(recipe).map_err(|error| broken(&error));
+        let (mut over, said) = (json(other)?, json(&self.recipe)?);
+        for (key, value) in &self.keys {
+            match value.as_table().filter(|_| key == "model") {
+                Some(parts) => parts.keys().for_each(|part| over[key][part] = said[key][part].clone()),
+                None => over[key] = said[key].clone(),
+            }
+        }
+        serde_json::from_value(over).map_err(|error| broken(&error))
+    }
+}
+
+/// What a TOML file says.
 fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let in_file = |error| Error::InFile { path: path.into(), error: Box::new(error) };
     let bytes = files::read(path)?;

@@ -84,7 +84,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
             if let Some(flag) = args.which.given() {
                 return Err(Error::invalid("flags", "MODEL beside what a file does not say", flag));
             }
-            let run = args.recipe.run(args.recipe.recipe()?, None, registry)?;
+            let run = args.recipe.run(args.recipe.recipe(registry)?, None, registry)?;
             let engine = args.backend.engine(run.model().config())?;
             let source = Source::task(registry.task(run.recipe().task_spec()?)?, casebooks)?;
             if args.certify.is_some() {
@@ -102,9 +102,9 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
         Some(budget) => Some(certify_into(&args.out, &opened, budget, terminal)?),
         None => proof,
     };
-    // Only of sorting an attack is known.
+    // Only of sorting an attack is known, and of lists that nothing stands before.
     let worst = match source.spec().map(|spec| SortedList::of(&spec)) {
-        Some(Ok(task)) => attack::worst_lists(&opened, &task, args.worst, terminal)?,
+        Some(Ok(task)) if !task.bos() => attack::worst_lists(&opened, &task, args.worst, terminal)?,
         _ => Vec::new(),
     };
     let mut studied = args.study.study(&path, opened, &source, &options, None, &*engine, terminal)?;

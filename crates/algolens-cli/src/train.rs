@@ -91,7 +91,7 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     if let Some(seeds) = &args.seeds {
         return seeds::run(args, seeds.parse()?, registry, terminal);
     }
-    let run = args.recipe.run(args.recipe.recipe()?, args.data.as_deref(), registry)?;
+    let run = args.recipe.run(args.recipe.recipe(registry)?, args.data.as_deref(), registry)?;
     let engine = args.backend.engine(run.model().config())?;
     run_into(&args.out, args.resume, run, registry, &*engine, terminal, None)
 }

@@ -1,9 +1,9 @@
 //! The values of flags: how their texts are parsed.
 
 use algolens::{
-    model::{ActFn, AttentionDir, Normalization, Positions, checkpoint::PositionalEmbedding},
+    model::{ActFn, AttentionDir, Biases, Normalization, Positions, checkpoint::PositionalEmbedding},
     task::TaskSpec,
-    train::Optimizer,
+    train::{Keep, Optimizer, Schedule},
 };
 use clap::{
     builder::{PossibleValuesParser, TypedValueParser, ValueParser},
@@ -53,9 +53,32 @@ impl Value for Optimizer {
     }
 }
 
+impl Value for Schedule {
+    fn parser() -> ValueParser {
+        choice::<Self>(&["linear", "cosine", "constant"])
+    }
+}
+
+impl Value for Keep {
+    fn parser() -> ValueParser {
+        choice::<Self>(&["accuracy", "loss", "last"])
+    }
+}
+
 impl Value for ActFn {
     fn parser() -> ValueParser {
         choice::<Self>(&["relu", "gelu", "gelu_new", "gelu_fast", "silu", "solu", "solu_ln"])
+    }
+}
+
+impl Value for Biases {
+    /// A recipe says which, where there are some.
+    fn parser() -> ValueParser {
+        let biases = |word: String| match word.as_str() {
+            "all" => Ok::<_, std::convert::Infallible>(Self::ALL),
+            _ => Ok(Self::NONE),
+        };
+        PossibleValuesParser::new(["all", "none"]).try_map(biases).into()
     }
 }
 

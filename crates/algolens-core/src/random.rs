@@ -22,6 +22,14 @@ pub fn stream(seed: u64, purpose: &str) -> Twister {
     Mt::new_with_key(words.iter().map(|word| u32::from_le_bytes(*word)))
 }
 
+/// A number that a seed, a purpose and some bytes give: the first eight bytes of their SHA-256.
+pub fn digest(seed: u64, purpose: &str, bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let bytes: Vec<u8> = bytes.into_iter().collect();
+    let hash = Sha256::new().chain_update(b"algolens/").chain_update(purpose).chain_update(seed.to_le_bytes());
+    let digest = hash.chain_update(bytes).finalize();
+    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
 /// A float32 uniform in [0, 1) as PyTorch's CPU generator draws it: the low 24 bits of the next output.
 pub fn uniform24(rng: &mut Twister) -> f32 {
     const BITS: u32 = 24;

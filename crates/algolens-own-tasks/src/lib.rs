@@ -1,33 +1,12 @@
-//! Tasks from outside the library: those of three of ARENA's monthly challenges, as their authors drew them.
+//! A task from outside the library.
 
-mod cumsum;
-mod first_unique;
-mod palindromes;
+mod reversed_list;
 
-pub use cumsum::Cumsum;
-pub use first_unique::FirstUnique;
-pub use palindromes::Palindromes;
+pub use reversed_list::ReversedList;
 
-use algolens::{
-    Error, Result,
-    task::{Registry, Token},
-};
+use algolens::task::Registry;
 
-/// Our tasks and these.
+/// Our tasks and this one.
 pub fn registry() -> Registry {
-    Registry::default().with::<Palindromes>().with::<FirstUnique>().with::<Cumsum>()
-}
-
-/// Whether these are as many tokens as there should be, all below `vocabulary`.
-fn check(what: &str, tokens: &[Token], count: usize, vocabulary: Token) -> Result<()> {
-    if tokens.len() != count {
-        return Err(Error::invalid(what, format!("{count} values"), tokens.len()));
-    }
-    match tokens.iter().position(|token| *token >= vocabulary) {
-        None => Ok(()),
-        Some(at) => {
-            let expected = format!("below {vocabulary}");
-            Err(Error::invalid(format!("value {} of the {what}", at + 1), expected, tokens[at]))
-        }
-    }
+    Registry::default().with::<ReversedList>()
 }

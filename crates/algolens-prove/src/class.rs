@@ -22,9 +22,12 @@ impl Classes {
     /// The classes of a task, ordered by position, target and token.
     ///
     /// # Errors
-    /// Lists of more than [`MOST_VALUES`] values, or a vocabulary with millions of classes.
+    /// Lists behind `BOS`, or of more than [`MOST_VALUES`] values, or a vocabulary with millions of classes.
     pub fn of(task: &SortedList) -> Result<Self> {
         let (list_len, values) = (task.list_len(), task.max_value() as usize + 1);
+        if task.bos() {
+            return Err(Error::invalid("bos", "lists without BOS, for proofs", "lists behind it"));
+        }
         if list_len > MOST_VALUES {
             return Err(Error::invalid("list_len", format!("at most {MOST_VALUES} for proofs"), list_len));
         }

@@ -190,6 +190,9 @@ fn check(config: &Config, task: &SortedList) -> Result<()> {
     if let Some(option) = config.beyond_post().next() {
         return refuse("model", "no option beyond those of the post's family, for proofs", option.into());
     }
+    if task.bos() {
+        return refuse("bos", "lists without BOS, for proofs", "lists behind it".into());
+    }
     if list_len > MOST_VALUES {
         return refuse("list_len", &format!("at most {MOST_VALUES}, for proofs"), list_len.to_string());
     }

@@ -4,7 +4,7 @@ use crate::{hint_flags::Said, values::Value};
 use algolens::{
     Error, Result,
     model::{ActFn, Mlp, Positions, checkpoint::PositionalEmbedding},
-    task::{SortedList, Task},
+    task::{SortedList, Task, TaskKind, TaskSpec},
     train::Recipe,
 };
 use clap::{Arg, ArgMatches, builder::ValueParser};
@@ -24,7 +24,7 @@ pub struct Flag {
 /// What sets a part to the value that a flag has among matches, if it has one there.
 type Set<Whole, Done> = Box<dyn Fn(&ArgMatches, &mut Whole) -> Done>;
 
-/// The training flags, by the headings of the help. A flag is set after those before it.
+/// The training flags, by the headings of the help; their defaults are those of sorting. A flag is set after those before it.
 pub fn flags() -> [(&'static str, Vec<Flag>); 4] {
     [("Recipe", run()), ("Optimizer", optimizer()), ("Task", task()), ("Model", model())]
 }
@@ -32,12 +32,32 @@ pub fn flags() -> [(&'static str, Vec<Flag>); 4] {
 fn run() -> Vec<Flag> {
     vec![
         Flag::new("seed", "SEED", "Seed of data, initial weights and order", |recipe| &mut recipe.seed),
-        Flag::new("epochs", "N", "Passes over the training lists", |recipe| &mut recipe.epochs),
-        Flag::new("train-size", "N", "Lists to learn from", |recipe| &mut recipe.train_size),
-        Flag::new("validation-size", "N", "Lists that decide which epoch's weights are kept", |recipe| {
+        Flag::new(
+            "epochs",
+            "N",
+            "Epochs: passes over the examples, or so many steps as --epoch-steps says",
+            |recipe| &mut recipe.epochs,
+        ),
+        Flag::of_open("epoch-steps", "N", "Steps from one validation to the next", |recipe| &mut recipe.epoch_steps)
+            .default("a pass over the examples"),
+        Flag::new("train-size", "N", "Examples to learn from, at most", |recipe| &mut recipe.train_size),
+        Flag::new("validation-size", "N", "Examples that decide which epoch's weights are kept, at most", |recipe| {
             &mut recipe.validation_size
         }),
-        Flag::new("batch-size", "N", "Lists a step", |recipe| &mut recipe.batch_size),
+        Flag::of_open("train-share", "X", "Share of all inputs that is learnt from, the others held out", |recipe| {
+            &mut recipe.train_share
+        })
+        .default("none: examples are drawn alike"),
+        Flag::new("batch-size", "N", "Examples a step, at most", |recipe| &mut recipe.batch_size),
+        Flag::of_open("stop-accuracy", "X", "Stop where the validation accuracy is so high", |recipe| {
+            &mut recipe.stop_accuracy
+        })
+        .default("never"),
+        Flag::of_open("stop-loss", "X", "Stop where the validation loss is so low", |recipe| &mut recipe.stop_loss)
+            .default("never"),
+        Flag::new("keep", "EPOCH", "Whose weights are kept: those of best accuracy or loss, or the last", |recipe| {
+            &mut recipe.keep
+        }),
         Flag::of_open("checkpoint-every", "N", "Save the weights every N steps, from before the first", |recipe| {
             &mut recipe.checkpoint_every
         })
@@ -50,10 +70,12 @@ fn optimizer() -> Vec<Flag> {
         Flag::new("optimizer", "OPTIMIZER", "Adam with coupled L2 decay, or with decoupled decay", |recipe| {
             &mut recipe.optimizer
         }),
-        Flag::new("lr-start", "RATE", "Learning rate that the first epoch starts down from", |recipe| {
-            &mut recipe.lr_start
+        Flag::new("lr-schedule", "SCHEDULE", "How the learning rate falls", |recipe| &mut recipe.lr_schedule),
+        Flag::new("lr-start", "RATE", "Learning rate that training starts down from", |recipe| &mut recipe.lr_start),
+        Flag::new("lr-end", "RATE", "Learning rate at the end", |recipe| &mut recipe.lr_end),
+        Flag::new("warmup-steps", "N", "Steps over which the learning rate rises from 0", |recipe| {
+            &mut recipe.warmup_steps
         }),
-        Flag::new("lr-end", "RATE", "Learning rate of the last epoch", |recipe| &mut recipe.lr_end),
         Flag::new("weight-decay", "X", "Weight decay", |recipe| &mut recipe.weight_decay),
         Flag::new("beta1", "X", "Decay of the gradients' running mean", |recipe| &mut recipe.beta1),
         Flag::new("beta2", "X", "Decay of the squared gradients' running mean", |recipe| &mut recipe.beta2),
@@ -67,8 +89,13 @@ fn task() -> Vec<Flag> {
         Flag::of_open("task", "TASK", "What is learnt, as NAME or NAME(OPTION=VALUE,…)", |recipe| &mut recipe.task)
             .default(&post.spec().to_string())
             .hint(|said| &mut said.task),
-        Flag::of_task("list-len", "list_len", "Values in a list", post.list_len()),
-        Flag::of_task("max-value", "max_value", "Largest value; the smallest is 0", post.max_value() as usize),
+        Flag::of_task("list-len", "list_len", "Values in a list (of sorted_list)", post.list_len()),
+        Flag::of_task(
+            "max-value",
+            "max_value",
+            "Largest value (of sorted_list and palindrome)",
+            post.max_value() as usize,
+        ),
     ]
 }
 
@@ -79,7 +106,7 @@ fn model() -> Vec<Flag> {
         Flag::new("n-heads", "N", "Attention heads a block", |recipe| &mut recipe.model.n_heads),
         Flag::new("d-model", "N", "Width of the residual stream", |recipe| &mut recipe.model.d_model),
         Flag::new("d-head", "N", "Width of a head", |recipe| &mut recipe.model.d_head),
-        Flag::new("d-mlp", "N", "Width of an MLP in each block", |recipe| {
+        Flag::new("d-mlp", "N", "Width of an MLP in each block; 0 for none", |recipe| {
             &mut recipe.model.mlp.get_or_insert(NONE_YET).d_mlp
         })
         .default("no MLP"),
@@ -89,6 +116,8 @@ fn model() -> Vec<Flag> {
         })
         .default("relu")
         .hint(|said| &mut said.hints.said.act_fn),
+        Flag::new("biases", "BIASES", "Which biases there are: all or none", |recipe| &mut recipe.model.biases)
+            .default("all"),
         Flag::new("normalization", "NORMALIZATION", "Layer norm with weights, without, or none", |recipe| {
             &mut recipe.model.normalization_type
         })
@@ -153,7 +182,7 @@ impl Flag {
     fn of_task(name: &'static str, option: &'static str, help: &'static str, default: usize) -> Self {
         let set = move |matches: &ArgMatches, recipe: &mut Recipe| {
             if let Some(value) = matches.get_one::<usize>(name) {
-                let task = recipe.task.get_or_insert_with(|| SortedList::POST.spec());
+                let task = recipe.task.get_or_insert_with(|| TaskSpec::new(SortedList::NAME));
                 task.options.insert(option.into(), Json::from(*value));
             }
             Ok(())
@@ -195,7 +224,12 @@ impl Flag {
 
     /// Whether the flag says what examples are drawn, and nothing of those of a file.
     pub fn is_for_drawing_only(&self) -> bool {
-        ["task", "list-len", "max-value", "train-size", "validation-size"].contains(&self.name)
+        ["task", "list-len", "max-value", "train-size", "validation-size", "train-share"].contains(&self.name)
+    }
+
+    /// Whether the flag says which task is learnt.
+    pub fn is_of_task(&self) -> bool {
+        ["task", "list-len", "max-value"].contains(&self.name)
     }
 
     /// Whether the flag is among matches.

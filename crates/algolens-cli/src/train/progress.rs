@@ -5,11 +5,11 @@ use algolens::train::{self, Run};
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt::Write;
 
-/// A bar over all lists of all epochs, and a line for each epoch that is done. On standard error; a bar is drawn on
+/// A bar over all examples of all epochs, and a line for each epoch that is done. On standard error; a bar is drawn on
 /// terminals only.
 pub struct Progress<'a> {
     bar: ProgressBar,
-    lists_per_epoch: u64,
+    examples_per_epoch: u64,
     terminal: &'a Terminal,
     /// Whether it is one of several: its bar says whose it is, and epochs have no lines.
     among: bool,
@@ -18,23 +18,23 @@ pub struct Progress<'a> {
 impl<'a> Progress<'a> {
     /// The progress of a run, from where it stands.
     pub fn new(run: &Run, terminal: &'a Terminal, among: Option<&MultiProgress>) -> Self {
-        let lists_per_epoch = run.recipe().train_size as u64;
-        let lists = lists_per_epoch * run.recipe().epochs as u64;
-        let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::new(lists) };
+        let examples_per_epoch = run.recipe().examples_per_epoch();
+        let examples = examples_per_epoch * run.recipe().epochs as u64;
+        let bar = if terminal.quiet { ProgressBar::hidden() } else { ProgressBar::new(examples) };
         let bar = match among {
             Some(bars) => bars.add(bar).with_prefix(format!("seed {} · ", run.recipe().seed)),
             None => bar,
         };
-        let bar = bar.with_style(style()).with_position(lists_per_epoch * run.history().len() as u64);
+        let bar = bar.with_style(style()).with_position(examples_per_epoch * run.history().len() as u64);
         bar.reset_eta();
-        Self { bar, lists_per_epoch, terminal, among: among.is_some() }
+        Self { bar, examples_per_epoch, terminal, among: among.is_some() }
     }
 
     /// Shows a step that was taken.
     pub fn step(&self, step: &train::Progress) {
         let (loss, accuracy) = (step.score.loss(), step.score.accuracy());
         self.bar.set_message(format!("epoch {} · loss {loss:.4} · accuracy {accuracy:.4}", step.epoch));
-        self.bar.set_position(self.lists_per_epoch * (step.epoch as u64 - 1) + step.examples as u64);
+        self.bar.set_position(self.examples_per_epoch * (step.epoch as u64 - 1) + step.examples as u64);
     }
 
     /// Shows an epoch that is done.
@@ -64,6 +64,6 @@ fn style() -> ProgressStyle {
         .expect("a constant template is well-formed")
         .with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
             // Writing to a line of text does not fail.
-            let _ = write!(text, "{:.0} lists/s", state.per_sec());
+            let _ = write!(text, "{:.0} examples/s", state.per_sec());
         })
 }

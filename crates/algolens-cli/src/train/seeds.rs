@@ -37,7 +37,7 @@ pub fn run(args: &Args, Seeds(seeds): Seeds, registry: &Registry, terminal: &Ter
     let out = args.out.to_str().filter(|out| out.contains(SEED));
     let out =
         out.ok_or_else(|| Error::invalid("--out", format!("a file with {SEED} in its name"), args.out.display()))?;
-    let recipe = args.recipe.recipe()?;
+    let recipe = args.recipe.recipe(registry)?;
     let run = |seed| args.recipe.run(Recipe { seed, ..recipe.clone() }, args.data.as_deref(), registry);
     // What is wrong with one is wrong with all, and is found before any work.
     let engine = args.backend.engines(run(seeds.start)?.model().config())?;

@@ -211,11 +211,15 @@ fn parts_of_a_model_that_cannot_be_read() {
 /// The library speaks of values; the command line adds the flag.
 #[test]
 fn flags_that_are_missing() {
-    use algolens::model::checkpoint::{Checkpoint, Hints};
+    use algolens::model::{
+        Config, Model,
+        checkpoint::{Checkpoint, Hints},
+    };
     let folder = TempDir::new().unwrap();
     let here = folder.path();
-    // As other programs write safetensors: no header of ours, no mask.
-    let ours = fs::read(MODEL).unwrap();
+    // As other programs write safetensors: no header of ours, no mask; and of sizes that no task has.
+    let model = Model::init(Config { n_ctx: 20, ..Config::default() }, 0).unwrap();
+    let ours = Checkpoint { model, task: None }.to_bytes().unwrap();
     let header = u64::from_le_bytes(ours[..8].try_into().unwrap()) as usize;
     let mut tensors: serde_json::Value = serde_json::from_slice(&ours[8..8 + header]).unwrap();
     tensors.as_object_mut().unwrap().remove("__metadata__");

@@ -10,6 +10,7 @@ mod layouts;
 mod program;
 mod proofs;
 mod recipe_flags;
+mod tasks;
 mod train;
 mod train_data;
 mod verbs;

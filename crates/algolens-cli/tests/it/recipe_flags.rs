@@ -65,7 +65,7 @@ fn every_training_flag_changes_the_recipe_and_is_refused_beside_a_model() {
     let folder = tempfile::tempdir().unwrap();
     let usual = trained(folder.path(), &[]);
     let flags = flags();
-    assert_eq!(flags.len(), 25, "{flags:?}");
+    assert_eq!(flags.len(), 33, "{flags:?}");
     for (flag, value) in &flags {
         assert_ne!(trained(folder.path(), &[flag, value]), usual, "{flag} {value}");
         let output = run(&["study", MODEL, flag, value, "--out", folder.path().join("study").to_str().unwrap()]);
@@ -90,7 +90,7 @@ fn a_task_is_learnt_and_is_what_a_model_is_taken_for() {
     let task = Run::from_bytes(&state, &Registry::default()).unwrap().recipe().task_spec().unwrap().to_string();
     assert_eq!(task, "sorted_list(list_len=3,max_value=7)");
     let said = |output: Output| String::from_utf8(output.stderr).unwrap();
-    assert!(said(train(&["--task", "sum", "--list-len", "4"])).contains("no task is called \"sum\""));
+    assert!(said(train(&["--task", "summ", "--list-len", "4"])).contains("no task is called \"summ\"; near it: sum"));
     let study = run(&["study", out.to_str().unwrap(), "--task", "sorted_list(list_len=4,max_value=7)"]);
     assert!(said(study).contains("n_ctx of the model: expected the task's 9, found 7"));
 }

@@ -1,20 +1,57 @@
 //! What is learnt: tasks and their datasets.
 
+mod associative_recall;
+mod balanced_brackets;
+mod caesar;
+mod count_unique;
+mod cumulative_sum;
 mod dataset;
+mod dyck;
+mod first_unique;
+mod group;
+mod histogram;
+mod induction;
+mod input;
 mod inputs;
 mod kind;
+mod longest_cycle;
+mod max_of_list;
+mod modular_arithmetic;
+mod palindrome;
 mod registry;
+mod set_completion;
+mod set_difference;
 mod sorted_list;
 mod spec;
+mod sum;
 mod targets;
+mod trigrams;
 
+pub use associative_recall::AssociativeRecall;
+pub use balanced_brackets::BalancedBrackets;
+pub use caesar::{Caesar, Level};
+pub use count_unique::CountUnique;
+pub use cumulative_sum::CumulativeSum;
 pub use dataset::Dataset;
+pub use dyck::Dyck;
+pub use first_unique::FirstUnique;
+pub use group::Group;
+pub use histogram::Histogram;
+pub use induction::Induction;
 pub use inputs::Inputs;
 pub use kind::TaskKind;
+pub use longest_cycle::LongestCycle;
+pub use max_of_list::MaxOfList;
+pub use modular_arithmetic::{ModularArithmetic, Operation};
+pub use palindrome::Palindrome;
 pub use registry::{Registry, TaskOfModel, check_task};
+pub use set_completion::SetCompletion;
+pub use set_difference::SetDifference;
 pub use sorted_list::SortedList;
 pub use spec::{Options, TaskSpec};
+pub use sum::Sum;
 pub use targets::{Right, RightView, Target, Targets, TargetsView};
+pub use trigrams::Trigrams;
 
 use crate::{Error, Result, model::AttentionDir, random::Twister};
 use serde::{Deserialize, Serialize};
@@ -47,6 +84,12 @@ pub trait Task: Debug + Send + Sync {
         vec![Role::Input; self.n_ctx()]
     }
 
+    /// The input that an example was made of: its tokens of [`Role::Input`] without padding, unless the task says otherwise.
+    fn input(&self, example: &[Token]) -> Vec<Token> {
+        let inputs = example.iter().zip(self.roles()).filter(|(_, role)| *role == Role::Input);
+        inputs.map(|(token, _)| *token).filter(|token| Some(*token) != self.padding()).collect()
+    }
+
     /// The input that a text is: tokens by their labels or numbers, parted by commas or blanks, unless the task has another
     /// way to write it.
     ///
@@ -66,9 +109,22 @@ pub trait Task: Debug + Send + Sync {
 
     /// The token that fills examples which are shorter than [`n_ctx`](Self::n_ctx), if there is one. A prediction at a
     /// position that holds it is never scored, whatever the targets' weights say, and it is no part of an input that is
-    /// shown. To attention it is a token like any other: in a causal model nothing before it sees it.
+    /// shown. To attention it is a token like any other, unless it is the [`pad_token`](Self::pad_token): in a causal model
+    /// nothing before it sees it.
     fn padding(&self) -> Option<Token> {
         None
+    }
+
+    /// The token that nobody attends to in the task's models, if there is one
+    /// ([`Config::pad_token`](crate::model::Config::pad_token)).
+    fn pad_token(&self) -> Option<Token> {
+        None
+    }
+
+    /// What an example shares with others that a model may know the answer from: where some inputs are held out, those of one
+    /// group stay together. Every example is alone, unless the task says otherwise.
+    fn group(&self, example: &[Token]) -> Vec<Token> {
+        example.to_vec()
     }
 
     /// All inputs by their numbers, where they can be counted: what [`complete`](Self::complete) takes.

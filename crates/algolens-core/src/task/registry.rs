@@ -1,7 +1,15 @@
 //! The tasks that a program knows.
 
-use super::{SortedList, Task, TaskKind, TaskSpec};
-use crate::{Error, Result, model::Config};
+use super::{
+    AssociativeRecall, BalancedBrackets, Caesar, CountUnique, CumulativeSum, Dyck, FirstUnique, Group, Histogram,
+    Induction, LongestCycle, MaxOfList, ModularArithmetic, Palindrome, SetCompletion, SetDifference, SortedList, Sum,
+    Task, TaskKind, TaskSpec, Trigrams,
+};
+use crate::{
+    Error, Result,
+    model::{Config, checkpoint::Settings},
+    train::Recipe,
+};
 use std::{fmt, sync::Arc};
 
 /// The kinds of tasks that a program knows, by name.
@@ -13,15 +21,36 @@ pub struct Registry {
 #[derive(Clone, Copy)]
 struct Kind {
     name: &'static str,
+    about: &'static str,
     default: fn() -> TaskSpec,
     of: fn(&TaskSpec) -> Result<Arc<dyn Task>>,
+    recipe: fn(&TaskSpec) -> Result<Recipe>,
     fitting: fn(&Config) -> Option<Arc<dyn Task>>,
 }
 
 impl Default for Registry {
     /// The tasks of this crate.
     fn default() -> Self {
-        Self::empty().with::<SortedList>()
+        Self::empty()
+            .with::<SortedList>()
+            .with::<Palindrome>()
+            .with::<FirstUnique>()
+            .with::<Sum>()
+            .with::<CumulativeSum>()
+            .with::<Caesar>()
+            .with::<Trigrams>()
+            .with::<BalancedBrackets>()
+            .with::<MaxOfList>()
+            .with::<CountUnique>()
+            .with::<SetDifference>()
+            .with::<SetCompletion>()
+            .with::<LongestCycle>()
+            .with::<ModularArithmetic>()
+            .with::<Group>()
+            .with::<Induction>()
+            .with::<AssociativeRecall>()
+            .with::<Histogram>()
+            .with::<Dyck>()
     }
 }
 
@@ -36,8 +65,10 @@ impl Registry {
         self.kinds.retain(|kind| kind.name != K::NAME);
         self.kinds.push(Kind {
             name: K::NAME,
+            about: K::ABOUT,
             default: K::default_spec,
             of: |spec| Ok(Arc::new(K::of(spec)?)),
+            recipe: |spec| Ok(K::of(spec)?.recipe()),
             fitting: |config| Some(Arc::new(K::fitting(config)?)),
         });
         self
@@ -48,9 +79,9 @@ impl Registry {
         self.kinds.iter().map(|kind| kind.name)
     }
 
-    /// A task of each kind, with all its options at their defaults.
-    pub fn defaults(&self) -> impl Iterator<Item = TaskSpec> {
-        self.kinds.iter().map(|kind| (kind.default)())
+    /// A task of each kind, with all its options at their defaults, and what it is, in one line.
+    pub fn defaults(&self) -> impl Iterator<Item = (TaskSpec, &'static str)> {
+        self.kinds.iter().map(|kind| ((kind.default)(), kind.about))
     }
 
     /// The task of a spec.
@@ -58,9 +89,20 @@ impl Registry {
     /// # Errors
     /// A name that no kind has, options that it does not have or that are no task.
     pub fn task(&self, spec: &TaskSpec) -> Result<Arc<dyn Task>> {
+        (self.kind(spec)?.of)(spec)
+    }
+
+    /// The recipe that trains a model of the task of a spec.
+    ///
+    /// # Errors
+    /// As [`task`](Self::task).
+    pub fn recipe(&self, spec: &TaskSpec) -> Result<Recipe> {
+        (self.kind(spec)?.recipe)(spec)
+    }
+
+    fn kind(&self, spec: &TaskSpec) -> Result<&Kind> {
         let kind = self.kinds.iter().find(|kind| kind.name == spec.name);
-        let kind = kind.ok_or_else(|| Error::unknown("task", &spec.name, self.names().map(str::to_owned)))?;
-        (kind.of)(spec)
+        kind.ok_or_else(|| Error::unknown("task", &spec.name, self.names().map(str::to_owned)))
     }
 
     /// The task of a model: what is said of it, or else the one task whose sizes the model has.
@@ -87,6 +129,24 @@ impl Registry {
                 let choices = several.iter().map(|(name, _)| *name).collect();
                 Err(Error::NotDetermined { what: "the task", key: "task", choices })
             }
+        }
+    }
+
+    /// What models of a model's task have, by the recipe that trains one: the task that is said, or else the one task whose
+    /// sizes the model has; nothing where there is none. Of the config only sizes are read.
+    pub fn settings(&self, config: &Config, said: Option<&TaskSpec>) -> Settings {
+        let found = self.task_of(config, said).map(|found| found.task);
+        let Some((task, recipe)) = found.ok().and_then(|task| Some((task.clone(), self.recipe(&task.spec()).ok()?)))
+        else {
+            return Settings::default();
+        };
+        Settings {
+            n_heads: Some(recipe.model.n_heads),
+            attention_dir: Some(recipe.model.attention_dir.unwrap_or(task.attention_dir())),
+            pad_token: task.pad_token(),
+            act_fn: recipe.model.mlp.map(|mlp| mlp.act_fn),
+            normalization_type: Some(recipe.model.normalization_type),
+            ..Settings::default()
         }
     }
 
@@ -149,8 +209,9 @@ mod tests {
 
     #[test]
     fn the_defaults_of_options_are_visible() {
-        let shown: Vec<String> = Registry::default().defaults().map(|spec| spec.to_string()).collect();
-        assert_eq!(shown, ["sorted_list(list_len=10,max_value=50)"]);
+        let shown: Vec<String> = Registry::default().defaults().map(|(spec, _)| spec.to_string()).collect();
+        assert_eq!(shown[0], "sorted_list(list_len=10,max_value=50)");
+        assert!(shown.contains(&"modular_arithmetic(equals_class=false,op=add,p=113)".into()), "{shown:?}");
     }
 
     #[test]
@@ -161,7 +222,10 @@ mod tests {
         }
         let said = |text: &str| made(text).unwrap_err().to_string();
         assert_eq!(said("sort_list"), "no task is called \"sort_list\"; near it: sorted_list");
-        assert_eq!(said("sorted_list(max=9)"), "option of sorted_list: expected list_len or max_value, found max");
+        assert_eq!(
+            said("sorted_list(max=9)"),
+            "option of sorted_list: expected list_len or max_value or bos, found max"
+        );
         assert_eq!(said("sorted_list(list_len=ten)"), "list_len: expected usize, found \"ten\"");
         assert_eq!(said("sorted_list(list_len=-1)"), "list_len: expected usize, found -1");
         assert_eq!(

@@ -1,6 +1,9 @@
 //! Sorting a list of distinct numbers, as the post has it.
 
-use super::{Dataset, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token};
+use super::{
+    Dataset, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
+    input::{and, check_example, numbers},
+};
 use crate::{
     Error, Result,
     model::Config,
@@ -10,11 +13,13 @@ use crate::{
 /// A list of distinct values, a separator, and the same values in ascending order: `7 5 12 3 SEP 3 5 7 12`.
 ///
 /// The values are `0..=max_value` and `SEP` is the token after them. Positions `list_len..2·list_len` are predicted:
-/// `SEP` predicts the smallest value, each sorted value the next.
+/// `SEP` predicts the smallest value, each sorted value the next. Behind `BOS`, where that is asked for, all stands one
+/// position later; `BOS` is the token after the values, and `SEP` the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SortedList {
     list_len: usize,
     max_value: u32,
+    bos: bool,
 }
 
 impl SortedList {
@@ -22,7 +27,7 @@ impl SortedList {
     const LARGEST: u32 = 4096;
 
     /// The post's task.
-    pub const POST: Self = Self { list_len: 10, max_value: 50 };
+    pub const POST: Self = Self { list_len: 10, max_value: 50, bos: false };
 
     /// Lists of `list_len` distinct values from `0..=max_value`.
     ///
@@ -36,7 +41,22 @@ impl SortedList {
             let expected = format!("1 to {} distinct values (max_value is {max_value})", max_value as usize + 1);
             return Err(Error::invalid("list_len", expected, list_len));
         }
-        Ok(Self { list_len, max_value })
+        Ok(Self { list_len, max_value, bos: false })
+    }
+
+    /// The task with `BOS` before each list, or without it.
+    pub fn with_bos(self, bos: bool) -> Self {
+        Self { bos, ..self }
+    }
+
+    /// Whether `BOS` stands before each list.
+    pub fn bos(&self) -> bool {
+        self.bos
+    }
+
+    /// The position of `SEP`, the first that is predicted at.
+    pub fn first_query(&self) -> usize {
+        self.list_len + usize::from(self.bos)
     }
 
     /// Values in a list.
@@ -51,7 +71,7 @@ impl SortedList {
 
     /// The separator's token.
     pub fn sep(&self) -> Token {
-        self.max_value + 1
+        self.max_value + 1 + Token::from(self.bos)
     }
 
     /// The post's `SortedListDataset(size, list_len, max_value, seed)`, bit for bit.
@@ -80,8 +100,17 @@ impl SortedList {
         Ok(())
     }
 
-    fn write_sorted(&self, example: &mut [Token]) {
-        let (list, rest) = example.split_at_mut(self.list_len);
+    /// The list of an example.
+    fn list<'a>(&self, example: &'a [Token]) -> &'a [Token] {
+        &example[usize::from(self.bos)..self.first_query()]
+    }
+
+    /// Writes all but the list into an example.
+    fn write_rest(&self, example: &mut [Token]) {
+        if self.bos {
+            example[0] = self.max_value + 1;
+        }
+        let (list, rest) = example[usize::from(self.bos)..].split_at_mut(self.list_len);
         rest[0] = self.sep();
         rest[1..].copy_from_slice(list);
         rest[1..].sort_unstable();
@@ -90,28 +119,30 @@ impl SortedList {
 
 impl Task for SortedList {
     fn spec(&self) -> TaskSpec {
-        TaskSpec::new(Self::NAME).with("list_len", self.list_len).with("max_value", self.max_value)
+        let spec = TaskSpec::new(Self::NAME).with("list_len", self.list_len).with("max_value", self.max_value);
+        if self.bos { spec.with("bos", true) } else { spec }
     }
 
     fn n_ctx(&self) -> usize {
-        2 * self.list_len + 1
+        self.first_query() + self.list_len + 1
     }
 
     fn token_labels(&self) -> Vec<String> {
-        (0..=self.max_value).map(|v| v.to_string()).chain(["SEP".to_owned()]).collect()
+        and(numbers(self.max_value + 1), if self.bos { &["BOS", "SEP"] } else { &["SEP"] })
     }
 
     fn roles(&self) -> Vec<Role> {
         let half = |role| std::iter::repeat_n(role, self.list_len);
-        half(Role::Input).chain([Role::Separator]).chain(half(Role::Answer)).collect()
+        let before = self.bos.then_some(Role::Separator);
+        before.into_iter().chain(half(Role::Input)).chain([Role::Separator]).chain(half(Role::Answer)).collect()
     }
 
     fn predicted_positions(&self) -> Vec<usize> {
-        (self.list_len..2 * self.list_len).collect()
+        (self.first_query()..self.first_query() + self.list_len).collect()
     }
 
     fn targets(&self, example: &[Token]) -> Targets {
-        example[self.list_len + 1..].to_vec().into()
+        example[self.first_query() + 1..].to_vec().into()
     }
 
     /// Every order of every choice of values.
@@ -126,44 +157,47 @@ impl Task for SortedList {
         let order = |a: &(f32, Token), b: &(f32, Token)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
         uniforms.select_nth_unstable_by(self.list_len - 1, order);
         uniforms[..self.list_len].sort_unstable_by(order);
-        for (slot, (_, value)) in example.iter_mut().zip(&uniforms[..self.list_len]) {
+        for (slot, (_, value)) in example[usize::from(self.bos)..].iter_mut().zip(&uniforms[..self.list_len]) {
             *slot = *value;
         }
-        self.write_sorted(example);
+        self.write_rest(example);
     }
 
     fn validate(&self, example: &[Token]) -> Result<()> {
         if example.len() != self.n_ctx() {
             return Err(Error::invalid("sequence", format!("{} tokens", self.n_ctx()), example.len()));
         }
-        let right = self.complete(&example[..self.list_len])?;
-        match right.iter().zip(example).position(|(a, b)| a != b) {
-            None => Ok(()),
-            Some(at) => Err(Error::invalid(format!("token {at} of the sequence"), right[at].to_string(), example[at])),
-        }
+        check_example(example, &self.complete(self.list(example))?)
     }
 
     fn complete(&self, input: &[Token]) -> Result<Vec<Token>> {
         self.check_list(input)?;
         let mut example = vec![0; self.n_ctx()];
-        example[..self.list_len].copy_from_slice(input);
-        self.write_sorted(&mut example);
+        example[usize::from(self.bos)..self.first_query()].copy_from_slice(input);
+        self.write_rest(&mut example);
         Ok(example)
     }
 }
 
 impl TaskKind for SortedList {
     const NAME: &'static str = "sorted_list";
+    const ABOUT: &'static str = "the values of a list in ascending order";
 
     fn from_options(options: &mut Options) -> Result<Self> {
-        let Self { list_len, max_value } = Self::POST;
-        Self::new(options.take("list_len", list_len)?, options.take("max_value", max_value)?)
+        let Self { list_len, max_value, bos } = Self::POST;
+        let task = Self::new(options.take("list_len", list_len)?, options.take("max_value", max_value)?)?;
+        Ok(task.with_bos(options.take("bos", bos)?))
     }
 
-    /// The context is odd, and there is one token more than there are values.
+    /// The context is odd, for two values or more, and there is one token more than there are values; with `BOS` only the
+    /// published size.
     fn fitting(config: &Config) -> Option<Self> {
-        let list_len = config.n_ctx.checked_sub(1).filter(|n| n % 2 == 0)? / 2;
-        Self::new(list_len, u32::try_from(config.d_vocab.checked_sub(2)?).ok()?).ok()
+        let Config { n_ctx, d_vocab, d_vocab_out, .. } = *config;
+        if (n_ctx, d_vocab, d_vocab_out) == (12, 66, 66) {
+            return Some(Self::new(5, 63).ok()?.with_bos(true));
+        }
+        let list_len = n_ctx.checked_sub(1).filter(|n| n % 2 == 0 && *n > 2)? / 2;
+        Self::new(list_len, u32::try_from(d_vocab.checked_sub(2)?).ok()?).ok()
     }
 }
 
@@ -178,6 +212,16 @@ mod tests {
         let data = SortedList::new(5, 10).unwrap().dataset(1, 42);
         assert_eq!(data.tokens().row(0).to_vec(), [9, 6, 2, 4, 5, 11, 2, 4, 5, 6, 9]);
         assert_eq!(data.labels(0), ["9", "6", "2", "4", "5", "SEP", "2", "4", "5", "6", "9"]);
+    }
+
+    #[test]
+    fn behind_bos_all_stands_one_position_later() {
+        let task = SortedList::new(3, 9).unwrap().with_bos(true);
+        assert_eq!(task.complete(&[5, 9, 2]).unwrap(), [10, 5, 9, 2, 11, 2, 5, 9]);
+        assert_eq!((task.n_ctx(), task.predicted_positions(), task.token_labels().len()), (8, vec![4, 5, 6], 12));
+        let data = task.dataset(20, 1);
+        data.tokens().outer_iter().for_each(|row| task.validate(&row.to_vec()).unwrap());
+        assert_eq!(SortedList::of(&task.spec()).unwrap(), task);
     }
 
     #[test]

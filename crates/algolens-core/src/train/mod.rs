@@ -8,6 +8,8 @@ mod examples;
 mod history;
 mod recipe;
 mod run;
+mod schedule;
+mod split;
 mod state;
 
 pub use adam::Adam;
@@ -15,6 +17,7 @@ pub use examples::{DataSource, Examples};
 pub use history::EpochRecord;
 pub use recipe::{Architecture, Optimizer, Recipe};
 pub use run::{Event, Progress, Run};
+pub use schedule::{Keep, Schedule};
 
 #[cfg(test)]
 mod tests;

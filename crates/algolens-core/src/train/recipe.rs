@@ -1,16 +1,16 @@
 //! What a training run is made from.
 
-use super::DataSource;
+use super::{DataSource, Keep, Schedule};
 use crate::{
     Error, Result,
-    model::{AttentionDir, Config, Mlp, Normalization, Positions},
-    task::{Dataset, SortedList, Task, TaskSpec},
+    model::{AttentionDir, Biases, Config, Mlp, Normalization, Positions},
+    task::{Dataset, Task, TaskSpec},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Everything that determines a training run: with one engine, to the last bit of its weights. The default is the post's
-/// recipe.
+/// recipe, but for the task, which has none; a task's own is [`TaskKind::recipe`](crate::task::TaskKind::recipe).
 ///
 /// In TOML every key may be left out; a key that is none is an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,20 +25,40 @@ pub struct Recipe {
     pub data: Option<DataSource>,
     /// The model's shape, as far as the task leaves it open.
     pub model: Architecture,
-    /// Examples to learn from.
+    /// Examples to learn from; at most so many, where there are no more.
     pub train_size: usize,
-    /// Examples that decide which epoch's weights are kept.
+    /// Examples that decide which epoch's weights are kept; at most so many, where there are no more.
     pub validation_size: usize,
-    /// Examples a step; the last step of an epoch takes what is left.
+    /// The share of the task's inputs, by their [`group`](crate::task::Task::group), that is learnt from; the others are
+    /// held out, to validate on. Of a task whose inputs can be listed each is an example once. If absent, all examples are
+    /// drawn alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_share: Option<f64>,
+    /// Examples a step; the last step of a pass over the examples takes what is left.
     pub batch_size: usize,
-    /// Passes over the examples.
+    /// Epochs: passes over the examples, or as many steps as `epoch_steps` says.
     pub epochs: usize,
+    /// Optimizer steps from one validation to the next; one pass over the examples if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch_steps: Option<usize>,
+    /// The accuracy on the validation data at which training stops.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_accuracy: Option<f64>,
+    /// The loss on the validation data at which training stops; with `stop_accuracy`, where both are reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_loss: Option<f64>,
+    /// Which epoch's weights are kept.
+    pub keep: Keep,
     /// The rule that turns gradients into steps.
     pub optimizer: Optimizer,
-    /// The learning rate that the first epoch starts down from; see [`learning_rate`](Self::learning_rate).
+    /// How the learning rate falls.
+    pub lr_schedule: Schedule,
+    /// The learning rate that training starts down from; see [`learning_rate`](Self::learning_rate).
     pub lr_start: f64,
-    /// The learning rate of the last epoch.
+    /// The learning rate at the end.
     pub lr_end: f64,
+    /// Steps over which the learning rate rises from 0 to what it is without.
+    pub warmup_steps: u64,
     /// Decay of the gradients' running mean, per step.
     pub beta1: f64,
     /// Decay of the squared gradients' running mean, per step.
@@ -73,6 +93,8 @@ pub struct Architecture {
     pub positional_embedding_type: Positions,
     /// Added to the variance inside every norm.
     pub eps: f64,
+    /// Which biases there are.
+    pub biases: Biases,
 }
 
 /// Adam with one of two weight decays (Kingma & Ba 2015; Loshchilov & Hutter 2019).
@@ -89,16 +111,23 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             seed: 0,
-            task: Some(SortedList::POST.spec()),
+            task: None,
             data: None,
             model: Architecture::default(),
             train_size: 150_000,
             validation_size: 10_000,
+            train_share: None,
             batch_size: 512,
             epochs: 25,
+            epoch_steps: None,
+            stop_accuracy: None,
+            stop_loss: None,
+            keep: Keep::Accuracy,
             optimizer: Optimizer::Adam,
+            lr_schedule: Schedule::Linear,
             lr_start: 1e-3,
             lr_end: 1e-4,
+            warmup_steps: 0,
             beta1: 0.9,
             beta2: 0.999,
             adam_eps: 1e-8,
@@ -121,6 +150,7 @@ impl Default for Architecture {
             attention_dir: None,
             positional_embedding_type: post.positional_embedding_type,
             eps: post.eps,
+            biases: post.biases,
         }
     }
 }
@@ -129,7 +159,8 @@ impl Architecture {
     /// The whole config of a model of this shape for a task.
     pub fn config(&self, task: &dyn Task) -> Config {
         let classes = task.output_labels().len();
-        self.sized(task.n_ctx(), task.token_labels().len(), classes, task.attention_dir())
+        let sized = self.sized(task.n_ctx(), task.token_labels().len(), classes, task.attention_dir());
+        Config { pad_token: task.pad_token(), ..sized }
     }
 
     /// The whole config of a model of this shape for some examples.
@@ -152,6 +183,7 @@ impl Architecture {
             attention_dir: self.attention_dir.unwrap_or(attention_dir),
             positional_embedding_type: self.positional_embedding_type,
             eps: self.eps,
+            biases: self.biases,
             ..Config::default()
         }
     }
@@ -163,14 +195,36 @@ impl Recipe {
     /// The most epochs: the record of each is kept.
     pub const MOST_EPOCHS: usize = 1 << 20;
 
-    /// The learning rate of an epoch, counted from 0: linear, so that the last epoch has `lr_end`.
-    pub fn learning_rate(&self, epoch: usize) -> f64 {
-        self.lr_start + (self.lr_end - self.lr_start) * ((epoch + 1) as f64 / self.epochs as f64)
+    /// The learning rate of an optimizer step, counted from 0.
+    pub fn learning_rate(&self, step: u64) -> f64 {
+        let (steps, epochs) = (self.steps_per_epoch() as u64, self.epochs as f64);
+        let falling = |share: f64| self.lr_start + (self.lr_end - self.lr_start) * share;
+        let rate = match self.lr_schedule {
+            Schedule::Linear => falling((step / steps + 1) as f64 / epochs),
+            Schedule::Cosine => {
+                let share = step as f64 / (steps as f64 * epochs);
+                falling(0.5 - 0.5 * (std::f64::consts::PI * share).cos())
+            }
+            Schedule::Constant => self.lr_start,
+        };
+        if step < self.warmup_steps { rate * ((step + 1) as f64 / self.warmup_steps as f64) } else { rate }
+    }
+
+    /// Optimizer steps in a pass over the examples.
+    pub fn steps_per_pass(&self) -> usize {
+        self.train_size.div_ceil(self.batch_size)
     }
 
     /// Optimizer steps in an epoch.
     pub fn steps_per_epoch(&self) -> usize {
-        self.train_size.div_ceil(self.batch_size)
+        self.epoch_steps.unwrap_or_else(|| self.steps_per_pass())
+    }
+
+    /// Examples that an epoch learns from, each as often as it comes.
+    pub fn examples_per_epoch(&self) -> u64 {
+        let (passes, steps) =
+            (self.steps_per_epoch() / self.steps_per_pass(), self.steps_per_epoch() % self.steps_per_pass());
+        passes as u64 * self.train_size as u64 + steps as u64 * self.batch_size.min(self.train_size) as u64
     }
 
     /// Whether a checkpoint of the weights is due after this many steps.
@@ -207,6 +261,7 @@ impl Recipe {
             ("validation_size", self.validation_size, usize::MAX),
             ("batch_size", self.batch_size, usize::MAX),
             ("epochs", self.epochs, Self::MOST_EPOCHS),
+            ("epoch_steps", self.epoch_steps.unwrap_or(1), 1 << 32),
             ("checkpoint_every", self.checkpoint_every.unwrap_or(1), usize::MAX),
         ] {
             if size == 0 {
@@ -225,7 +280,21 @@ impl Recipe {
                 return Err(Error::invalid(name, expected, examples));
             }
         }
-        self.validate_rates()
+        self.validate_rates()?;
+        self.validate_shares()
+    }
+
+    fn validate_shares(&self) -> Result<()> {
+        if let Some(share) = self.train_share.filter(|share| !(*share > 0.0 && *share < 1.0)) {
+            return Err(Error::invalid("train_share", "a number between 0 and 1", share));
+        }
+        if let Some(accuracy) = self.stop_accuracy.filter(|accuracy| !(0.0..=1.0).contains(accuracy)) {
+            return Err(Error::invalid("stop_accuracy", "a number of 0 to 1", accuracy));
+        }
+        match self.stop_loss.filter(|loss| !(loss.is_finite() && *loss >= 0.0)) {
+            None => Ok(()),
+            Some(loss) => Err(Error::invalid("stop_loss", "a number of 0 or more", loss)),
+        }
     }
 
     fn validate_rates(&self) -> Result<()> {

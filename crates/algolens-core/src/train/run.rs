@@ -1,6 +1,6 @@
 //! The training loop.
 
-use super::{Adam, EpochRecord, Examples, Recipe, history};
+use super::{Adam, EpochRecord, Examples, Recipe, history, split};
 use crate::{
     Error, Result,
     engine::{Batch, Engine, Score},
@@ -22,7 +22,7 @@ pub struct Run {
     pub(super) learnt: Learnt,
     pub(super) model: Model,
     pub(super) adam: Adam,
-    /// Of the most accurate epoch; the initial weights before the first.
+    /// Of the epoch that is kept; the initial weights before the first.
     pub(super) best: Params<f32>,
     pub(super) history: Vec<EpochRecord>,
 }
@@ -95,7 +95,9 @@ impl Run {
     /// A task that the registry does not know, a recipe that [`Recipe::validate`] refuses.
     pub fn new(recipe: Recipe, registry: &Registry) -> Result<Self> {
         let task = registry.task(recipe.task_spec()?)?;
-        Self::begin(Recipe { task: Some(task.spec()), ..recipe }, Learnt::Task(task))
+        let recipe = Recipe { task: Some(task.spec()), ..recipe };
+        recipe.validate(&recipe.model.config(&*task))?;
+        Self::begin(split::sized(recipe, &*task)?, Learnt::Task(task))
     }
 
     /// A run on the examples of a file, before its first epoch. They go before the recipe's task and sizes of data.
@@ -108,6 +110,7 @@ impl Run {
             data: Some(examples.source().clone()),
             train_size: examples.train().len(),
             validation_size: examples.validation().len(),
+            train_share: None,
             ..recipe
         };
         Self::begin(recipe, Learnt::Examples(examples))
@@ -148,8 +151,7 @@ impl Run {
         &self.model
     }
 
-    /// The model after the epoch that was most accurate on the validation data, the first of equals; the untrained
-    /// model before the first epoch.
+    /// The model after the epoch whose weights [`Recipe::keep`] keeps; the untrained model before the first epoch.
     pub fn best(&self) -> Model {
         let mut model = self.model.clone();
         model.params.clone_from(&self.best);
@@ -161,9 +163,9 @@ impl Run {
         &self.history
     }
 
-    /// Whether every epoch is done.
+    /// Whether every epoch is done, or what the recipe stops at is reached.
     pub fn finished(&self) -> bool {
-        self.history.len() == self.recipe.epochs
+        self.history.len() == self.recipe.epochs || self.history.last().is_some_and(|last| last.reaches(&self.recipe))
     }
 
     /// Whether the run is one of this recipe.
@@ -186,7 +188,7 @@ impl Run {
         let drawn;
         let (train, validation) = match &learnt {
             Learnt::Task(task) => {
-                drawn = self.draw(&**task)?;
+                drawn = split::draw(&self.recipe, &**task)?;
                 (&drawn.0, &drawn.1)
             }
             Learnt::Examples(examples) => (examples.train(), examples.validation()),
@@ -202,20 +204,6 @@ impl Run {
         Ok(())
     }
 
-    /// The examples that a task draws, to learn from and to validate on.
-    fn draw(&self, task: &dyn Task) -> Result<(Dataset, Dataset)> {
-        let draw = |size, purpose, name: &str| {
-            let data = Dataset::generate(task, size, &mut random::stream(self.recipe.seed, purpose))?;
-            if data.targets().total_weight() > 0.0 {
-                Ok(data)
-            } else {
-                Err(Error::invalid(name, "a prediction that is scored", "none"))
-            }
-        };
-        let train = draw(self.recipe.train_size, "train", "training examples")?;
-        Ok((train, draw(self.recipe.validation_size, "validation", "validation examples")?))
-    }
-
     /// One epoch, on copies that become the run's state at its end.
     fn epoch(
         &mut self,
@@ -227,15 +215,14 @@ impl Run {
     ) -> Result<()> {
         let (mut model, mut adam) = (self.model.clone(), self.adam.clone());
         let epoch = self.history.len();
-        let rate = self.recipe.learning_rate(epoch);
-        let order = shuffled(train.len(), self.recipe.seed, epoch);
-        let mut score = Score::default();
-        let Scratch { rows, next, gradients } = scratch;
-        let mut batches = order.chunks(self.recipe.batch_size);
-        next.gather(train, batches.next().unwrap_or_default());
-        for at in 0..order.len().div_ceil(self.recipe.batch_size) {
+        let steps = self.recipe.steps_per_epoch();
+        let (mut score, mut examples) = (Score::default(), 0);
+        let Scratch { order, rows, next, gradients } = scratch;
+        next.gather(train, order.batch(&self.recipe, train.len(), adam.steps()));
+        for at in 0..steps {
             std::mem::swap(rows, next);
             let name = || format!("loss at step {} of epoch {}", at + 1, epoch + 1);
+            let (done, rate) = (adam.steps() + 1, self.recipe.learning_rate(adam.steps()));
             let step = || -> Result<Score> {
                 let batch_score = engine.loss_and_gradients(&model, rows.batch(train), gradients)?;
                 // The sum is of a batch in which nothing is scored too.
@@ -243,20 +230,13 @@ impl Run {
                 adam.step(rate, model.params.values_mut(), gradients.values());
                 Ok(batch_score)
             };
-            let following = batches.next().unwrap_or_default();
+            let following = if at + 1 < steps { order.batch(&self.recipe, train.len(), done) } else { &[] };
             let (batch_score, ()) = parallel::join(step, || next.gather(train, following));
             let batch_score = batch_score?;
             score.add(batch_score);
-            tell(
-                observer,
-                Event::Step(Progress {
-                    epoch: epoch + 1,
-                    step: at + 1,
-                    steps_per_epoch: self.recipe.steps_per_epoch(),
-                    examples: at * self.recipe.batch_size + rows.examples,
-                    score,
-                }),
-            )?;
+            examples += rows.examples;
+            let progress = Progress { epoch: epoch + 1, step: at + 1, steps_per_epoch: steps, examples, score };
+            tell(observer, Event::Step(progress))?;
             if self.recipe.checkpoint_due(adam.steps()) {
                 tell(observer, Event::Checkpoint { steps: adam.steps(), model: &model })?;
             }
@@ -285,15 +265,35 @@ fn check_finite(loss: f64, what: impl FnOnce() -> String) -> Result<()> {
     Err(Error::invalid(what(), "a finite number (a lower lr_start may help)", loss))
 }
 
-/// The order in which an epoch, counted from 0, sees the examples.
-fn shuffled(examples: usize, seed: u64, epoch: usize) -> Vec<usize> {
+/// The order in which a pass over the examples, counted from 0, sees them.
+fn shuffled(examples: usize, seed: u64, pass: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..examples).collect();
-    order.shuffle(&mut random::stream(seed, &format!("shuffle/{epoch}")));
+    order.shuffle(&mut random::stream(seed, &format!("shuffle/{pass}")));
     order
+}
+
+/// The order of one pass over the examples.
+struct Order {
+    /// Counted from 0; none before the first is known.
+    pass: Option<u64>,
+    examples: Vec<usize>,
+}
+
+impl Order {
+    /// The examples of an optimizer step, counted from 0.
+    fn batch(&mut self, recipe: &Recipe, examples: usize, step: u64) -> &[usize] {
+        let steps = recipe.steps_per_pass() as u64;
+        let (pass, at) = (step / steps, (step % steps) as usize);
+        if self.pass != Some(pass) {
+            *self = Self { pass: Some(pass), examples: shuffled(examples, recipe.seed, pass) };
+        }
+        self.examples.chunks(recipe.batch_size).nth(at).unwrap_or_default()
+    }
 }
 
 /// Memory that every step uses again.
 struct Scratch {
+    order: Order,
     rows: Rows,
     /// Those of the following step.
     next: Rows,
@@ -303,7 +303,8 @@ struct Scratch {
 impl Scratch {
     fn new(run: &Run, train: &Dataset) -> Self {
         let rows = || Rows::new(run.recipe.batch_size.min(train.len()), train);
-        Self { rows: rows(), next: rows(), gradients: Params::like(run.model.params.layout().clone()) }
+        let order = Order { pass: None, examples: Vec::new() };
+        Self { order, rows: rows(), next: rows(), gradients: Params::like(run.model.params.layout().clone()) }
     }
 }
 

@@ -3,10 +3,12 @@ use crate::{
     Error,
     engine::{Batch, Engine, Plain},
     model::{Config, Model, Params},
-    task::{Dataset, Registry, SortedList, TaskSpec, Token},
+    task::{Dataset, Registry, SortedList, Task, TaskKind, TaskSpec, Token},
 };
 use proptest::prelude::*;
 use std::ops::ControlFlow;
+
+mod course;
 
 fn sorted(list_len: usize, max_value: u32) -> TaskSpec {
     TaskSpec::new("sorted_list").with("list_len", list_len).with("max_value", max_value)
@@ -56,12 +58,14 @@ fn bits(run: &Run) -> Vec<u8> {
 
 #[test]
 fn the_default_is_the_post_s_recipe() {
-    let recipe = Recipe::default();
+    let recipe = SortedList::POST.recipe();
+    assert_eq!(recipe, Recipe { task: Some(SortedList::POST.spec()), ..Recipe::default() });
     let config = config(&recipe);
     assert_eq!((config.n_ctx, config.d_vocab, config.d_vocab_out), (21, 52, 52));
     assert_eq!(recipe.steps_per_epoch(), 293);
-    assert!((recipe.learning_rate(0) - 0.000_964).abs() < 1e-12);
-    assert!((recipe.learning_rate(24) - 0.000_1).abs() < 1e-12);
+    for (step, rate) in [(0, 0.000_964), (292, 0.000_964), (293, 0.000_928), (25 * 293 - 1, 0.000_1)] {
+        assert!((recipe.learning_rate(step) - rate).abs() < 1e-12, "{step}");
+    }
 }
 
 #[test]
@@ -212,6 +216,10 @@ fn bad_recipes_name_the_key() {
         (Recipe { epochs: 0, ..small() }, "epochs"),
         (Recipe { epochs: usize::MAX, ..small() }, "epochs"),
         (Recipe { checkpoint_every: Some(0), ..small() }, "checkpoint_every"),
+        (Recipe { epoch_steps: Some(0), ..small() }, "epoch_steps"),
+        (Recipe { train_share: Some(1.0), ..small() }, "train_share"),
+        (Recipe { stop_accuracy: Some(1.5), ..small() }, "stop_accuracy"),
+        (Recipe { stop_loss: Some(f64::NAN), ..small() }, "stop_loss"),
         (Recipe { lr_start: f64::NAN, ..small() }, "lr_start"),
         (Recipe { lr_end: -1.0, ..small() }, "lr_end"),
         (Recipe { weight_decay: f64::INFINITY, ..small() }, "weight_decay"),

@@ -86,7 +86,8 @@ fn the_task_is_part_of_the_file_and_must_fit_the_model() {
     let task = |list_len| Some(SortedList::new(list_len, 3).unwrap().spec());
     let written = Checkpoint { model: small(Normalization::LN), task: task(2) };
     assert_eq!(read(&written.to_bytes().unwrap()).unwrap().checkpoint, written);
-    let of = |said: Option<TaskSpec>| Registry::default().task_of(written.model.config(), said.as_ref());
+    let registry = Registry::empty().with::<SortedList>();
+    let of = |said: Option<TaskSpec>| registry.task_of(written.model.config(), said.as_ref());
     assert_eq!(of(task(3)).unwrap_err().to_string(), "n_ctx of the model: expected the task's 7, found 5");
     for (said, assumed) in [(task(2), false), (None, true)] {
         let found = of(said).unwrap();

@@ -11,5 +11,6 @@ mod hooks;
 mod layouts;
 mod processing;
 mod targets;
+mod tasks;
 mod torch_parity;
 mod train;

@@ -100,10 +100,7 @@ impl Material<'_> {
     /// The part of an example that a user gives.
     pub fn input(&self, example: &[Token]) -> Vec<Token> {
         match self {
-            Self::Task(task) => {
-                let inputs = example.iter().zip(task.roles()).filter(|(_, role)| *role == Role::Input);
-                inputs.map(|(token, _)| *token).filter(|token| Some(*token) != task.padding()).collect()
-            }
+            Self::Task(task) => task.input(example),
             Self::Data(data) => example.iter().copied().filter(|token| Some(*token) != data.padding()).collect(),
         }
     }

@@ -4,8 +4,9 @@ use super::{
     layout::declaration::Layout,
     settings::{Settings, shown},
 };
-use crate::{Error, Result};
+use crate::{Error, Result, model::Config};
 use serde::Serialize;
+use std::{fmt, sync::Arc};
 
 /// What is said of a model beside its file: what the file does not tell, by whom, and what of the file is meant.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +21,43 @@ pub struct Hints {
     pub ignore: Vec<String>,
     /// The layout of the state dict, where it is not to be found among [all](Layout::all).
     pub layout: Option<Layout>,
+    /// What models of the task have.
+    pub task: OfTask,
+}
+
+/// What models of a task have where nobody says otherwise, by the sizes of a model, from which the task may be told; nothing, by
+/// default.
+#[derive(Clone, Default)]
+pub struct OfTask(Option<Arc<SettingsOfSizes>>);
+
+type SettingsOfSizes = dyn Fn(&Config) -> Settings + Send + Sync;
+
+impl OfTask {
+    /// As a function says; of the config that it is given only the sizes are known.
+    pub fn new(settings: impl Fn(&Config) -> Settings + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(settings)))
+    }
+
+    pub(super) fn settings(&self, config: &Config) -> Settings {
+        self.0.as_ref().map_or_else(Settings::default, |settings| settings(config))
+    }
+}
+
+impl PartialEq for OfTask {
+    /// Whether they are one function.
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for OfTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "OfTask(…)" } else { "OfTask(nothing)" })
+    }
 }
 
 impl From<Settings> for Hints {
@@ -40,6 +78,8 @@ pub enum Source {
     Flag,
     /// Models of the file's layout have it.
     Layout,
+    /// Models of the task have it.
+    Task,
     /// Nobody said: the usual value.
     Assumed,
 }

@@ -16,7 +16,7 @@ mod settings;
 mod state_dict;
 
 pub use container::{Bytes, Container, Contents, Dict, Dtype, List, Object, Tensor, Value};
-pub use hints::{Hints, Source};
+pub use hints::{Hints, OfTask, Source};
 pub use infer::Note;
 pub use layout::{Draft, Layout, Rule};
 pub use select::Chosen;
@@ -141,8 +141,12 @@ fn read_state_dict<T: Scalar>(contents: &Contents, hints: &Hints) -> Result<Load
     let mut hints = hints.clone();
     hints.config = hints.config.and(beside::settings(&beside)?.unwrap_or_default())?;
     let state_dict = StateDict::new(tensors).ignoring(&hints.ignore)?;
-    let Mapped { layout, state_dict, usual, buffers, .. } = layout::read(&state_dict, &hints)?;
-    let (config, notes) = infer::config(&state_dict, &hints, &usual)?;
+    let Mapped { layout, state_dict, usual, heads_of_task, buffers, .. } = layout::read(&state_dict, &hints)?;
+    let (config, mut notes) = infer::config(&state_dict, &hints, &usual)?;
+    // The mapped tensors have so many only because the task does.
+    for note in notes.iter_mut().filter(|note| note.what == "n_heads" && heads_of_task.is_some()) {
+        note.source = Source::Task;
+    }
     let (model, no_weights) = state_dict.fill(config)?;
     let mut passed_over = outside;
     passed_over.extend(buffers);

@@ -7,7 +7,7 @@ use algolens_core::{
         hooks::{BlockPoint, Filter, HookPoint},
         loss::{argmax, log_softmax},
     },
-    task::{Dataset, SortedList, Token},
+    task::{Dataset, SortedList, Task, Token},
 };
 use ndarray::{ArrayView1, ArrayView2, Axis, Ix4, s};
 
@@ -39,7 +39,7 @@ pub struct PredictionSite {
 impl PredictionSite {
     /// True if the query is SEP, so that the target is the smallest value.
     pub fn is_first(&self, task: &SortedList) -> bool {
-        self.query == task.list_len()
+        self.query == task.first_query()
     }
 
     /// True if the most probable class is the target.
@@ -80,7 +80,7 @@ pub(super) fn prediction_sites_at(
     }
     let name = HookPoint::Block(layer, BlockPoint::Pattern).to_string();
     let mut sites = Vec::new();
-    let queries: Vec<usize> = (task.list_len()..2 * task.list_len()).collect();
+    let queries = task.predicted_positions();
     Runner::new(subject).run(data.tokens(), &queries, &[], Filter::Names(&[&name]), |chunk| {
         let pattern = chunk.cache.get::<Ix4>(&name)?;
         for (at, list) in chunk.examples.enumerate() {

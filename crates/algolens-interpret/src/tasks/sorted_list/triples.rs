@@ -75,7 +75,7 @@ fn query(task: &SortedList, Triple { list, head, x, y, z }: Triple) -> Result<So
     };
     find(x)?;
     let rank = list.iter().filter(|value| **value < x).count();
-    let position = task.list_len() + 1 + rank;
+    let position = task.first_query() + 1 + rank;
     Ok(SourceQuery { head: head.head, position, sources: [find(y)?, find(z)?], classes: [y, z] })
 }
 

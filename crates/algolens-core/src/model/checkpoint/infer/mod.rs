@@ -31,7 +31,7 @@ pub(super) fn config(state_dict: &StateDict, hints: &Hints, usual: &Settings) ->
         return Err(Error::invalid(W_E, expected, name));
     }
     let mut notes = Vec::new();
-    let mut parts = Parts { hints, usual, notes: &mut notes };
+    let mut parts = Parts { hints, usual, of_task: Settings::default(), notes: &mut notes };
     let [d_vocab, d_model] = state_dict.shape(W_E)?;
     let base = Config { d_vocab, d_model, n_layers: n_layers(state_dict), ..Config::default() };
     let heads = heads(state_dict, &mut parts)?;
@@ -49,6 +49,7 @@ pub(super) fn config(state_dict: &StateDict, hints: &Hints, usual: &Settings) ->
             parts.known(what, part, file_says)?;
         }
     }
+    parts.of_task = hints.task.settings(&config);
     mlp(state_dict, &mut parts, &mut config)?;
     normalization(state_dict, &mut parts, &mut config)?;
     attention(state_dict, &mut parts, &mut config)?;

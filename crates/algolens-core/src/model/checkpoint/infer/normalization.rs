@@ -17,9 +17,8 @@ pub(super) fn normalization(state_dict: &StateDict, parts: &mut Parts, config: &
         parts.known(KEY, |s| s.normalization_type, Normalization::LN)?
     } else if blocks {
         let (what, choices) = ("the normalization (its norms have weights and no biases)", vec!["LN", "RMS"]);
-        let of_layout = parts.usual.normalization_type.filter(|kind| kind.has_weight());
         let question = Error::NotDetermined { what, key: KEY, choices };
-        let kind = parts.asked_or(KEY, |s| s.normalization_type, of_layout, question)?;
+        let kind = parts.asked_of(KEY, |s| s.normalization_type, |kind| kind.has_weight(), question)?;
         if !kind.has_weight() {
             return Err(Error::invalid(KEY, "LN or RMS, as the norms have weights", shown(&kind)));
         }
@@ -28,8 +27,7 @@ pub(super) fn normalization(state_dict: &StateDict, parts: &mut Parts, config: &
         let choices = vec!["LNPre", "RMSPre", "none"];
         let question =
             Error::NotDetermined { what: "the normalization (there are no norm weights)", key: KEY, choices };
-        let of_layout = parts.usual.normalization_type.filter(|kind| !kind.has_weight());
-        let kind = parts.asked_or(KEY, |s| s.normalization_type, of_layout, question)?;
+        let kind = parts.asked_of(KEY, |s| s.normalization_type, |kind| !kind.has_weight(), question)?;
         if kind.has_weight() {
             return Err(Error::invalid("blocks.0.ln1.w", "a tensor of that name, as the norm has a weight", "none"));
         }

@@ -25,7 +25,8 @@ impl Hints {
     /// Whether nothing that was said contradicts the config that a file states.
     pub(in super::super) fn check_against(&self, config: &Config) -> Result<()> {
         let mut notes = Vec::new();
-        let mut parts = Parts { hints: self, usual: &Settings::default(), notes: &mut notes };
+        let mut parts =
+            Parts { hints: self, usual: &Settings::default(), of_task: Settings::default(), notes: &mut notes };
         let Config { mlp, positional_embedding_type: positions, .. } = config;
         for (what, part, file_says) in sizes(config) {
             parts.known(what, part, file_says)?;
@@ -101,6 +102,8 @@ pub(super) struct Parts<'a> {
     pub hints: &'a Hints,
     /// What models of the file's layout have.
     pub usual: &'a Settings,
+    /// What models of the task have.
+    pub of_task: Settings,
     pub notes: &'a mut Vec<Note>,
 }
 
@@ -132,8 +135,8 @@ impl Parts<'_> {
         part: impl Fn(&Settings) -> Option<V>,
         usual: V,
     ) -> Result<V> {
-        let of_layout = part(self.usual).map(|value| (value, Source::Layout));
-        let (value, source) = self.hints.get(what, part)?.or(of_layout).unwrap_or((usual, Source::Assumed));
+        let kin = self.of_kin(&part);
+        let (value, source) = self.hints.get(what, part)?.or(kin).unwrap_or((usual, Source::Assumed));
         Ok(self.note(what, value, source))
     }
 
@@ -144,20 +147,25 @@ impl Parts<'_> {
         part: impl Fn(&Settings) -> Option<V>,
         question: Error,
     ) -> Result<V> {
-        let of_layout = part(self.usual);
-        self.asked_or(what, part, of_layout, question)
+        self.asked_of(what, part, |_| true, question)
     }
 
-    /// [`asked`](Self::asked), with what models of the layout have here.
-    pub fn asked_or<V: Clone + PartialEq + Serialize>(
+    /// [`asked`](Self::asked), where the file leaves only some values open.
+    pub fn asked_of<V: Clone + PartialEq + Serialize>(
         &mut self,
         what: &'static str,
         part: impl Fn(&Settings) -> Option<V>,
-        of_layout: Option<V>,
+        is_open: impl Fn(&V) -> bool,
         question: Error,
     ) -> Result<V> {
-        let of_layout = of_layout.map(|value| (value, Source::Layout));
-        let (value, source) = self.hints.get(what, part)?.or(of_layout).ok_or(question)?;
+        let kin = self.of_kin(&|settings: &Settings| part(settings).filter(|value| is_open(value)));
+        let (value, source) = self.hints.get(what, part)?.or(kin).ok_or(question)?;
         Ok(self.note(what, value, source))
+    }
+
+    /// What models of the file's layout have, or else those of the task.
+    fn of_kin<V>(&self, part: &impl Fn(&Settings) -> Option<V>) -> Option<(V, Source)> {
+        let of_layout = part(self.usual).map(|value| (value, Source::Layout));
+        of_layout.or_else(|| Some((part(&self.of_task)?, Source::Task)))
     }
 }

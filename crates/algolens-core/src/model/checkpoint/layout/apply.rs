@@ -12,7 +12,7 @@ use super::{
     names::{Numbers, numbers, of_layer},
     targets,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, model::Config};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -27,6 +27,8 @@ pub struct Mapped {
     pub state_dict: StateDict,
     /// What is usual of models of this layout.
     pub usual: Settings,
+    /// How many heads there are, where neither the tensors nor anybody says, but models of the task have so many.
+    pub heads_of_task: Option<usize>,
     /// Tensors that the layout knows to be no weights.
     pub buffers: Vec<String>,
     /// How many tensors the layout speaks of.
@@ -70,15 +72,18 @@ pub(super) fn apply(layout: &Layout, state_dict: &StateDict, hints: &Hints) -> R
     let matched = claims.len();
     check_complete(layout, &claims).map_err(miss(matched))?;
     let mut sizes = sizes(&claims).map_err(miss(matched))?;
+    let mut heads_of_task = None;
     if unknown(&claims, &sizes).is_some() {
         // The layout has the tensors; what is wrong is what was said.
         let wrong = |error| Miss { matched, asks: true, error };
         learn_from(layout, hints, &claims, &mut sizes).map_err(wrong)?;
+        heads_of_task = learn_from_task(hints, &claims, &mut sizes).map_err(wrong)?;
         if let Some(unknown) = unknown(&claims, &sizes) {
             return Err(Miss { matched, asks: true, error: question(unknown) });
         }
     }
-    map(layout, state_dict, &claims, &sizes).map_err(miss(matched))
+    let mapped = map(layout, state_dict, &claims, &sizes).map_err(miss(matched))?;
+    Ok(Mapped { heads_of_task, ..mapped })
 }
 
 /// Whether every layer and head has what it must have.
@@ -161,6 +166,17 @@ fn learn_from(layout: &Layout, hints: &Hints, claims: &[Claim], sizes: &mut Size
     learn(claims, sizes)
 }
 
+/// Learns the number of heads from what models of the task have, where nothing else tells it, and gives it.
+fn learn_from_task(hints: &Hints, claims: &[Claim], sizes: &mut Sizes) -> Result<Option<usize>> {
+    let [n_ctx, d_vocab, d_vocab_out] = ["n_ctx", "d_vocab", "d_vocab_out"].map(|axis| sizes.get(axis).copied());
+    let (Some(n_ctx), Some(d_vocab), Some(d_vocab_out)) = (n_ctx, d_vocab, d_vocab_out) else { return Ok(None) };
+    let of_task = hints.task.settings(&Config { n_ctx, d_vocab, d_vocab_out, ..Config::default() });
+    let Some(heads) = of_task.n_heads.filter(|_| !sizes.contains_key("head")) else { return Ok(None) };
+    sizes.insert("head".to_owned(), heads);
+    learn(claims, sizes)?;
+    Ok(Some(heads))
+}
+
 fn map(layout: &Layout, state_dict: &StateDict, claims: &[Claim], sizes: &Sizes) -> Result<Mapped> {
     let mut mapped: BTreeMap<String, Arc<Tensor>> = BTreeMap::new();
     let mut heads: BTreeMap<String, Vec<(usize, Tensor)>> = BTreeMap::new();
@@ -199,7 +215,8 @@ fn map(layout: &Layout, state_dict: &StateDict, claims: &[Claim], sizes: &Sizes)
         }
     }
     let state_dict = state_dict.with_tensors(mapped);
-    Ok(Mapped { layout: layout.name.clone(), state_dict, usual: layout.usual()?, buffers, matched: claims.len() })
+    let (layout, usual, matched) = (layout.name.clone(), layout.usual()?, claims.len());
+    Ok(Mapped { layout, state_dict, usual, heads_of_task: None, buffers, matched })
 }
 
 /// One of the weights that a tensor is or holds, with its axes in their order.

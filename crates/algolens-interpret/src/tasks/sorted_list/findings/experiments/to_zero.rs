@@ -51,7 +51,7 @@ pub fn to_zero(subject: Subject, task: &SortedList, lists: usize, seed: u32) -> 
     let data = Dataset::from_inputs(task, &drawn.iter().map(|drawn| drawn.list.as_slice()).collect::<Vec<_>>())?;
     let queries: Vec<usize> = drawn.iter().map(|drawn| drawn.query).collect();
     let tokens = token_scores(subject, data.tokens(), &queries)?;
-    let [score, early] = zero_margins(subject, &data, &drawn, task.list_len() + 1)?;
+    let [score, early] = zero_margins(subject, &data, &drawn, task.first_query() + 1)?;
     let mut found = Vec::new();
     for (at, of_d) in drawn.chunks(lists).enumerate() {
         for head in 0..subject.model.config().n_heads {
@@ -82,7 +82,7 @@ fn draw(task: &SortedList, d: Token, lists: usize, seed: u32) -> Vec<Drawn> {
         let larger = d + 1 + random::below(&mut rng, max - d);
         let list = list_with(&[0, d, larger], (1..=max).filter(|value| ![d, larger].contains(value)), task, &mut rng);
         let target = list.iter().copied().filter(|value| *value > d).min().expect("one was put in");
-        let query = task.list_len() + 1 + list.iter().filter(|value| **value < d).count();
+        let query = task.first_query() + 1 + list.iter().filter(|value| **value < d).count();
         let at = |value: Token| list.iter().position(|v| *v == value).expect("the list holds 0 and the target");
         Drawn { keys: [at(0), at(target)], d, query, list }
     };
