@@ -8,7 +8,7 @@ use crate::{
     Error, Result,
     model::{ActFn, Config, Mlp, Normalization},
     random::{Twister, below, uniform24},
-    train::{Architecture, Recipe},
+    train::{Architecture, Keep, Recipe},
 };
 
 /// Whole numbers of −`largest` to `largest`; at every position, whether the sum so far is negative, zero or positive.
@@ -133,7 +133,7 @@ impl TaskKind for CumulativeSum {
             normalization_type: Normalization::None,
             ..Architecture::default()
         };
-        Recipe { task: Some(self.spec()), model, epochs: 20, weight_decay: 0.01, ..Recipe::default() }
+        Recipe { task: Some(self.spec()), model, epochs: 20, keep: Keep::Loss, weight_decay: 0.01, ..Recipe::default() }
     }
 
     fn fitting(config: &Config) -> Option<Self> {

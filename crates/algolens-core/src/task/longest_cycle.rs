@@ -8,7 +8,7 @@ use crate::{
     Result,
     model::{AttentionDir, Biases, Config, Normalization},
     random::{Twister, below},
-    train::{Architecture, Keep, Optimizer, Recipe},
+    train::{Architecture, Keep, Optimizer, Recipe, Schedule},
 };
 
 /// A function f on 0..n, token x being f(x); at the last position, the length of its longest cycle, less 1.
@@ -108,9 +108,10 @@ impl TaskKind for LongestCycle {
             biases: Biases::NONE,
             ..Architecture::default()
         };
-        let sizes = Recipe { train_size: 100_000, validation_size: 10_000, epochs: 100, ..Recipe::default() };
-        let rates = Recipe { optimizer: Optimizer::AdamW, weight_decay: 0.001, lr_start: 1e-2, ..sizes };
-        Recipe { task: Some(self.spec()), model, keep: Keep::Loss, ..rates }
+        let sizes = Recipe { train_size: 25_600, batch_size: 256, epochs: 1500, keep: Keep::Loss, ..Recipe::default() };
+        let stop = Recipe { stop_accuracy: Some(1.0), stop_loss: Some(1e-4), ..sizes };
+        let rates = Recipe { lr_schedule: Schedule::Cosine, lr_start: 3e-3, lr_end: 0.0, ..stop };
+        Recipe { task: Some(self.spec()), model, optimizer: Optimizer::AdamW, weight_decay: 0.001, ..rates }
     }
 
     /// The size that is published.

@@ -198,7 +198,7 @@ impl TaskKind for SetCompletion {
             biases: Biases { norm: true, ..Biases::NONE },
             ..Architecture::default()
         };
-        let sizes = Recipe { train_size: 500_000, train_share: Some(0.85), batch_size: 1024, epochs: 60, ..puzzle() };
+        let sizes = Recipe { train_size: 500_000, train_share: Some(0.85), batch_size: 1024, epochs: 10, ..puzzle() };
         let rates = Recipe { lr_end: 1e-4, warmup_steps: 500, beta2: 0.98, weight_decay: 0.1, ..sizes };
         Recipe { task: Some(self.spec()), model, ..rates }
     }

@@ -30,7 +30,7 @@ impl Training {
         section.items.push(figure(
             "training",
             format!("After {} epochs the validation loss is {:.3} nats", last.epoch, last.validation_loss),
-            "Loss and accuracy by epoch, while training and on fresh lists; the marked epoch's weights were kept.",
+            "Loss and accuracy by epoch, while training and on examples that are not learnt from; the marked epoch's weights were kept.",
             Plot::Training,
         ));
         let row = |epoch: &EpochRecord| {
@@ -50,7 +50,7 @@ impl Training {
         let mut rows = Vec::new();
         if let Some(recipe) = &self.recipe {
             rows.extend([
-                ("data", format!("{} lists, validated on {}", recipe.train_size, recipe.validation_size)),
+                ("data", format!("{} examples, validated on {}", recipe.train_size, recipe.validation_size)),
                 ("seed, batch", format!("{}, {}", recipe.seed, recipe.batch_size)),
                 ("optimizer", format!("{}, weight decay {}", named(&recipe.optimizer), recipe.weight_decay)),
             ]);
