@@ -82,6 +82,9 @@ fn table(table: &Table) -> String {
 
 fn claims(shown: &[ShownAt], study: &Study) -> String {
     let findings = shown.iter().filter_map(|shown| study.findings.iter().find(|finding| finding.id == shown.claim));
+    let mut controls = [Control::RandomWeights, Control::Relabelled, Control::ExchangedHeads].to_vec();
+    let is_of = |control, finding: &Finding| finding.controls.iter().any(|found| found.control == control);
+    controls.retain(|control| findings.clone().any(|finding| is_of(*control, finding)));
     let row = |finding: &Finding| {
         let mark = match finding.verdict {
             Verdict::Holds => "✓",
@@ -92,21 +95,16 @@ fn claims(shown: &[ShownAt], study: &Study) -> String {
         };
         let number = |value: f64| finding.unit.number(value);
         let interval = finding.interval.map(|[low, high]| format!("{} to {}", number(low), number(high)));
-        let of = |control| {
-            let found = finding.controls.iter().find(|found| found.control == control);
+        let of = |control: &Control| {
+            let found = finding.controls.iter().find(|found| found.control == *control);
             found.and_then(|found| found.mean).map_or("–".into(), number)
         };
-        vec![
-            finding.id.replace('_', " "),
-            finding.value.map_or("–".into(), number),
-            interval.unwrap_or_default(),
-            of(Control::RandomWeights),
-            of(Control::Relabelled),
-            of(Control::ExchangedHeads),
-            format!("{mark} {}", finding.verdict.words()),
-        ]
+        let first =
+            [finding.id.replace('_', " "), finding.value.map_or("–".into(), number), interval.unwrap_or_default()];
+        let verdict = format!("{mark} {}", finding.verdict.words());
+        first.into_iter().chain(controls.iter().map(of)).chain([verdict]).collect()
     };
-    let [random, relabelled, exchanged] =
-        [Control::RandomWeights, Control::Relabelled, Control::ExchangedHeads].map(Control::name);
-    output::table(&["claim", "here", "95 %", random, relabelled, exchanged, "verdict"], findings.map(row))
+    let names = controls.iter().map(|control| control.name());
+    let header: Vec<&str> = ["claim", "here", "95 %"].into_iter().chain(names).chain(["verdict"]).collect();
+    output::table(&header, findings.clone().map(row))
 }

@@ -7,7 +7,7 @@ use crate::{
 use algolens_core::{
     Result,
     model::{Model, processing::Step},
-    task::{Dataset, Task, TaskKind, TaskSpec, Token},
+    task::{Dataset, Palindrome, SortedList, Task, TaskKind, TaskSpec, Token},
 };
 use std::{fmt, sync::Arc};
 
@@ -60,7 +60,7 @@ type OfSpec = fn(&TaskSpec) -> Result<Arc<dyn Casebook>>;
 impl Default for Casebooks {
     /// The casebooks of this crate.
     fn default() -> Self {
-        Self { books: Vec::new() }.with::<algolens_core::task::SortedList>()
+        Self { books: Vec::new() }.with::<SortedList>().with::<Palindrome>()
     }
 }
 

@@ -95,7 +95,7 @@ fn bar(study: &Study) -> Markup {
             p {
                 span { "tokens right " b { (format!("{:.2} %", 100.0 * evaluation.token_accuracy)) } }
                 " "
-                span { "lists right " b { (format!("{:.2} %", 100.0 * evaluation.list_accuracy)) } }
+                span { "examples right " b { (format!("{:.2} %", 100.0 * evaluation.list_accuracy)) } }
             }
             button #theme type="button" aria-label="Switch between light and dark" { "◐" }
             button #menu type="button" aria-expanded="false" aria-controls="rail" { "Sections" }

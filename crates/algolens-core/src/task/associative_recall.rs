@@ -1,7 +1,7 @@
 //! What went with a key (Ba et al. 2016; Olsson et al. 2022).
 
 use super::{
-    Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
     input::{and, check_distinct, check_example, check_size, draw_distinct, numbers, roles, symbols},
 };
 use crate::{
@@ -35,6 +35,12 @@ impl AssociativeRecall {
 
     fn equals(&self) -> Token {
         self.keys + self.values
+    }
+
+    /// Which pair is asked for, from 0.
+    fn asked(&self, example: &[Token]) -> usize {
+        let asked = example[2 * self.pairs + 1];
+        self.keys_of(example).iter().position(|key| *key == asked).unwrap_or(0)
     }
 
     fn keys_of(&self, input: &[Token]) -> Vec<Token> {
@@ -73,9 +79,13 @@ impl Task for AssociativeRecall {
     }
 
     fn targets(&self, example: &[Token]) -> Targets {
-        let asked = example[2 * self.pairs + 1];
-        let at = self.keys_of(example).iter().position(|key| *key == asked).unwrap_or(0);
-        vec![example[2 * at + 1] - self.keys].into()
+        vec![example[2 * self.asked(example) + 1] - self.keys].into()
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let asked = |example: &[Token]| self.asked(example);
+        let places = (1..=self.pairs).map(|place| place.to_string());
+        vec![Family::by("place", "which pair is asked for", self, places, asked)]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

@@ -1,7 +1,7 @@
 //! Whether brackets are balanced (ARENA's chapter on the balanced bracket classifier).
 
 use super::{
-    Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
     input::{check_example, check_size, parse_letters, roles},
 };
 use crate::{
@@ -158,6 +158,30 @@ impl Task for BalancedBrackets {
 
     fn attention_dir(&self) -> AttentionDir {
         AttentionDir::Bidirectional
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let kind = |example: &[Token]| {
+            let brackets = self.input(example);
+            let opened = brackets.iter().filter(|bracket| **bracket == OPEN).count();
+            let even = 2 * opened == brackets.len();
+            let dips = !Self::is_balanced(
+                &[&brackets[..], &vec![CLOSE; (2 * opened).saturating_sub(brackets.len())]].concat(),
+            );
+            match (even, dips) {
+                (true, false) => 0,
+                (true, true) => 1,
+                (false, false) => 2,
+                (false, true) => 3,
+            }
+        };
+        let kinds = ["balanced", "closed too early", "left open", "both or too many closed"];
+        let length = |example: &[Token]| self.input(example).len() / 2 - 1;
+        let lengths = (1..=self.max_len / 2).map(|half| (2 * half).to_string());
+        vec![
+            Family::by("fault", "what is wrong with the string", self, kinds, kind),
+            Family::by("length", "how many brackets there are", self, lengths, length),
+        ]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

@@ -1,7 +1,7 @@
 //! How many different symbols there are (Mech Interp Puzzles, May 2026).
 
 use super::{
-    Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
     input::{and, check_example, check_size, check_values, draw_distinct, parse_symbols, roles, symbols},
     max_of_list::puzzle,
 };
@@ -39,6 +39,12 @@ impl CountUnique {
         self.symbols.min(self.len as Token)
     }
 
+    /// How many different symbols an example has.
+    fn different(&self, example: &[Token]) -> usize {
+        let list = &example[1..=self.len];
+        (0..self.symbols).filter(|symbol| list.contains(symbol)).count()
+    }
+
     fn whole(&self, list: &[Token]) -> Vec<Token> {
         [&[self.symbols], list, &[self.symbols + 1]].concat()
     }
@@ -72,13 +78,17 @@ impl Task for CountUnique {
     }
 
     fn targets(&self, example: &[Token]) -> Targets {
-        let list = &example[1..=self.len];
-        let different = (0..self.symbols).filter(|symbol| list.contains(symbol)).count();
-        vec![self.symbols + 1 + different as Token].into()
+        vec![self.symbols + 1 + self.different(example) as Token].into()
     }
 
     fn inputs(&self) -> Option<Inputs<'_>> {
         Inputs::sequences(self.len, self.symbols)
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let count = |example: &[Token]| self.different(example) - 1;
+        let counts = (1..=self.most()).map(|count| count.to_string());
+        vec![Family::by("count", "how many different symbols there are", self, counts, count)]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

@@ -1,7 +1,7 @@
 //! The sign of a running sum (ARENA's monthly challenge of November 2023).
 
 use super::{
-    Inputs, Options, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Inputs, Options, Targets, Task, TaskKind, TaskSpec, Token,
     input::{check_size, check_values},
 };
 use crate::{
@@ -89,6 +89,19 @@ impl Task for CumulativeSum {
 
     fn inputs(&self) -> Option<Inputs<'_>> {
         Inputs::sequences(self.length, self.values())
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        const FAR: i64 = 5;
+        let names = (-FAR..=FAR).map(|sum| match sum.abs() {
+            FAR if sum < 0 => format!("{sum} or less"),
+            FAR => format!("{sum} or more"),
+            _ => sum.to_string(),
+        });
+        let sum = move |example: &[Token]| example.iter().map(|token| self.value(*token)).sum::<i64>();
+        vec![Family::by("sum", "the sum of all values", self, names, move |example| {
+            (sum(example).clamp(-FAR, FAR) + FAR) as usize
+        })]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

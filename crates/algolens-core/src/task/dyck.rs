@@ -1,7 +1,7 @@
 //! Words of several kinds of brackets (Hewitt et al. 2020; Yao et al. 2021).
 
 use super::{
-    Options, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Options, Targets, Task, TaskKind, TaskSpec, Token,
     input::{check_size, check_values, parse_letters},
 };
 use crate::{
@@ -89,6 +89,15 @@ impl Task for Dyck {
             self.next(&example[..=position]).iter().for_each(|next| right[[0, position, *next as usize]] = true);
         }
         right.into()
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let deepest = |example: &[Token]| {
+            let open = |end: usize| Self::open(&example[..end]).map_or(0, |open| open.len());
+            (1..=example.len()).map(open).max().unwrap_or(1) - 1
+        };
+        let depths = (1..=self.depth).map(|depth| depth.to_string());
+        vec![Family::by("deepest", "how deep the brackets are nested", self, depths, deepest)]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

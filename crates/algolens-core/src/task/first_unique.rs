@@ -1,7 +1,7 @@
 //! The first symbol that occurs once (ARENA's monthly challenge of August 2023).
 
 use super::{
-    Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
     input::{and, check_example, check_size, check_values, parse_symbols, roles, symbols},
 };
 use crate::{
@@ -34,6 +34,11 @@ impl FirstUnique {
     /// The token that says that no letter occurs once.
     pub fn none(&self) -> Token {
         self.symbols
+    }
+
+    fn first_unique(&self, seen: &[Token]) -> Token {
+        let once = |letter: &&Token| seen.iter().filter(|other| other == letter).count() == 1;
+        seen.iter().find(once).copied().unwrap_or(self.none())
     }
 
     /// Letters that there are.
@@ -69,15 +74,16 @@ impl Task for FirstUnique {
     }
 
     fn targets(&self, example: &[Token]) -> Targets {
-        let first_unique = |seen: &[Token]| {
-            let once = |letter: &&Token| seen.iter().filter(|other| other == letter).count() == 1;
-            seen.iter().find(once).copied().unwrap_or(self.none())
-        };
-        (0..example.len()).map(|position| first_unique(&example[1..=position])).collect::<Vec<_>>().into()
+        (0..example.len()).map(|position| self.first_unique(&example[1..=position])).collect::<Vec<_>>().into()
     }
 
     fn inputs(&self) -> Option<Inputs<'_>> {
         Inputs::sequences(self.length, self.symbols)
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let last = |example: &[Token]| self.first_unique(&example[1..]) as usize;
+        vec![Family::by("answer", "the first unique letter of the whole list", self, self.token_labels(), last)]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

@@ -1,7 +1,7 @@
 //! Products in finite groups (Chughtai et al. 2023; Stander et al. 2024).
 
 use super::{
-    Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
     input::{and, check_example, check_values},
     modular_arithmetic::{grokking, grokking_model},
 };
@@ -137,6 +137,24 @@ impl Task for Group {
     /// Every pair, a the slower.
     fn inputs(&self) -> Option<Inputs<'_>> {
         Inputs::sequences(2, self.order() as Token)
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let order = self.order() as Token;
+        let any = move |rng: &mut Twister| below(rng, order);
+        let pair = move |make: fn(Token) -> [Token; 2]| move |rng: &mut Twister| Some(make(any(rng)).to_vec());
+        let family = Family::new("pairs", "which elements they are").with("a = b", pair(|a| [a, a]));
+        let family = family.with("a = 1", pair(|b| [0, b])).with("b = 1", pair(|a| [a, 0]));
+        let inverse = move |a: Token| (0..order).find(|b| self.product(a, *b) == 0).unwrap_or(0);
+        let family = family.with("b = 1/a", move |rng| {
+            let a = any(rng);
+            Some(vec![a, inverse(a)])
+        });
+        let commutes = |example: &[Token]| {
+            let (a, b) = (example[0], example[1]);
+            usize::from(self.product(a, b) != self.product(b, a))
+        };
+        vec![family, Family::by("commuting", "whether they commute", self, ["ab = ba", "ab ≠ ba"], commutes)]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

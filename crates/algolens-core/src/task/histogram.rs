@@ -1,7 +1,7 @@
 //! How often each symbol occurs (Weiss et al. 2021; Behrens et al. 2025).
 
 use super::{
-    Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
     input::{and, check_example, check_size, check_values, draw_distinct, parse_symbols, roles, symbols},
 };
 use crate::{
@@ -89,6 +89,15 @@ impl Task for Histogram {
 
     fn attention_dir(&self) -> AttentionDir {
         AttentionDir::Bidirectional
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let largest = |example: &[Token]| {
+            let list = self.list(example);
+            let count = |symbol: &Token| list.iter().filter(|other| *other == symbol).count();
+            list.iter().map(count).max().unwrap_or(1) - 1
+        };
+        vec![Family::by("largest", "how often the commonest symbol occurs", self, self.output_labels(), largest)]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

@@ -1,7 +1,7 @@
 //! A block that comes again: what induction heads are for (Elhage et al. 2021; Olsson et al. 2022).
 
 use super::{
-    Options, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Options, Targets, Task, TaskKind, TaskSpec, Token,
     input::{check_distinct, check_example, check_size, draw_distinct, parse_symbols, symbols},
 };
 use crate::{
@@ -78,6 +78,12 @@ impl Task for Induction {
         let weights: Vec<f32> = self.predicted_positions().into_iter().map(weight).collect();
         let weights = Array2::from_shape_vec((1, weights.len()), weights).expect("one row of them");
         Targets::from(self.predicted_positions().into_iter().map(next).collect::<Vec<_>>()).weighted(weights)
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let period = |example: &[Token]| Self::block(example).len() - 2;
+        let periods = (2..=self.len / 2).map(|period| period.to_string());
+        vec![Family::by("period", "how long the block is", self, periods, period)]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

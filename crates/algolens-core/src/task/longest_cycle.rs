@@ -1,7 +1,7 @@
 //! The longest cycle of a function (AlgZoo).
 
 use super::{
-    Inputs, Options, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Inputs, Options, Targets, Task, TaskKind, TaskSpec, Token,
     input::{check_size, check_values, numbers},
 };
 use crate::{
@@ -74,6 +74,23 @@ impl Task for LongestCycle {
 
     fn attention_dir(&self) -> AttentionDir {
         AttentionDir::Bidirectional
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let longest = |example: &[Token]| Self::longest(example) - 1;
+        // The numbers that some number is sent to after so many steps as there are numbers lie on cycles.
+        let on_cycles = |example: &[Token]| {
+            let end = |start: Token| (0..example.len()).fold(start, |x, _| example[x as usize]);
+            let mut ends: Vec<Token> = (0..self.n).map(end).collect();
+            ends.sort_unstable();
+            ends.dedup();
+            ends.len() - 1
+        };
+        let numbers = || (1..=self.n).map(|count| count.to_string());
+        vec![
+            Family::by("longest", "how long the longest cycle is", self, numbers(), longest),
+            Family::by("on_cycles", "how many numbers lie on cycles", self, numbers(), on_cycles),
+        ]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

@@ -2,7 +2,7 @@
 //! 2024).
 
 use super::{
-    Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
     input::{and, check_example, check_size, numbers},
 };
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     random::{Twister, below, uniform24},
     train::{Architecture, Keep, Optimizer, Recipe, Schedule},
 };
+use rand::seq::SliceRandom;
 
 /// `BOS 3 SEP 7 SEP 2 ANS 7`: some numbers, and the largest of them; `ANS` predicts it, and it `EOS`.
 ///
@@ -156,6 +157,30 @@ impl Task for MaxOfList {
             let list = lists.get(at).unwrap_or_default();
             list.iter().flat_map(|number| self.digits_of(*number)).collect()
         }))
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let below_with = move |max: u32, times: usize| {
+            move |rng: &mut Twister| {
+                let mut list: Vec<u32> = (0..self.len).map(|_| if max == 0 { 0 } else { below(rng, max) }).collect();
+                list[..times].fill(max);
+                list.shuffle(rng);
+                Some(list.iter().flat_map(|number| self.digits_of(*number)).collect())
+            }
+        };
+        let any_max = move |times: usize| move |rng: &mut Twister| below_with(1 + below(rng, self.max), times)(rng);
+        let by_max = (0..=self.max).fold(Family::new("maximum", "the largest number, once"), |family, max| {
+            family.with(max.to_string(), below_with(max, if max == 0 { self.len } else { 1 }))
+        });
+        let by_times = (1..=self.len)
+            .fold(Family::new("times", "how often the largest number occurs"), |family, times| {
+                family.with(times.to_string(), any_max(times))
+            });
+        match self.max {
+            0 => vec![by_max],
+            1..100 => vec![by_max, by_times],
+            _ => vec![by_times],
+        }
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

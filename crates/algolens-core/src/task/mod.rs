@@ -7,6 +7,7 @@ mod count_unique;
 mod cumulative_sum;
 mod dataset;
 mod dyck;
+mod family;
 mod first_unique;
 mod group;
 mod histogram;
@@ -34,6 +35,7 @@ pub use count_unique::CountUnique;
 pub use cumulative_sum::CumulativeSum;
 pub use dataset::Dataset;
 pub use dyck::Dyck;
+pub use family::{Family, Member};
 pub use first_unique::FirstUnique;
 pub use group::Group;
 pub use histogram::Histogram;
@@ -130,6 +132,11 @@ pub trait Task: Debug + Send + Sync {
     /// All inputs by their numbers, where they can be counted: what [`complete`](Self::complete) takes.
     fn inputs(&self) -> Option<Inputs<'_>> {
         None
+    }
+
+    /// Families of inputs on which models of the task may differ; none, by default.
+    fn families(&self) -> Vec<Family<'_>> {
+        Vec::new()
     }
 
     /// How the task's models attend, unless a recipe says otherwise.

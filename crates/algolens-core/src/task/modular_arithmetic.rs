@@ -1,7 +1,7 @@
 //! Arithmetic modulo a number (Power et al. 2022; Nanda et al. 2023).
 
 use super::{
-    Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
     input::{and, check_example, check_size, check_values, numbers},
 };
 use crate::{
@@ -113,6 +113,17 @@ impl Task for ModularArithmetic {
         Some(Inputs::new(u128::from(self.p) * second, move |at| {
             vec![(at / second) as Token, (at % second) as Token + self.least()]
         }))
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let any = |rng: &mut Twister| self.least() + below(rng, self.p - self.least());
+        let pair = move |make: fn(Token) -> [Token; 2]| move |rng: &mut Twister| Some(make(any(rng)).to_vec());
+        let family = Family::new("pairs", "which numbers they are")
+            .with("x = y", pair(|x| [x, x]))
+            .with("x = 0", pair(|y| [0, y]));
+        let one = 1 % self.p;
+        let family = family.with("y = 1", move |rng| Some(vec![below(rng, self.p), one]));
+        vec![family.with("any", move |rng| Some(vec![below(rng, self.p), any(rng)]))]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

@@ -1,7 +1,7 @@
 //! Whether a list is a palindrome (ARENA's monthly challenge of July 2023, and that of EAGx Berlin).
 
 use super::{
-    Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
     input::{and, check_example, check_size, check_values, numbers, roles},
 };
 use crate::{
@@ -86,6 +86,27 @@ impl Task for Palindrome {
 
     fn inputs(&self) -> Option<Inputs<'_>> {
         Inputs::sequences(2 * self.half_length, self.start())
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let pairs = 1..=self.half_length;
+        let broken = move |broken: Vec<usize>| {
+            move |rng: &mut Twister| {
+                let half: Vec<Token> = (0..self.half_length).map(|_| below(rng, self.start())).collect();
+                let mut input: Vec<Token> = half.iter().chain(half.iter().rev()).copied().collect();
+                for pair in &broken {
+                    let value = &mut input[2 * self.half_length - pair];
+                    *value = (*value + 1 + below(rng, self.max_value)) % self.start();
+                }
+                Some(input)
+            }
+        };
+        let one = Family::new("broken_pair", "which mirror pair differs").with("none", broken(Vec::new()));
+        let one = pairs.clone().fold(one, |family, k| family.with(k.to_string(), broken(vec![k])));
+        let all = || pairs.clone().flat_map(|k| (1..k).map(move |j| (j, k)));
+        let two = Family::new("broken_pairs", "which two mirror pairs differ");
+        let two = all().fold(two, |family, (j, k)| family.with(format!("{j} and {k}"), broken(vec![j, k])));
+        if self.half_length > 1 && self.half_length <= 12 { vec![one, two] } else { vec![one] }
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

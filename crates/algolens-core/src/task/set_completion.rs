@@ -1,7 +1,7 @@
 //! The elements that are left (Mech Interp Puzzles, 2026).
 
 use super::{
-    Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
     input::{and, check_distinct, check_example, check_size, draw_distinct, parse_symbols, roles, symbols},
     max_of_list::puzzle,
 };
@@ -142,6 +142,12 @@ impl Task for SetCompletion {
         let mut set = self.halves(example)[0].to_vec();
         set.sort_unstable();
         set
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let size = |example: &[Token]| self.halves(example)[0].len() - self.k_min;
+        let sizes = (self.k_min..=self.k_max).map(|k| k.to_string());
+        vec![Family::by("size", "how many symbols the set has", self, sizes, size)]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

@@ -1,7 +1,7 @@
 //! The element that is missing (Mech Interp Puzzles, 2026).
 
 use super::{
-    Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
     input::{
         and, check_distinct, check_example, check_size, check_values, draw_distinct, parse_symbols, roles, symbols,
     },
@@ -49,6 +49,11 @@ impl SetDifference {
         [&[self.bos()], set, &[self.sep()], part, &[self.sep()]].concat()
     }
 
+    fn missing(&self, example: &[Token]) -> Token {
+        let part = &example[self.k + 2..=2 * self.k];
+        self.set(example).iter().find(|symbol| !part.contains(symbol)).copied().unwrap_or(self.sep())
+    }
+
     fn set<'a>(&self, example: &'a [Token]) -> &'a [Token] {
         &example[1..=self.k]
     }
@@ -81,9 +86,7 @@ impl Task for SetDifference {
     }
 
     fn targets(&self, example: &[Token]) -> Targets {
-        let part = &example[self.k + 2..=2 * self.k];
-        let missing = self.set(example).iter().find(|symbol| !part.contains(symbol));
-        vec![missing.copied().unwrap_or(self.sep())].into()
+        vec![self.missing(example)].into()
     }
 
     /// Every order of every set, with every order of all but one of it.
@@ -104,6 +107,19 @@ impl Task for SetDifference {
         let mut set = self.set(example).to_vec();
         set.sort_unstable();
         set
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let place = |example: &[Token]| {
+            self.set(example).iter().position(|symbol| *symbol == self.missing(example)).unwrap_or(0)
+        };
+        let symbol = |example: &[Token]| self.missing(example) as usize;
+        let places = (1..=self.k).map(|place| format!("x{place}"));
+        let mut families = vec![Family::by("place", "where in the set the missing symbol stands", self, places, place)];
+        if self.symbols <= 26 {
+            families.push(Family::by("symbol", "which symbol is missing", self, symbols(self.symbols), symbol));
+        }
+        families
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

@@ -1,7 +1,7 @@
 //! The sum of two numbers, digit by digit (ARENA's monthly challenge of September 2023).
 
 use super::{
-    Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
     input::{and, check_example, check_size, check_values, numbers},
 };
 use crate::{
@@ -103,6 +103,35 @@ impl Task for Sum {
         Some(Inputs::new(numbers * numbers, move |at| {
             [self.digits_of((at / numbers) as u64), self.digits_of((at % numbers) as u64)].concat()
         }))
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        // Which of the places below the first add to 9, and so pass a carry on: bit by bit, the units first.
+        let nines = move |example: &[Token]| -> usize {
+            let pair = |place: usize| example[self.digits - 1 - place] + example[2 * self.digits - place];
+            (0..self.digits - 1).filter(|place| pair(*place) == 9).map(|place| 1 << place).sum()
+        };
+        let carries = move |example: &[Token]| -> usize {
+            let [a, b] = [&example[..self.digits], &example[self.digits + 1..2 * self.digits + 1]].map(Self::number);
+            let carried = |place: &u32| a % 10_u64.pow(*place) + b % 10_u64.pow(*place) >= 10_u64.pow(*place);
+            (1..self.digits as u32).filter(carried).count()
+        };
+        let names = ["units", "tens", "hundreds", "thousands"];
+        let named = |places: usize| match places {
+            0 => "none".to_owned(),
+            _ => (0..names.len())
+                .filter(|place| places >> place & 1 == 1)
+                .map(|place| names[place])
+                .collect::<Vec<_>>()
+                .join(" and "),
+        };
+        let by_carries =
+            Family::by("carries", "how many carries there are", self, (0..self.digits).map(|n| n.to_string()), carries);
+        if self.digits > names.len() {
+            return vec![by_carries];
+        }
+        let members = (0..1 << (self.digits - 1)).map(named);
+        vec![Family::by("nines", "which places of the two numbers add to 9", self, members, nines), by_carries]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

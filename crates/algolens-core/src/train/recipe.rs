@@ -261,7 +261,7 @@ impl Recipe {
             ("validation_size", self.validation_size, usize::MAX),
             ("batch_size", self.batch_size, usize::MAX),
             ("epochs", self.epochs, Self::MOST_EPOCHS),
-            ("epoch_steps", self.epoch_steps.unwrap_or(1), 1 << 32),
+            ("epoch_steps", self.epoch_steps.unwrap_or(1), u32::MAX as usize),
             ("checkpoint_every", self.checkpoint_every.unwrap_or(1), usize::MAX),
         ] {
             if size == 0 {

@@ -3,7 +3,7 @@
 use algolens_core::{
     model::Model,
     random,
-    task::{Caesar, Dataset, Registry, RightView, Task, Token},
+    task::{Caesar, Dataset, Palindrome, Registry, RightView, Task, Token},
     train::Run,
 };
 use algolens_testing::reference;
@@ -282,6 +282,60 @@ fn their_authors_examples_have_the_answers_that_their_authors_gave() {
     for (string, balanced) in strings {
         let example = brackets.complete(&brackets.parse_input(&string).unwrap()).unwrap();
         assert_eq!(classes(&*brackets, &example), [Token::from(balanced)], "{string}");
+    }
+}
+
+#[test]
+fn families_are_of_inputs_of_their_task() {
+    for task in all() {
+        let spec = task.spec();
+        let families = task.families();
+        let ids: BTreeSet<&str> = families.iter().map(|family| family.id).collect();
+        assert_eq!(ids.len(), families.len(), "{spec}");
+        for family in &families {
+            let mut drawn = 0;
+            for member in &family.members {
+                let inputs = member.draw(3, &mut random::stream(1, "test/family"));
+                assert_eq!(inputs, member.draw(3, &mut random::stream(1, "test/family")), "{spec}: {}", member.name);
+                for input in &inputs {
+                    let made = task.complete(input);
+                    made.unwrap_or_else(|error| panic!("{spec}: {} {input:?}: {error}", member.name));
+                }
+                drawn += inputs.len();
+            }
+            // Some are too rare to be drawn.
+            assert!(2 * drawn >= 3 * family.members.len(), "{spec}: {family:?}: {drawn}");
+        }
+    }
+}
+
+/// What the members' names say, of those that are made rather than found.
+#[test]
+fn members_are_as_they_are_called() {
+    let palindrome = Palindrome::new(10, 30).unwrap();
+    for family in palindrome.families() {
+        for member in &family.members {
+            for input in member.draw(20, &mut random::stream(2, "test/members")) {
+                let broken = palindrome.broken_pairs(&palindrome.complete(&input).unwrap());
+                let broken: Vec<String> = broken.iter().map(usize::to_string).collect();
+                assert_eq!(if broken.is_empty() { "none".into() } else { broken.join(" and ") }, member.name);
+            }
+        }
+    }
+    for spec in ["max_of_list(len=4,max=12,digits=2)", "max_of_list(len=4,max=12,separators=false)"] {
+        let task = task(spec);
+        let digits = if spec.contains("digits") { 2 } else { 1 };
+        for family in task.families() {
+            for member in &family.members {
+                for input in member.draw(20, &mut random::stream(3, "test/members")) {
+                    let list: Vec<u32> = input.chunks(digits).map(|d| d.iter().fold(0, |n, d| 10 * n + d)).collect();
+                    let max = *list.iter().max().unwrap();
+                    let times = list.iter().filter(|number| **number == max).count() as u32;
+                    let found = if family.id == "maximum" { max } else { times };
+                    assert_eq!(found.to_string(), member.name, "{spec} {}: {list:?}", family.id);
+                }
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod claim;
 mod control;
 mod finding;
+mod gathered;
 mod measured;
 mod rate;
 mod thresholds;
@@ -11,6 +12,7 @@ mod unit;
 pub use claim::{BEHAVES_FROM, Case, Claim};
 pub use control::{Control, exchanged_heads, random_weights, relabelled};
 pub use finding::{ControlFinding, Finding, Verdict};
+pub use gathered::Gathered;
 pub use measured::Measured;
 pub use rate::Rate;
 pub use thresholds::Thresholds;

@@ -73,13 +73,13 @@ pub(super) fn choose(
     let of_data = |task, data| if matches!(material, Material::Task(_)) { task } else { data };
     // The user's come first: a page without room for all keeps them.
     let mut parts = vec![
-        (Group::new(YOURS, "Your lists"), material.examples(yours)?),
-        (Group::new(RANDOM, of_data("Random lists", "The first examples of the data")), data.select(&first)),
+        (Group::new(YOURS, "Your examples"), material.examples(yours)?),
+        (Group::new(RANDOM, of_data("Random examples", "The first examples of the data")), data.select(&first)),
     ];
     for (group, inputs) in casebook {
         parts.push((group, material.examples(&inputs)?));
     }
-    let title = of_data("The worst of many random lists", "The worst examples of the data");
+    let title = of_data("The worst of many random examples", "The worst examples of the data");
     parts.push((Group::new(WORST, title), worst(subject, material, seed)?));
     parts.retain(|(_, examples)| !examples.is_empty());
     let group_of = parts.iter().enumerate().flat_map(|(at, (_, examples))| vec![at; examples.len()]).collect();

@@ -10,10 +10,10 @@ use super::{
     examples,
     labels::Labels,
     material::Material,
-    sections::{Names, sections},
+    sections::{Names, families, sections},
     vocabulary::{self, MOST_SHOWN},
 };
-use crate::{Case, Casebook, Shown, Subject, head_attention, support::check_study};
+use crate::{Case, Casebook, FamilyScores, Shown, Subject, family_scores, head_attention, support::check_study};
 use algolens_core::{
     Error, Result,
     evaluation::evaluate,
@@ -84,7 +84,9 @@ pub struct Stage {
 }
 
 /// The names of the stages that every study has, in order; those of a casebook follow.
-const STAGES: [&str; 4] = ["evaluation", "ablation", "examples", "circuits and attention"];
+const STAGES: [&str; 5] = ["evaluation", "families of inputs", "ablation", "examples", "circuits and attention"];
+/// Number of random inputs of each member of a family.
+const FAMILY_SIZE: usize = 200;
 /// Number of examples that the effective QK map is averaged over: each pair of the post's tokens then stands in a few hundred
 /// lists, so that rankings hold.
 const EFFECTIVE_SIZE: usize = 5000;
@@ -115,6 +117,11 @@ pub fn study(
     let mut arrays = Arrays::new();
     next_stage()?;
     let evaluation = evaluate(subject.engine, subject.model, &data)?;
+    next_stage()?;
+    let families = match material {
+        Material::Task(task) => family_scores(subject, task, FAMILY_SIZE, *seed)?,
+        Material::Data(_) => Vec::new(),
+    };
     next_stage()?;
     let ablation = ablation_table(subject, evaluation.loss, &data, &material.other(&data, *seed)?)?;
     let costs = ablation.rows().into_iter().map(|(_, costs)| [costs.mean, costs.zero, costs.resample]);
@@ -155,12 +162,25 @@ pub fn study(
         sections: Vec::new(),
     };
     study.sections = sections(&study, &arrays, &names);
+    add_families(families, &mut study, &mut arrays)?;
     if let Some(book) = casebook {
         let mut case = Case { subject, data: &data, seed: *seed, processing, others, next_stage: &mut next_stage };
         book.write(&mut case, &mut study, &mut arrays)?;
     }
     study.check(&arrays)?;
     Ok((study, arrays))
+}
+
+/// Adds how the model does on families of inputs, if the task has any: the measure `families`, and a section with its arrays
+/// behind that of predictions.
+fn add_families(scores: Vec<FamilyScores>, study: &mut Study, arrays: &mut Arrays) -> Result<()> {
+    let Some(section) = families::section(&scores, study, arrays) else { return Ok(()) };
+    let json = serde_json::to_value(scores);
+    let json = json.map_err(|error| Error::invalid("scores of families", "numbers that JSON can hold", error))?;
+    study.measures.insert("families".into(), json);
+    let after = study.sections.iter().position(|section| section.id == "predictions").map_or(0, |at| at + 1);
+    study.sections.insert(after, section);
+    Ok(())
 }
 
 /// Says at each call that the next stage begins.

@@ -14,7 +14,7 @@ function startStrip() {
   strip.chips = el("div", { class: "chips", role: "radiogroup", "aria-label": "Query position; arrow keys move it", on: { keydown: moveQuery } });
   strip.lane = el("div", { class: "lane" }, strip.lines, strip.chips);
   strip.scroll = el("div", { class: "lane-scroll" }, strip.lane);
-  root.append(el("div", { class: "strip-side" }, listMenu("List shown by every figure"), strip.legend), strip.scroll);
+  root.append(el("div", { class: "strip-side" }, listMenu("Example shown by every figure"), strip.legend), strip.scroll);
   fillStrip();
   watch(["list"], fillStrip);
   watch(["query", "key", "heads", "main"], markStrip);

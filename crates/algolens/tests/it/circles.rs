@@ -221,6 +221,38 @@ fn the_search_takes_of_the_checker_its_format_only() {
     }
 }
 
+/// A file that no other declares is not compiled.
+#[test]
+fn every_file_is_part_of_its_crate() {
+    for folder in crates() {
+        let mut folders = vec![folder.clone()];
+        while let Some(current) = folders.pop() {
+            for entry in fs::read_dir(&current).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let stem = path.file_stem().unwrap().to_str().unwrap();
+                if path.extension().is_none_or(|extension| extension != "rs") || ["lib", "main", "mod"].contains(&stem)
+                {
+                    continue;
+                }
+                let declaring = ["mod.rs", "lib.rs", "main.rs"].map(|name| current.join(name));
+                let declaring =
+                    declaring.into_iter().chain([current.with_extension("rs")]).filter(|path| path.exists());
+                let declared = declaring.map(|path| fs::read_to_string(path).unwrap());
+                let declaration = format!("mod {stem};");
+                assert!(
+                    declared.into_iter().any(|text| text.contains(&declaration)),
+                    "{}: in no module",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn no_file_is_longer_than_450_lines() {
     let mut folders: Vec<PathBuf> = vec![Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()];

@@ -5,7 +5,7 @@ mod text;
 mod words;
 
 use super::{
-    Options, Targets, Task, TaskKind, TaskSpec, Token,
+    Family, Options, Targets, Task, TaskKind, TaskSpec, Token,
     input::{check_size, check_values},
 };
 use crate::{
@@ -137,6 +137,11 @@ impl Task for Caesar {
 
     fn targets(&self, example: &[Token]) -> Targets {
         vec![self.rotation(example).unwrap_or(0); self.n_ctx()].into()
+    }
+
+    fn families(&self) -> Vec<Family<'_>> {
+        let by = |example: &[Token]| self.rotation(example).unwrap_or(0) as usize;
+        vec![Family::by("rotation", "the rotation", self, self.output_labels(), by)]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

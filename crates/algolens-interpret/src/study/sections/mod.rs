@@ -2,6 +2,7 @@
 
 mod attention;
 mod circuits;
+pub(super) mod families;
 mod model;
 mod parts;
 mod predictions;

@@ -36,7 +36,7 @@ pub(super) fn section(study: &Study, names: &Names) -> Section {
     let how = "Each column is one prediction: the probability of every answer after the one below. Rings are the right answers; \
                a cross is what the model says instead.";
     let how = study.with_not_shown(how.into());
-    let probs = figure("probs", "What the model says of the list", &how, Plot::Probs);
+    let probs = figure("probs", "What the model says of the example", &how, Plot::Probs);
     super::section("predictions", "Predictions", (headline, caption), vec![probs, Item::Row(families)])
 }
 

@@ -1,9 +1,9 @@
 //! The casebook of sorting: its evidence and claims, in a study.
 
 use super::{
-    Evidence, Gathered, Measures, POST_TRIPLES, Triple, TripleAttribution,
+    Evidence, Measures, POST_TRIPLES, Triple, TripleAttribution, claims,
     examples::{ADVERSARIAL, examples},
-    gap_points, sections, smallest_points, triple_attribution,
+    gap_points, gather, sections, smallest_points, triple_attribution,
 };
 use crate::{Arrays, Case, Casebook, CopyHeads, Group, Study, Subject, greedy, study::table};
 use algolens_core::{
@@ -26,8 +26,8 @@ impl Casebook for SortedList {
     fn write(&self, case: &mut Case, study: &mut Study, arrays: &mut Arrays) -> Result<()> {
         let Case { subject, data, seed, processing, others, .. } = *case;
         (case.next_stage)()?;
-        let gathered = Gathered::of(subject, self, data, processing, others, seed)?;
-        study.findings = gathered.findings(study.evaluation.token_accuracy);
+        let gathered = gather(subject, self, data, processing, others, seed)?;
+        study.findings = gathered.findings(claims(), study.evaluation.token_accuracy);
         let measures = measures(self, subject, data, &gathered.evidence, study)?;
         write_arrays(&gathered.evidence, &measures, study, arrays);
         sections::write(self, &measures, study, arrays);

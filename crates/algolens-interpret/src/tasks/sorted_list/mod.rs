@@ -13,7 +13,7 @@ mod triples;
 pub use attention::{AttentionStatistics, HeadShares, attention_statistics};
 pub use examples::POST_ADVERSARIAL;
 pub use families::{GapPoint, SmallestPoint, gap_points, gap_sites, smallest_points, smallest_sites};
-pub use findings::{Evidence, EvidenceOptions, Gathered, Repair, Run, Runs, ToZero, claims, findings};
+pub use findings::{Evidence, EvidenceOptions, Repair, Run, Runs, ToZero, claims, gather};
 pub use measures::Measures;
 pub use sites::{PredictionSite, prediction_sites};
 pub use triples::{

@@ -2,11 +2,12 @@
 
 use super::{Measures, examples::ADVERSARIAL};
 use crate::{
-    Arrays, Cell, CopyHeads, Head, Item, Note, Plot, Section, ShownAt, Study, Table, Unit, Verdict, WORST, YOURS,
+    Arrays, Cell, CopyHeads, Head, Item, Note, Plot, Section, Study, Table, Unit, WORST, YOURS,
     study::{
         peaks,
         sections::{examples_table, figure, percent},
     },
+    tasks::findings::findings_section,
 };
 use algolens_core::task::{SortedList, Task};
 use ndarray::{Axis, Ix2, Ix3, s};
@@ -298,11 +299,7 @@ fn triples(measures: &Measures) -> Section {
 }
 
 fn findings(task: &SortedList, measures: &Measures, study: &Study) -> Section {
-    let count = |verdict| study.findings.iter().filter(|finding| finding.verdict == verdict).count();
-    let asked = study.findings.len() - count(Verdict::NotAsked);
-    let holds = count(Verdict::Holds);
-    let shown = |claim: &str| ShownAt { claim: claim.into(), at: shown_at(claim, measures).into() };
-    let mut items = vec![Item::Claims(study.findings.iter().map(|finding| shown(&finding.id)).collect())];
+    let mut notes = Vec::new();
     if *task == SortedList::POST {
         let lines = [
             "The positional plot: the prose puts token embeddings on the query side and positional ones on the key side; the code \
@@ -313,21 +310,9 @@ fn findings(task: &SortedList, measures: &Measures, study: &Study) -> Section {
             "“5 examples”: the code has four.",
         ];
         let title = "Where the post's prose and its own code disagree";
-        items.push(Item::Note(Note { title: Some(title.into()), lines: lines.map(String::from).to_vec() }));
+        notes.push(Item::Note(Note { title: Some(title.into()), lines: lines.map(String::from).to_vec() }));
     }
-    Section {
-        id: "findings".into(),
-        title: "Findings".into(),
-        headline: format!("{holds} of {asked} hold"),
-        caption: format!(
-            "Of {asked} claims {holds} hold on this model and in no control that they must beat, {} hold as a control does, {} hold \
-             partly and {} fail.",
-            count(Verdict::HoldsAsControl),
-            count(Verdict::Partly),
-            count(Verdict::Fails)
-        ),
-        items,
-    }
+    findings_section(study, |claim| shown_at(claim, measures), notes)
 }
 
 /// Where the study shows what a claim is about.
