@@ -119,7 +119,10 @@ fn all() -> impl Iterator<Item = Flag> {
 /// Whether a recipe in TOML says nothing of which examples are drawn.
 fn check_draws_nothing(path: &Path) -> Result<()> {
     let recipe: toml::Table = read_toml(path)?;
-    match ["task", "data", "train_size", "validation_size"].into_iter().find(|key| recipe.contains_key(*key)) {
+    match ["task", "data", "train_size", "validation_size", "train_share"]
+        .into_iter()
+        .find(|key| recipe.contains_key(*key))
+    {
         None => Ok(()),
         Some(key) => {
             let error = Error::invalid("recipe beside --data", "no key that only drawn examples heed", key);

@@ -28,7 +28,7 @@ use std::{
 /// Train a model
 ///
 /// Without other flags than --out this is the recipe of the post: one layer, two heads, lists of 10 values from 0 to
-/// 50. Beside the model stand its training state (model.safetensors.state), from which --resume goes on, and a log with
+/// 50. Another --task has a recipe of its own, whose values go before the defaults below. Beside the model stand its training state (model.safetensors.state), from which --resume goes on, and a log with
 /// one line of JSON an epoch (model.log.jsonl).
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

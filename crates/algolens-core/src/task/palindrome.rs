@@ -105,7 +105,7 @@ impl Task for Palindrome {
         let one = pairs.clone().fold(one, |family, k| family.with(k.to_string(), broken(vec![k])));
         let all = || pairs.clone().flat_map(|k| (1..k).map(move |j| (j, k)));
         let two = Family::new("broken_pairs", "which two mirror pairs differ");
-        let two = all().fold(two, |family, (j, k)| family.with(format!("{j} and {k}"), broken(vec![j, k])));
+        let two = all().fold(two, |family, (j, k)| family.with(format!("{j}+{k}"), broken(vec![j, k])));
         if self.half_length > 1 && self.half_length <= 12 { vec![one, two] } else { vec![one] }
     }
 

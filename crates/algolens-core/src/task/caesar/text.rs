@@ -61,7 +61,12 @@ impl Text {
     #[cfg(feature = "files")]
     pub fn of_file(path: &str, length: usize, expected: Option<&str>) -> Result<Self> {
         use crate::train::DataSource;
-        let bytes = crate::files::read(std::path::Path::new(path))?;
+        let file = std::path::Path::new(path);
+        // A checkpoint may name it: nothing that could be waited for is opened.
+        if file.exists() && !file.is_file() {
+            return Err(Error::invalid("text", "a file", path));
+        }
+        let bytes = crate::files::read(file)?;
         let sha256 = DataSource::new(path, &bytes).sha256;
         if let Some(expected) = expected.filter(|expected| *expected != sha256) {
             return Err(Error::invalid(path, format!("the text of SHA-256 {expected}"), sha256));
