@@ -16,8 +16,7 @@ pub fn from_dataset_seed(seed: u32) -> Twister {
 /// The state is filled from SHA-256 of the purpose and the seed (MT19937's initialisation by array), so streams of
 /// different purposes are unrelated and none is the stream of a dataset seed.
 pub fn stream(seed: u64, purpose: &str) -> Twister {
-    let digest =
-        Sha256::new().chain_update(b"algolens/").chain_update(purpose).chain_update(seed.to_le_bytes()).finalize();
+    let digest = hash(seed, purpose).finalize();
     let (words, _) = digest.as_chunks::<4>();
     Mt::new_with_key(words.iter().map(|word| u32::from_le_bytes(*word)))
 }
@@ -25,9 +24,12 @@ pub fn stream(seed: u64, purpose: &str) -> Twister {
 /// A number that a seed, a purpose and some bytes give: the first eight bytes of their SHA-256.
 pub fn digest(seed: u64, purpose: &str, bytes: impl IntoIterator<Item = u8>) -> u64 {
     let bytes: Vec<u8> = bytes.into_iter().collect();
-    let hash = Sha256::new().chain_update(b"algolens/").chain_update(purpose).chain_update(seed.to_le_bytes());
-    let digest = hash.chain_update(bytes).finalize();
+    let digest = hash(seed, purpose).chain_update(bytes).finalize();
     digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+fn hash(seed: u64, purpose: &str) -> Sha256 {
+    Sha256::new().chain_update(b"algolens/").chain_update(purpose).chain_update(seed.to_le_bytes())
 }
 
 /// A float32 uniform in [0, 1) as PyTorch's CPU generator draws it: the low 24 bits of the next output.

@@ -3,7 +3,7 @@
 use crate::{Subject, claims::Rate};
 use algolens_core::{
     Result,
-    engine::{Batch, Outcome},
+    engine::{Batch, Outcome, Score},
     random,
     task::{Dataset, Family, Task, Token},
 };
@@ -74,7 +74,7 @@ fn of_member(subject: Subject, task: &dyn Task, name: &str, inputs: &[Vec<Token>
     let right: Vec<bool> =
         outcomes.chunks(data.positions().len()).map(|example| example.iter().all(right_at)).collect();
     let rate = Rate::by_list(right.iter().copied().enumerate());
-    let score: algolens_core::engine::Score = outcomes.into_iter().collect();
+    let score: Score = outcomes.into_iter().collect();
     Ok(MemberScore {
         name: name.into(),
         size: inputs.len(),

@@ -2,7 +2,7 @@
 
 use super::{
     Family, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
-    input::{and, check_distinct, check_example, check_size, draw_distinct, numbers, roles, symbols},
+    input::{and, check_distinct, check_example, check_length, check_size, draw_distinct, numbers, roles, symbols},
 };
 use crate::{
     Error, Result,
@@ -98,9 +98,7 @@ impl Task for AssociativeRecall {
     }
 
     fn validate(&self, example: &[Token]) -> Result<()> {
-        if example.len() != self.n_ctx() {
-            return Err(Error::invalid("sequence", format!("{} tokens", self.n_ctx()), example.len()));
-        }
+        check_length(example, self.n_ctx())?;
         check_example(example, &self.complete(&self.input(example))?)
     }
 

@@ -242,7 +242,6 @@ impl Dataset {
     }
 }
 
-/// Room for the targets of so many examples, that of one of which is given.
 /// Leaves the predictions of an example unscored that are made at padding.
 fn unscore_padding(
     targets: &mut Targets,
@@ -256,6 +255,7 @@ fn unscore_padding(
     }
 }
 
+/// Room for the targets of so many examples, that of one of which is given.
 fn room(like: TargetsView, examples: usize) -> Result<Targets> {
     let numbers = like.len() * like.class_count().unwrap_or(1);
     let most = Dataset::MOST_TARGETS / numbers.max(1);

@@ -40,11 +40,6 @@ impl FirstUnique {
         let once = |letter: &&Token| seen.iter().filter(|other| other == letter).count() == 1;
         seen.iter().find(once).copied().unwrap_or(self.none())
     }
-
-    /// Letters that there are.
-    pub fn symbols(&self) -> Token {
-        self.symbols
-    }
 }
 
 impl Task for FirstUnique {

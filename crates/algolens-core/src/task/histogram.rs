@@ -2,10 +2,10 @@
 
 use super::{
     Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
-    input::{and, check_example, check_size, check_values, draw_distinct, parse_symbols, roles, symbols},
+    input::{and, check_example, check_length, check_size, check_values, draw_distinct, parse_symbols, roles, symbols},
 };
 use crate::{
-    Error, Result,
+    Result,
     model::{ActFn, AttentionDir, Mlp, Normalization, Positions},
     random::{Twister, below},
     train::{Architecture, Recipe},
@@ -115,9 +115,7 @@ impl Task for Histogram {
     }
 
     fn validate(&self, example: &[Token]) -> Result<()> {
-        if example.len() != self.n_ctx() {
-            return Err(Error::invalid("sequence", format!("{} tokens", self.n_ctx()), example.len()));
-        }
+        check_length(example, self.n_ctx())?;
         check_example(example, &self.complete(self.list(example))?)
     }
 

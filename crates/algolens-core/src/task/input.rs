@@ -55,11 +55,17 @@ pub(super) fn check_distinct(what: &str, tokens: &[Token]) -> Result<()> {
     }
 }
 
+/// Whether a sequence has so many tokens.
+pub(super) fn check_length(example: &[Token], n_ctx: usize) -> Result<()> {
+    if example.len() == n_ctx {
+        return Ok(());
+    }
+    Err(Error::invalid("sequence", format!("{n_ctx} tokens"), example.len()))
+}
+
 /// Whether a sequence is the example that its input leads to.
 pub(super) fn check_example(example: &[Token], right: &[Token]) -> Result<()> {
-    if example.len() != right.len() {
-        return Err(Error::invalid("sequence", format!("{} tokens", right.len()), example.len()));
-    }
+    check_length(example, right.len())?;
     match right.iter().zip(example).position(|(a, b)| a != b) {
         None => Ok(()),
         Some(at) => Err(Error::invalid(format!("token {at} of the sequence"), right[at].to_string(), example[at])),

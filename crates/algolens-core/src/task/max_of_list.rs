@@ -3,7 +3,7 @@
 
 use super::{
     Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
-    input::{and, check_example, check_size, numbers},
+    input::{and, check_example, check_length, check_size, numbers},
 };
 use crate::{
     Error, Result,
@@ -40,31 +40,6 @@ impl MaxOfList {
             return Err(Error::invalid("digits", "1 without separators", digits));
         }
         Ok(Self { len, max, digits, separators })
-    }
-
-    /// Numbers of a list.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether a list has no number: none has.
-    pub fn is_empty(&self) -> bool {
-        false
-    }
-
-    /// The largest number.
-    pub fn max(&self) -> u32 {
-        self.max
-    }
-
-    /// Tokens of a number: 1 where each has its own.
-    pub fn digits(&self) -> usize {
-        self.digits
-    }
-
-    /// Whether the numbers are parted, and an answer is written.
-    pub fn separators(&self) -> bool {
-        self.separators
     }
 
     /// Tokens that numbers are made of.
@@ -194,9 +169,7 @@ impl Task for MaxOfList {
     }
 
     fn validate(&self, example: &[Token]) -> Result<()> {
-        if example.len() != self.n_ctx() {
-            return Err(Error::invalid("sequence", format!("{} tokens", self.n_ctx()), example.len()));
-        }
+        check_length(example, self.n_ctx())?;
         check_example(example, &self.complete(&self.input(example))?)
     }
 

@@ -51,16 +51,6 @@ impl ModularArithmetic {
         Ok(Self { p, op, equals_class })
     }
 
-    /// The modulus.
-    pub fn p(&self) -> Token {
-        self.p
-    }
-
-    /// What is done with x and y.
-    pub fn op(&self) -> Operation {
-        self.op
-    }
-
     /// What the operation makes of x and y.
     pub fn answer(&self, x: Token, y: Token) -> Token {
         match self.op {

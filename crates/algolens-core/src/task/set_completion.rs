@@ -2,7 +2,9 @@
 
 use super::{
     Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
-    input::{and, check_distinct, check_example, check_size, draw_distinct, parse_symbols, roles, symbols},
+    input::{
+        and, check_distinct, check_example, check_length, check_size, draw_distinct, parse_symbols, roles, symbols,
+    },
     max_of_list::puzzle,
 };
 use crate::{
@@ -17,8 +19,8 @@ use rand::seq::SliceRandom;
 /// `BOS x1 … xK SEP y1 … yK`: K different symbols, and the same in another order; from `SEP` on, any of those that are left, all
 /// alike, and `EOS` where none is.
 ///
-/// K is `k_min` to `k_max`, each alike; behind the last symbol stands `EOS`, with which shorter examples are filled too. Symbols are the tokens from 0 on, then come
-/// `BOS`, `SEP` and `EOS`.
+/// K is `k_min` to `k_max`, each alike; behind the last symbol stands `EOS`, with which shorter examples are filled too.
+/// Symbols are the tokens from 0 on, then come `BOS`, `SEP` and `EOS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetCompletion {
     symbols: Token,
@@ -159,9 +161,7 @@ impl Task for SetCompletion {
     }
 
     fn validate(&self, example: &[Token]) -> Result<()> {
-        if example.len() != self.n_ctx() {
-            return Err(Error::invalid("sequence", format!("{} tokens", self.n_ctx()), example.len()));
-        }
+        check_length(example, self.n_ctx())?;
         check_example(example, &self.complete(&self.input(example))?)
     }
 

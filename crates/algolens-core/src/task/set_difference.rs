@@ -3,7 +3,8 @@
 use super::{
     Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
     input::{
-        and, check_distinct, check_example, check_size, check_values, draw_distinct, parse_symbols, roles, symbols,
+        and, check_distinct, check_example, check_length, check_size, check_values, draw_distinct, parse_symbols,
+        roles, symbols,
     },
     max_of_list::puzzle,
 };
@@ -131,9 +132,7 @@ impl Task for SetDifference {
     }
 
     fn validate(&self, example: &[Token]) -> Result<()> {
-        if example.len() != self.n_ctx() {
-            return Err(Error::invalid("sequence", format!("{} tokens", self.n_ctx()), example.len()));
-        }
+        check_length(example, self.n_ctx())?;
         let input = [self.set(example), &example[self.k + 2..=2 * self.k]].concat();
         check_example(example, &self.complete(&input)?)
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Dataset, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
-    input::{and, check_example, numbers},
+    input::{and, check_example, check_length, numbers},
 };
 use crate::{
     Error, Result,
@@ -164,9 +164,7 @@ impl Task for SortedList {
     }
 
     fn validate(&self, example: &[Token]) -> Result<()> {
-        if example.len() != self.n_ctx() {
-            return Err(Error::invalid("sequence", format!("{} tokens", self.n_ctx()), example.len()));
-        }
+        check_length(example, self.n_ctx())?;
         check_example(example, &self.complete(self.list(example))?)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Family, Inputs, Options, Role, Targets, Task, TaskKind, TaskSpec, Token,
-    input::{and, check_example, check_size, check_values, numbers},
+    input::{and, check_example, check_length, check_size, check_values, numbers},
 };
 use crate::{
     Error, Result,
@@ -31,11 +31,6 @@ impl Sum {
     pub fn new(digits: usize) -> Result<Self> {
         check_size("digits", digits, 1, 18)?;
         Ok(Self { digits })
-    }
-
-    /// Digits of each number.
-    pub fn digits(&self) -> usize {
-        self.digits
     }
 
     /// How many numbers there are: half of those of so many digits.
@@ -142,9 +137,7 @@ impl Task for Sum {
     }
 
     fn validate(&self, example: &[Token]) -> Result<()> {
-        if example.len() != self.n_ctx() {
-            return Err(Error::invalid("sequence", format!("{} tokens", self.n_ctx()), example.len()));
-        }
+        check_length(example, self.n_ctx())?;
         let input = [&example[..self.digits], &example[self.digits + 1..2 * self.digits + 1]].concat();
         check_example(example, &self.complete(&input)?)
     }

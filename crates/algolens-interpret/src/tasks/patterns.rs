@@ -3,10 +3,13 @@
 use crate::{Head, Runner, Subject};
 use algolens_core::{
     Result,
-    engine::hooks::{BlockPoint, Filter, HookPoint},
+    engine::{
+        hooks::{BlockPoint, Filter, HookPoint},
+        loss::argmax,
+    },
     task::{Dataset, Token},
 };
-use ndarray::{ArrayView1, ArrayView2, Ix4, s};
+use ndarray::{ArrayView1, ArrayView2, Axis, Ix4, s};
 
 /// The attention of one head on one example.
 pub struct Attended<'a> {
@@ -23,8 +26,7 @@ pub struct Attended<'a> {
 impl Attended<'_> {
     /// The key with the largest weight of a query; the first of equals.
     pub fn top(&self, query: usize) -> usize {
-        let weights = self.pattern.row(query);
-        (1..weights.len()).fold(0, |top, key| if weights[key] > weights[top] { key } else { top })
+        argmax(self.pattern.row(query))
     }
 }
 
@@ -37,9 +39,9 @@ pub fn each_pattern(subject: Subject, data: &Dataset, layer: usize, mut each: im
     Runner::new(subject).run(data.tokens(), &[], &[], Filter::Names(&[&name]), |chunk| {
         let patterns = chunk.cache.get::<Ix4>(&name)?;
         for (at, example) in chunk.examples.enumerate() {
-            for head in 0..patterns.len_of(ndarray::Axis(1)) {
+            for head in 0..patterns.len_of(Axis(1)) {
                 let pattern = patterns.slice(s![at, head, .., ..]);
-                let tokens = data.tokens().index_axis_move(ndarray::Axis(0), example);
+                let tokens = data.tokens().index_axis_move(Axis(0), example);
                 each(Attended { head: Head { layer, head }, example, tokens, pattern });
             }
         }

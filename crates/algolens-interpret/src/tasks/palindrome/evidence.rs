@@ -3,7 +3,7 @@
 use crate::{Head, Subject, claims::Rate, tasks::patterns::each_pattern};
 use algolens_core::{
     Result,
-    engine::{Batch, Engine},
+    engine::Batch,
     random,
     task::{Dataset, Palindrome, Task, Token},
 };
@@ -86,7 +86,7 @@ fn missed(subject: Subject, task: &Palindrome, lists: usize, seed: u32) -> Resul
         let purpose = format!("single broken pair/{}", member.name);
         let inputs: Vec<Vec<Token>> = member.draw(lists, &mut random::stream(seed.into(), &purpose));
         let data = Dataset::from_inputs(task, &inputs)?;
-        let outcomes = Engine::outcomes(subject.engine, subject.model, Batch::from(&data))?;
+        let outcomes = subject.engine.outcomes(subject.model, Batch::from(&data))?;
         Ok(Rate::by_list(outcomes.iter().enumerate().map(|(list, outcome)| (list, !outcome.right))))
     });
     members.collect()
