@@ -6,8 +6,11 @@ use crate::{
 };
 use algolens_core::{
     Result,
-    model::{Model, processing::Step},
-    task::{Dataset, Palindrome, SortedList, Task, TaskKind, TaskSpec, Token},
+    model::{Config, Model, processing::Step},
+    task::{
+        self, BalancedBrackets, CountUnique, CumulativeSum, Dataset, FirstUnique, MaxOfList, ModularArithmetic,
+        Palindrome, SortedList, Sum, Task, TaskKind, TaskSpec, Token,
+    },
 };
 use std::{fmt, sync::Arc};
 
@@ -19,6 +22,14 @@ pub trait Casebook: Send + Sync {
     /// Inputs that a study of the task should show, group by group.
     fn examples(&self) -> Vec<(Group, Vec<Vec<Token>>)> {
         Vec::new()
+    }
+
+    /// Checks that the casebook can be asked about models of this kind.
+    ///
+    /// # Errors
+    /// What it needs and the model does not have.
+    fn check(&self, _: &Config) -> Result<()> {
+        Ok(())
     }
 
     /// The names of the stages that [`write`](Self::write) goes through.
@@ -60,7 +71,17 @@ type OfSpec = fn(&TaskSpec) -> Result<Arc<dyn Casebook>>;
 impl Default for Casebooks {
     /// The casebooks of this crate.
     fn default() -> Self {
-        Self { books: Vec::new() }.with::<SortedList>().with::<Palindrome>()
+        Self { books: Vec::new() }
+            .with::<SortedList>()
+            .with::<Palindrome>()
+            .with::<FirstUnique>()
+            .with::<Sum>()
+            .with::<CumulativeSum>()
+            .with::<BalancedBrackets>()
+            .with::<MaxOfList>()
+            .with::<CountUnique>()
+            .with::<ModularArithmetic>()
+            .with::<task::Group>()
     }
 }
 

@@ -29,17 +29,25 @@ pub(super) fn check_scores(config: &Config) -> Result<()> {
     }
 }
 
-/// Whether every section of a study can be written about a model.
+/// Whether a study can be made of a model.
 ///
 /// # Errors
-/// A model of which scores or logits cannot be taken apart, or without embeddings of positions.
+/// A model without heads, or of which logits cannot be taken apart.
 pub(super) fn check_study(config: &Config) -> Result<()> {
+    check_heads(config)?;
+    check_logits(config)
+}
+
+/// Whether the sections about sorting can be written about a model.
+///
+/// # Errors
+/// A model of which scores cannot be taken apart, or without embeddings of positions.
+pub(super) fn check_sorting(config: &Config) -> Result<()> {
     check_scores(config)?;
-    check_logits(config)?;
     if config.positional_embedding_type.has_embeddings() {
         return Ok(());
     }
-    Err(Error::invalid("positions", "embeddings, as a study ablates them and draws their circuits", "none"))
+    Err(Error::invalid("positions", "embeddings, as sorting is explained by their circuits", "none"))
 }
 
 /// Whether logits are a sum over what is written to the residual stream.

@@ -59,6 +59,23 @@ impl Study {
     /// Where the figures of an open page, all of which are drawn, differ from the study; the page shows this list.
     pub fn differences(&self, report: &Report, list: usize) -> Vec<String> {
         let mut found = self.vocabulary(report, list);
+        found.extend(self.of_any_task(report, list));
+        let mut compare =
+            |figure: &str, data: &str, expected| found.extend(difference(report, figure, data, &expected));
+        let column =
+            |key: &str| Value::from_iter(self.results["gaps"].as_array().unwrap().iter().map(|p| p[key].clone()));
+        let gaps = ["accuracy", "self_attention", "prob_x", "prob_y"].map(column);
+        compare("gaps", "plot.data.slice(0, 4).map(trace => Array.from(trace.y))", Value::from_iter(gaps));
+        let triples = self.results["triples"].as_array().unwrap().iter().map(|triple| triple["dla"].clone());
+        let heatmaps = "plot.data.filter(t => t.type === 'heatmap').map(t => t.z.map(row => Array.from(row)))";
+        compare("triples-post", heatmaps, Value::from_iter(triples));
+        found.extend(self.terms(report, list));
+        found
+    }
+
+    /// Where figures that every task has differ on an open page, all of which are drawn; the page shows this list.
+    pub fn of_any_task(&self, report: &Report, list: usize) -> Vec<String> {
+        let mut found = Vec::new();
         let mut compare =
             |figure: &str, data: &str, expected| found.extend(difference(report, figure, data, &expected));
         let main = report.evaluate("window.algolens.state.main").as_u64().unwrap() as usize;
@@ -67,16 +84,8 @@ impl Study {
         report.settle();
         let pattern = self.arrays["pattern"].index_axis(Axis(0), list);
         compare("pattern", Z, nested(pattern.index_axis(Axis(0), main)));
-        let column =
-            |key: &str| Value::from_iter(self.results["gaps"].as_array().unwrap().iter().map(|p| p[key].clone()));
-        let gaps = ["accuracy", "self_attention", "prob_x", "prob_y"].map(column);
-        compare("gaps", "plot.data.slice(0, 4).map(trace => Array.from(trace.y))", Value::from_iter(gaps));
         let ablation = ["mean", "zero", "resample"].map(|method| self.ablation(method));
         compare("ablation", "plot.data.slice(0, 3).map(trace => Array.from(trace.y))", Value::from_iter(ablation));
-        let triples = self.results["triples"].as_array().unwrap().iter().map(|triple| triple["dla"].clone());
-        let heatmaps = "plot.data.filter(t => t.type === 'heatmap').map(t => t.z.map(row => Array.from(row)))";
-        compare("triples-post", heatmaps, Value::from_iter(triples));
-        found.extend(self.terms(report, list));
         found
     }
 

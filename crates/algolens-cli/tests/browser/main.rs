@@ -10,7 +10,7 @@ mod proof;
 #[path = "../../../algolens-own-tasks/examples/own_task.rs"]
 mod own_task;
 
-use algolens::task::SortedList;
+use algolens::task::{Registry, SortedList};
 use algolens_testing::{npy, write_npz};
 use assert_cmd::Command;
 use figures::Study;
@@ -68,6 +68,28 @@ fn figures_show_the_numbers_of_the_study() {
     assert_eq!(state(&report, "list"), 11);
     assert_eq!(study.differences(&report, 11), Vec::<String>::new());
     assert_eq!(report.heard(), Heard::default());
+}
+
+/// A page of every task, of a model that has learnt little: it opens without a complaint, and none but sorting's speaks of sorting.
+#[test]
+fn every_task_has_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for (spec, _) in Registry::default().defaults() {
+        let (task, model, out) = (spec.to_string(), path(&format!("{}.safetensors", spec.name)), path(&spec.name));
+        let sizes = ["--train-size", "2048", "--validation-size", "128", "--batch-size", "256", "--epochs", "1"];
+        let trained = ["train", "--task", &task, "--quiet", "--out", &model];
+        algolens(&[&trained[..], &sizes].concat());
+        algolens(&["study", &model, "--quiet", "--out", &out]);
+        let Some(report) = open(&Path::new(&out).join("report.html"), "#list=0") else { return };
+        assert_eq!(report.heard(), Heard::default(), "{task}");
+        assert_eq!(Study::read(Path::new(&out)).of_any_task(&report, 0), Vec::<String>::new(), "{task}");
+        let text = report.evaluate("document.body.innerText.toLowerCase()");
+        let text = text.as_str().unwrap();
+        for word in ["sort", "the post"] {
+            assert!(spec.name == "sorted_list" || !text.contains(word), "{task} speaks of {word}");
+        }
+    }
 }
 
 /// A study of data, with some of the tokens and classes: rows and columns are theirs.

@@ -44,6 +44,11 @@ impl BalancedBrackets {
         Ok(Self { max_len, balanced })
     }
 
+    /// A string read from its end: each bracket turned, the last one first.
+    pub fn mirrored(brackets: &[Token]) -> Vec<Token> {
+        brackets.iter().rev().map(|bracket| OPEN + CLOSE - bracket).collect()
+    }
+
     /// Whether brackets are balanced: as many are closed as opened, and nowhere more.
     pub fn is_balanced(brackets: &[Token]) -> bool {
         let heights = brackets.iter().scan(0_i64, |height, token| {

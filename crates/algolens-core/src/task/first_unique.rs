@@ -106,7 +106,7 @@ impl TaskKind for FirstUnique {
 
     fn recipe(&self) -> Recipe {
         let model = Architecture { n_layers: 2, n_heads: 3, d_model: 42, d_head: 14, ..Architecture::default() };
-        Recipe { task: Some(self.spec()), model, ..Recipe::default() }
+        Recipe { task: Some(self.spec()), model, epochs: 40, weight_decay: 5e-4, ..Recipe::default() }
     }
 
     /// Of ten letters, as is published.

@@ -35,7 +35,7 @@ impl Group {
     /// A name that none has, or a group of more than 1024 elements.
     pub fn new(name: &str) -> Result<Self> {
         let unknown =
-            || Error::invalid("name", "a group of at most 1024 elements: S5, A5, D59, C113, …", format!("{name:?}"));
+            || Error::invalid("of", "a group of at most 1024 elements: S5, A5, D59, C113, …", format!("{name:?}"));
         let family = name.get(..1).ok_or_else(unknown)?;
         let n = name
             .get(1..)
@@ -107,7 +107,7 @@ fn cyclic(n: usize) -> (Vec<String>, Vec<Token>) {
 
 impl Task for Group {
     fn spec(&self) -> TaskSpec {
-        TaskSpec::new(Self::NAME).with("name", self.name.clone())
+        TaskSpec::new(Self::NAME).with("of", self.name.clone())
     }
 
     fn n_ctx(&self) -> usize {
@@ -177,7 +177,7 @@ impl TaskKind for Group {
     const ABOUT: &'static str = "the product of two elements of a finite group";
 
     fn from_options(options: &mut Options) -> Result<Self> {
-        Self::new(&options.take("name", String::from("S5"))?)
+        Self::new(&options.take("of", String::from("S5"))?)
     }
 
     fn recipe(&self) -> Recipe {
@@ -235,7 +235,7 @@ mod tests {
     fn other_names_are_refused() {
         for name in ["", "S", "S7", "S0", "D600", "C2000", "Q8", "é5", "S-1"] {
             let said = Group::new(name).unwrap_err().to_string();
-            assert!(said.starts_with("name: expected a group of at most 1024 elements"), "{said}");
+            assert!(said.starts_with("of: expected a group of at most 1024 elements"), "{said}");
         }
     }
 }

@@ -143,6 +143,6 @@ impl TaskKind for Histogram {
             positional_embedding_type: Positions::None,
             ..Architecture::default()
         };
-        Recipe { task: Some(self.spec()), model, ..Recipe::default() }
+        Recipe { task: Some(self.spec()), model, weight_decay: 0.0, ..Recipe::default() }
     }
 }

@@ -42,6 +42,16 @@ impl MaxOfList {
         Ok(Self { len, max, digits, separators })
     }
 
+    /// The largest number that there may be.
+    pub fn max(&self) -> u32 {
+        self.max
+    }
+
+    /// Digits of a number; 1 where every number is a token of its own.
+    pub fn digits(&self) -> usize {
+        self.digits
+    }
+
     /// Tokens that numbers are made of.
     fn values(&self) -> Token {
         if self.digits == 1 { self.max + 1 } else { 10 }

@@ -51,6 +51,16 @@ impl ModularArithmetic {
         Ok(Self { p, op, equals_class })
     }
 
+    /// p.
+    pub fn p(&self) -> Token {
+        self.p
+    }
+
+    /// What is done with x and y.
+    pub fn op(&self) -> Operation {
+        self.op
+    }
+
     /// What the operation makes of x and y.
     pub fn answer(&self, x: Token, y: Token) -> Token {
         match self.op {

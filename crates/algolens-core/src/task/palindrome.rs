@@ -145,7 +145,14 @@ impl TaskKind for Palindrome {
 
     fn recipe(&self) -> Recipe {
         let model = Architecture { n_layers: 2, d_model: 28, d_head: 14, ..Architecture::default() };
-        Recipe { task: Some(self.spec()), model, train_size: 100_000, weight_decay: 0.0, ..Recipe::default() }
+        Recipe {
+            task: Some(self.spec()),
+            model,
+            train_size: 100_000,
+            epochs: 40,
+            weight_decay: 0.001,
+            ..Recipe::default()
+        }
     }
 
     /// Of values 0 to 30, as is published.

@@ -166,7 +166,7 @@ impl TaskKind for SetDifference {
             biases: Biases::NONE,
             ..Architecture::default()
         };
-        let sizes = Recipe { train_size: 1 << 20, train_share: Some(0.7), batch_size: 2048, epochs: 30, ..puzzle() };
+        let sizes = Recipe { train_size: 1 << 20, train_share: Some(0.7), batch_size: 2048, epochs: 10, ..puzzle() };
         Recipe { task: Some(self.spec()), model, lr_start: 1e-2, lr_end: 1e-4, ..sizes }
     }
 

@@ -22,7 +22,7 @@ impl TaskSpec {
         Self { name: name.into(), options: Map::new() }
     }
 
-    /// The spec with one more option.
+    /// The spec with one more option, which is not called `name`: in files it stands beside the task's.
     pub fn with(mut self, option: &str, value: impl Into<Value>) -> Self {
         self.options.insert(option.into(), value.into());
         self
@@ -59,6 +59,9 @@ impl FromStr for TaskSpec {
         for option in options.split(',').filter(|option| !option.trim().is_empty()) {
             let (option, value) = option.split_once('=').ok_or_else(malformed)?;
             let (option, value) = (option.trim(), value.trim());
+            if option == "name" {
+                return Err(Error::invalid("task", "an option that a task has, which none calls `name`", text));
+            }
             let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.into()));
             if spec.options.insert(option.into(), value).is_some() {
                 return Err(Error::invalid("task", "distinct options", format!("{option} twice")));

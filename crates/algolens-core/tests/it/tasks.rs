@@ -3,7 +3,7 @@
 use algolens_core::{
     model::Model,
     random,
-    task::{Caesar, Dataset, Palindrome, Registry, RightView, Task, Token},
+    task::{Caesar, Dataset, Palindrome, Registry, RightView, Task, TaskSpec, Token},
     train::Run,
 };
 use algolens_testing::reference;
@@ -27,7 +27,7 @@ fn all() -> Vec<Arc<dyn Task>> {
         "max_of_list(len=4,max=63,separators=false)",
         "modular_arithmetic(p=7,op=div,equals_class=true)",
         "modular_arithmetic(p=9,op=sub)",
-        "group(name=D5)",
+        "group(of=D5)",
         "histogram(bos=true)",
         "dyck(kinds=3,depth=2,len=8)",
         "set_completion(k_min=1,k_max=1)",
@@ -59,6 +59,8 @@ fn examples_are_drawn_of_their_kind_and_come_from_their_inputs() {
             assert!(task.validate(&foreign).is_err(), "{spec}: {foreign:?}");
         }
         // A run reads what a checkpoint writes of its task.
+        let json = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<TaskSpec>(&json).unwrap(), spec, "{json}");
         if spec.name != "caesar" || spec.options["level"] != "hard" {
             assert_eq!(Registry::default().task(&spec.to_string().parse().unwrap()).unwrap().spec(), spec);
         }
@@ -101,7 +103,7 @@ fn inputs_are_written_as_they_are_called() {
         ("set_completion", "ab ba"),
         ("longest_cycle(n=3)", "2 0 1"),
         ("modular_arithmetic", "112,5"),
-        ("group(name=S3)", "213,132"),
+        ("group(of=S3)", "213,132"),
         ("induction", "abc"),
         ("associative_recall(pairs=2)", "a 3 b 7 a"),
         ("histogram(len=3)", "0,31 0"),
@@ -131,7 +133,7 @@ fn every_input_is_counted_once() {
         ("longest_cycle(n=3)", 3..=3, 3),
         ("modular_arithmetic(p=5)", 2..=2, 5),
         ("modular_arithmetic(p=5,op=div)", 2..=2, 5),
-        ("group(name=S3)", 2..=2, 6),
+        ("group(of=S3)", 2..=2, 6),
         ("histogram(len=3,symbols=3)", 3..=3, 3),
     ] {
         let task = task(spec);
@@ -217,7 +219,7 @@ fn answers_are_right() {
         ("modular_arithmetic(p=7,op=sub)", "2,5", &[4]),
         ("modular_arithmetic(p=7,op=mul)", "3,5", &[1]),
         ("modular_arithmetic(p=7,op=div)", "1,5", &[3]),
-        ("group(name=C5)", "3,4", &[2]),
+        ("group(of=C5)", "3,4", &[2]),
         ("associative_recall(pairs=2,keys=4)", "b 3 a 7 b", &[3]),
         ("histogram(len=4,symbols=4)", "abba", &[1, 1, 1, 1]),
         ("balanced_brackets", "())(", &[0]),

@@ -17,7 +17,7 @@ pub struct AblationTable {
     pub zero: BTreeMap<Head, f64>,
     /// Resample ablation of each head, from other data.
     pub resample: BTreeMap<Head, f64>,
-    /// Other parts: `all_heads`, `direct_path`, `pos_embed`, and `mlp_0` … in a model that has MLPs.
+    /// Other parts: `all_heads`, `direct_path`, `pos_embed` in a model that has them, and `mlp_0` … in one that has MLPs.
     pub parts: BTreeMap<String, Costs>,
 }
 
@@ -58,8 +58,10 @@ pub(super) fn ablation_table(
     let mut parts = vec![
         ("all_heads".to_owned(), heads.iter().copied().map(Part::Head).collect()),
         ("direct_path".to_owned(), vec![Part::DirectPath]),
-        ("pos_embed".to_owned(), vec![Part::PosEmbed]),
     ];
+    if config.positional_embedding_type.has_embeddings() {
+        parts.push(("pos_embed".to_owned(), vec![Part::PosEmbed]));
+    }
     if !config.attn_only() {
         parts.extend((0..config.n_layers).map(|layer| (format!("mlp_{layer}"), vec![Part::Mlp(layer)])));
     }

@@ -3,7 +3,7 @@
 use super::examples::RANDOM;
 use crate::{
     Circuits, EffectiveQk, KEY_TERMS, QUERY_TERMS, Runner, Shown, Subject, circuits, direct_path, effective_qk,
-    probabilities, score_terms,
+    probabilities, score_terms, support::check_scores,
 };
 use algolens_core::{
     Result,
@@ -23,8 +23,10 @@ pub(super) struct CircuitMaps {
     pub circuits: Circuits,
     /// The direct path `W_E W_U [source, prediction]`.
     pub direct_path: Array2<f32>,
-    /// The effective QK map.
-    pub effective: EffectiveQk,
+    /// The effective QK map; none of a model whose scores are no sum of terms.
+    pub effective: Option<EffectiveQk>,
+    /// Whether the model embeds positions.
+    positions: bool,
 }
 
 impl CircuitMaps {
@@ -33,25 +35,30 @@ impl CircuitMaps {
     /// # Errors
     /// Data that does not fit the model.
     pub fn of(subject: Subject, data: &Dataset, shown: &Shown) -> Result<Self> {
+        let config = subject.model.config();
+        let effective = || effective_qk(subject, data, &shown.tokens, &shown.tokens);
         Ok(Self {
             circuits: circuits(subject.model, 0, shown)?,
             direct_path: direct_path(subject.model, shown)?,
-            effective: effective_qk(subject, data, &shown.tokens, &shown.tokens)?,
+            effective: check_scores(config).is_ok().then(effective).transpose()?,
+            positions: config.positional_embedding_type.has_embeddings(),
         })
     }
 
     /// The maps as a study's arrays.
     pub(super) fn arrays(&self) -> Arrays {
-        let Self { circuits, direct_path, effective } = self;
-        let arrays = [
+        let Self { circuits, direct_path, effective, positions } = self;
+        let mut arrays = vec![
             ("W_OV_full", circuits.W_OV_full.clone().into_dyn()),
             ("W_QK_full", circuits.W_QK_full.clone().into_dyn()),
-            ("W_QK_pos_query", circuits.W_QK_pos_query.clone().into_dyn()),
-            ("W_QK_pos_key", circuits.W_QK_pos_key.clone().into_dyn()),
-            ("QK_effective", effective.scores.clone().into_dyn()),
             ("direct_path", direct_path.clone().into_dyn()),
         ];
-        arrays.map(|(name, array)| (name.to_owned(), array)).into()
+        if *positions {
+            arrays.push(("W_QK_pos_query", circuits.W_QK_pos_query.clone().into_dyn()));
+            arrays.push(("W_QK_pos_key", circuits.W_QK_pos_key.clone().into_dyn()));
+        }
+        arrays.extend(effective.iter().map(|effective| ("QK_effective", effective.scores.clone().into_dyn())));
+        arrays.into_iter().map(|(name, array)| (name.to_owned(), array)).collect()
     }
 }
 
@@ -73,7 +80,7 @@ pub(super) fn first_examples(arrays: &mut Arrays, groups: &[&str], config: &Conf
 }
 
 /// The arrays of the examples: `pattern [example, head, query, key]` (heads of every block), `probs [example, shown class, predicted
-/// position]` and `score_terms [example, head of the first block, query term, key term, predicted position, key]`, each term
+/// position]` and, where scores are sums of terms, `score_terms [example, head of the first block, query term, key term, predicted position, key]`, each term
 /// less its mean over the keys that the query sees (a constant that the softmax ignores).
 pub(super) fn example_arrays(subject: Subject, examples: &Dataset, shown: &Shown, all: &mut Arrays) -> Result<()> {
     let config = subject.model.config();
@@ -84,6 +91,19 @@ pub(super) fn example_arrays(subject: Subject, examples: &Dataset, shown: &Shown
     for (layer, mut heads) in pattern.axis_chunks_iter_mut(Axis(1), config.n_heads).enumerate() {
         heads.assign(&cache.get::<Ix4>(&HookPoint::Block(layer, BlockPoint::Pattern).to_string())?);
     }
+    all.insert("pattern".into(), pattern.into_dyn());
+    let classes: Vec<usize> = shown.classes.iter().map(|class| *class as usize).collect();
+    all.insert("probs".into(), probabilities(subject, examples)?.select(Axis(1), &classes).into_dyn());
+    if check_scores(config).is_ok() {
+        all.insert("score_terms".into(), example_terms(subject, examples)?.into_dyn());
+    }
+    Ok(())
+}
+
+/// The array `score_terms` of the examples.
+fn example_terms(subject: Subject, examples: &Dataset) -> Result<Array6<f32>> {
+    let config = subject.model.config();
+    let (count, seq) = examples.tokens().dim();
     let shape = (count, config.n_heads, QUERY_TERMS.len(), KEY_TERMS.len(), examples.positions().len(), seq);
     let mut terms = Array6::<f32>::zeros(shape);
     for (tokens, mut to) in examples.tokens().outer_iter().zip(terms.outer_iter_mut()) {
@@ -95,11 +115,7 @@ pub(super) fn example_arrays(subject: Subject, examples: &Dataset, shown: &Shown
             to.slice_mut(s![.., .., .., slot, ..keys]).assign(&(&query_terms - &mean).mapv(|term| term as f32));
         }
     }
-    all.insert("pattern".into(), pattern.into_dyn());
-    let classes: Vec<usize> = shown.classes.iter().map(|class| *class as usize).collect();
-    all.insert("probs".into(), probabilities(subject, examples)?.select(Axis(1), &classes).into_dyn());
-    all.insert("score_terms".into(), terms.into_dyn());
-    Ok(())
+    Ok(terms)
 }
 
 /// The mean attention pattern of every head over data, `[head, query, key]`; NaN at positions of the model that the data do not

@@ -116,8 +116,7 @@ impl Study {
     /// Names the first that is amiss.
     pub fn check(&self, arrays: &Arrays) -> Result<()> {
         let mut ids = BTreeSet::new();
-        let sections = self.sections.iter().map(|section| section.id.clone());
-        for id in sections.chain(self.figures().map(Figure::anchor)) {
+        for id in self.anchors() {
             if !ids.insert(id.clone()) {
                 return Err(Error::invalid(
                     "a section or figure of the study",
@@ -146,5 +145,11 @@ impl Study {
             }
         }
         Ok(())
+    }
+
+    /// The ids of sections, and those that figures have on the page: where a claim can be shown.
+    pub(crate) fn anchors(&self) -> impl Iterator<Item = String> {
+        let sections = self.sections.iter().map(|section| section.id.clone());
+        sections.chain(self.figures().map(Figure::anchor))
     }
 }

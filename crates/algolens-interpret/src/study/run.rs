@@ -109,6 +109,7 @@ pub fn study(
     let config = subject.model.config();
     material.check(config)?;
     check_study(config)?;
+    casebook.map_or(Ok(()), |book| book.check(config))?;
     options.check(config)?;
     let StudyOptions { title, size, seed, inputs, others, asked } = options;
     others.iter().try_for_each(|other| check_other(subject.model, other))?;

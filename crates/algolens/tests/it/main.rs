@@ -6,3 +6,4 @@ mod family;
 mod own_model;
 mod pinned;
 mod reference;
+mod tasks;

@@ -169,6 +169,56 @@ pub const CASES: [Case; 14] = [
     },
 ];
 
+/// A claim of a published solution, judged on a reference model: its file, the claim, the verdict, and a part of the detail.
+pub struct Judged {
+    pub file: &'static str,
+    pub claim: &'static str,
+    pub verdict: &'static str,
+    pub detail: &'static str,
+}
+
+const fn judged(file: &'static str, claim: &'static str, verdict: &'static str, detail: &'static str) -> Judged {
+    Judged { file, claim, verdict, detail }
+}
+
+/// Claims with what was measured of them in float64, apart from this program: heads and their letters, keys and their frequencies.
+pub const JUDGED: [Judged; 24] = [
+    judged("palindrome_classifier.pt", "equal_pairs_attend_to_their_image", "partly", "head 0.0"),
+    judged("palindrome_classifier.pt", "broken_pairs_attend_to_themselves", "holds", "head 0.0"),
+    judged("palindrome_classifier.pt", "end_attends_to_broken_places", "holds", "head 1.0"),
+    judged("palindrome_classifier.pt", "pairs_of_17_and_19_go_unseen", "holds", "broken at 19, 17"),
+    judged("palindrome_classifier_hard.pt", "pairs_of_17_and_19_go_unseen", "fails", ""),
+    judged("first_unique_char_model.pt", "copies_are_attended_to", "holds", "0.1: b c d e f g h i j (0.5"),
+    judged("first_unique_char_model.pt", "each_answer_has_its_head", "holds", "1.0: a c (1"),
+    judged("first_unique_char_model.pt", "each_answer_has_its_head", "holds", "1.1: d e f j (1"),
+    judged("first_unique_char_model.pt", "each_answer_has_its_head", "holds", "1.2: b g h i (1"),
+    judged("sum_model.pt", "order_of_digits", "holds", "head 0.0: 0 > 9 > 1 > "),
+    judged("sum_model.pt", "first_block_matters_more", "holds", ""),
+    judged("sum_model.pt", "repeated_carries_fail", "partly", "units and tens and hundreds"),
+    judged("cumsum_model.pt", "attention_is_even", "holds", ""),
+    judged("cumsum_model.pt", "neurons_have_a_sign", "holds", "for positive sums 2, 7;"),
+    judged("cumsum_model.pt", "neurons_tell_signs_from_zero", "holds_as_control", "100.0 % and 70.1 % right"),
+    judged("brackets_model_state_dict.pt", "first_bracket_averages", "holds", "head 0."),
+    judged("brackets_model_state_dict.pt", "start_copies_first_bracket", "holds", "head 2.0"),
+    judged("brackets_model_state_dict.pt", "heads_share_the_faults", "fails", ""),
+    judged(
+        "model.pt",
+        "one_head_reads_the_maximum",
+        "holds",
+        "head 0.3; half the weight or more: 0.0 from 8, 0.1 from 9, 0.2 from 6, 0.3 from 0",
+    ),
+    judged("model.pt", "scores_grow_with_size", "holds", "head 0.3"),
+    judged("model.pt", "its_pattern_may_be_one_hot", "holds", ""),
+    judged("model.pt", "all_patterns_may_be_one_hot", "fails", ""),
+    judged(
+        "wd_10-1_mod_addition_loss_curve.pth",
+        "few_frequencies",
+        "holds",
+        "23 (81.2 %), 6 (7.3 %), 37 (3.8 %), 41 (3.1 %), 39 (2.1 %)",
+    ),
+    judged("wd_10-1_mod_addition_loss_curve.pth", "pizza", "fails", ""),
+];
+
 impl Case {
     pub fn model(&self) -> Option<String> {
         let path = reference(&format!("{}/{}", self.folder, self.file))?;

@@ -183,7 +183,7 @@ impl TaskKind for Caesar {
 
     fn recipe(&self) -> Recipe {
         let model = Architecture { n_layers: 2, d_model: 48, d_head: 24, ..Architecture::default() };
-        Recipe { task: Some(self.spec()), model, epochs: 100, weight_decay: 0.001, ..Recipe::default() }
+        Recipe { task: Some(self.spec()), model, epochs: 30, weight_decay: 0.001, ..Recipe::default() }
     }
 
     fn fitting(config: &Config) -> Option<Self> {

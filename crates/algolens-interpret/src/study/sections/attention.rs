@@ -8,6 +8,7 @@ use crate::{
         figure::{Axis, AxisLabels, Plot},
         section::{Cell, Item, Note, Section, Table},
     },
+    support::check_scores,
 };
 
 pub(super) fn section(study: &Study, heads_attend: &[HeadAttention]) -> Section {
@@ -30,15 +31,17 @@ pub(super) fn section(study: &Study, heads_attend: &[HeadAttention]) -> Section 
             "Above, what the chosen token attends to; below, who attends to it. A bar is a weight, in the colour of its head.",
             Plot::Tokens,
         ),
-        figure(
+    ];
+    if check_scores(&study.config).is_ok() {
+        items.push(figure(
             "terms",
             "What a score is made of",
             "The score before the softmax as a sum over what the query and the key are made of; each term is given relative to \
              its mean over the keys that the query sees.",
             Plot::Terms,
-        ),
-        Item::Row(Head::all(&study.config).into_iter().enumerate().map(mean_pattern).collect()),
-    ];
+        ));
+    }
+    items.push(Item::Row(Head::all(&study.config).into_iter().enumerate().map(mean_pattern).collect()));
     items.push(Item::Table(weights(heads_attend)));
     if study.config.n_layers > 1 {
         let line = "Score terms and circuits are those of the first block, whose inputs are a token and a position.";

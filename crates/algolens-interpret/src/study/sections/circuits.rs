@@ -8,6 +8,7 @@ use crate::{
         figure::{Axis, AxisLabels, Plot},
         section::{Item, Section},
     },
+    support::check_scores,
 };
 
 /// A circuit that is drawn head by head: its figures' name, its array, how to read it, and its axes.
@@ -31,7 +32,7 @@ const COPYING_HOW: &str = "Rows are attended to, columns are predicted. A red di
 const QK: Circuit = Circuit {
     id: "qk",
     array: "W_QK_full",
-    how: "As the post draws it: products of weights alone, without norms, biases and positions.",
+    how: "Products of weights alone, without norms, biases and positions.",
     rows: (AxisLabels::Tokens, "attending token"),
     columns: (AxisLabels::Tokens, "attended token"),
 };
@@ -134,26 +135,34 @@ pub(super) fn section(study: &Study, copied: &[usize]) -> Section {
         let how = if diagonal { COPYING_HOW } else { OV.how };
         Circuit { how, ..OV }.figure(*head, format!("OV: head {head} {about}"))
     };
+    let as_scored = check_scores(&study.config).is_ok();
     let pair = |head: &Head| {
         let card = |circuit: &Circuit, what: &str| circuit.figure(*head, format!("{what}, head {head}"));
-        Item::Row(vec![card(&QK, "QK as the post draws it"), card(&EFFECTIVE_QK, "QK as the model scores")])
+        let drawn = card(&QK, "QK of the weights alone");
+        if as_scored {
+            Item::Row(vec![drawn, card(&EFFECTIVE_QK, "QK as the model scores")])
+        } else {
+            Item::Row(vec![drawn])
+        }
     };
     let positional = |circuit: &Circuit, what: &str| {
         Item::Row(heads.iter().map(|head| circuit.figure(*head, format!("{what}, head {head}"))).collect())
     };
-    let mut items = vec![
-        Item::Row(copying.heads.iter().map(ov).collect()),
-        figure(
+    let mut items = vec![Item::Row(copying.heads.iter().map(ov).collect())];
+    if as_scored {
+        items.push(figure(
             "qk-bar",
             "Whom a token attends to",
-            "Scores of one destination token for every source token. As drawn by the post and as the model really scores, the \
+            "Scores of one destination token for every source token. By the weights alone and as the model really scores, the \
              ranking can differ: the weights alone leave out norms, biases and positions.",
             Plot::QkBar,
-        ),
-    ];
+        ));
+    }
     items.extend(heads.iter().map(pair));
-    items.push(positional(&QK_POS_QUERY, "QK of the positions that attend"));
-    items.push(positional(&QK_POS_KEY, "QK of the positions that are attended to"));
+    if study.config.positional_embedding_type.has_embeddings() {
+        items.push(positional(&QK_POS_QUERY, "QK of the positions that attend"));
+        items.push(positional(&QK_POS_KEY, "QK of the positions that are attended to"));
+    }
     items.push(figure(
         "direct",
         "The direct path from a token to the predictions at its own position",

@@ -8,6 +8,7 @@ use crate::{
     },
 };
 use serde::Serialize;
+use serde_json::Value;
 
 pub(super) fn section(study: &Study) -> Section {
     let evaluation = &study.evaluation;
@@ -57,7 +58,12 @@ fn model(study: &Study) -> Table {
 
 /// The name of a variant in JSON.
 pub(super) fn named(variant: &impl Serialize) -> String {
-    serde_json::to_value(variant).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+    match serde_json::to_value(variant) {
+        Ok(Value::String(name)) => name,
+        // A variant that carries numbers.
+        Ok(Value::Object(named)) => named.keys().next().cloned().unwrap_or_default(),
+        _ => String::new(),
+    }
 }
 
 fn evaluation_table(study: &Study) -> Table {

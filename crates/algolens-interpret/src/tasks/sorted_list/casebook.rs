@@ -5,10 +5,10 @@ use super::{
     examples::{ADVERSARIAL, examples},
     gap_points, gather, sections, smallest_points, triple_attribution,
 };
-use crate::{Arrays, Case, Casebook, CopyHeads, Group, Study, Subject, greedy, study::table};
+use crate::{Arrays, Case, Casebook, CopyHeads, Group, Study, Subject, greedy, study::table, support::check_sorting};
 use algolens_core::{
     Error, Result,
-    model::AttentionDir,
+    model::{AttentionDir, Config},
     task::{Dataset, SortedList, Token},
 };
 use ndarray::Axis;
@@ -17,6 +17,10 @@ use serde_json::Value;
 impl Casebook for SortedList {
     fn examples(&self) -> Vec<(Group, Vec<Vec<Token>>)> {
         examples(self)
+    }
+
+    fn check(&self, config: &Config) -> Result<()> {
+        check_sorting(config)
     }
 
     fn stages(&self) -> &'static [&'static str] {

@@ -128,7 +128,7 @@ fn circuits(measures: &Measures, study: &mut Study, arrays: &Arrays) {
             }
         }
         for (id, array, what) in
-            [("qk", "W_QK_full", "QK as the post draws it"), ("qk-effective", "QK_effective", "QK as the model scores")]
+            [("qk", "W_QK_full", "QK of the weights alone"), ("qk-effective", "QK_effective", "QK as the model scores")]
         {
             if let Some(figure) = section.figure_mut(&format!("{id}-{at}")) {
                 let rows = values.saturating_sub(1);
