@@ -97,10 +97,7 @@ impl Evidence {
         let mut from_even: BTreeMap<Head, Mean> = BTreeMap::new();
         each_pattern(subject, data, 0, |attended| {
             let seen = attended.tokens.iter().filter(|token| Some(**token) != task.padding()).count();
-            let even = 1.0 / seen as f64;
-            let row = attended.pattern.row(1);
-            let distance = row.iter().take(seen).map(|weight| (f64::from(*weight) - even).abs()).sum::<f64>() / 2.0;
-            from_even.entry(attended.head).or_default().add(distance);
+            from_even.entry(attended.head).or_default().add(attended.distance_from_even(1, seen));
         })?;
         let mut on_first: BTreeMap<Head, Mean> = BTreeMap::new();
         each_pattern(subject, data, last, |attended| {

@@ -98,11 +98,7 @@ impl Evidence {
         }
         let mut distance = Mean::default();
         each_pattern(subject, data, 0, |attended| {
-            for (query, row) in attended.pattern.outer_iter().enumerate().skip(1) {
-                let even = 1.0 / (query + 1) as f64;
-                distance
-                    .add(row.iter().take(query + 1).map(|weight| (f64::from(*weight) - even).abs()).sum::<f64>() / 2.0);
-            }
+            (1..attended.tokens.len()).for_each(|query| distance.add(attended.distance_from_even(query, query + 1)));
         })?;
         evidence.from_even = (config.n_heads > 0 && data.tokens().ncols() > 1).then(|| distance.value());
         if config.mlp.is_some() {

@@ -34,7 +34,9 @@ impl Casebook for Group {
     }
 
     fn write(&self, case: &mut Case, study: &mut Study, _: &mut Arrays) -> Result<()> {
-        judge(case, study, self, CLAIMS, |subject, _| Evidence::gather(subject, self), |_| "predictions")
+        let cosets = if self.order() <= LARGEST { cosets(self) } else { Vec::new() };
+        let gather = |subject: Subject, _: &Dataset| Evidence::gather(subject, self, &cosets);
+        judge(case, study, self, CLAIMS, gather, |_| "predictions")
     }
 }
 
@@ -71,8 +73,8 @@ const CLAIMS: &[Claim<Evidence>] = &[
 ];
 
 impl Evidence {
-    fn gather(subject: Subject, group: &Group) -> Result<Self> {
-        Ok(Self { of_quotient: of_quotient(subject, group)?, on_cosets: on_cosets(subject, group)? })
+    fn gather(subject: Subject, group: &Group, cosets: &[Parts]) -> Result<Self> {
+        Ok(Self { of_quotient: of_quotient(subject, group)?, on_cosets: on_cosets(subject, group, cosets)? })
     }
 }
 
@@ -103,10 +105,8 @@ fn of_quotient(subject: Subject, group: &Group) -> Result<Option<[f64; 2]>> {
     Ok(Some([share(any, &|g| g), share(of_class, &|g| class[g])]))
 }
 
-fn on_cosets(subject: Subject, group: &Group) -> Result<Option<f64>> {
-    let n = group.order();
-    let parts = if n <= LARGEST { cosets(group) } else { Vec::new() };
-    if parts.is_empty() || subject.model.config().n_layers == 0 || subject.model.config().mlp.is_none() {
+fn on_cosets(subject: Subject, group: &Group, cosets: &[Parts]) -> Result<Option<f64>> {
+    if cosets.is_empty() || subject.model.config().n_layers == 0 || subject.model.config().mlp.is_none() {
         return Ok(None);
     }
     let (mut explained, mut total) = (0.0, 0.0);
@@ -114,7 +114,7 @@ fn on_cosets(subject: Subject, group: &Group) -> Result<Option<f64>> {
         for neuron in taken.columns() {
             let values: Vec<f64> = neuron.to_vec();
             let squares = values.iter().map(|value| value * value).sum::<f64>();
-            let best = parts.iter().map(|part| adjusted(&values, part, squares)).fold(0.0, f64::max);
+            let best = cosets.iter().map(|part| adjusted(&values, part, squares)).fold(0.0, f64::max);
             explained += best * squares;
             total += squares;
         }
@@ -149,9 +149,11 @@ fn taken(subject: Subject, group: &Group) -> Result<[Array2<f64>; 2]> {
     Ok(taken)
 }
 
-/// The parts that elements are put into: by the left and by the right cosets of each subgroup, as the number of the part of each
-/// element and how many there are. Subgroups are those that two elements generate.
-fn cosets(group: &Group) -> Vec<(Vec<usize>, usize)> {
+/// The parts that elements are put into: the number of the part of each element, and how many there are.
+type Parts = (Vec<usize>, usize);
+
+/// The parts that elements are put into by the left and by the right cosets of each subgroup. Subgroups are those that two elements generate.
+fn cosets(group: &Group) -> Vec<Parts> {
     let subgroups: BTreeSet<Vec<Token>> = elements(group)
         .flat_map(|a| elements(group).filter(move |b| a <= *b).map(move |b| generated(group, [a, b])))
         .collect();
@@ -179,7 +181,7 @@ fn generated(group: &Group, generators: [Token; 2]) -> Vec<Token> {
     found.into_iter().collect()
 }
 
-fn parts(group: &Group, coset: impl Fn(Token) -> Vec<Token>) -> (Vec<usize>, usize) {
+fn parts(group: &Group, coset: impl Fn(Token) -> Vec<Token>) -> Parts {
     let (mut part, mut count) = (vec![usize::MAX; group.order()], 0);
     for a in elements(group) {
         if part[a as usize] == usize::MAX {
@@ -192,7 +194,7 @@ fn parts(group: &Group, coset: impl Fn(Token) -> Vec<Token>) -> (Vec<usize>, usi
 
 /// The share of the squares of values, whose mean is 0, that their means over parts explain, adjusted for how many parts there
 /// are: 0 is what random parts explain on average.
-fn adjusted(values: &[f64], (part, count): &(Vec<usize>, usize), squares: f64) -> f64 {
+fn adjusted(values: &[f64], (part, count): &Parts, squares: f64) -> f64 {
     let mut sums = vec![[0.0; 2]; *count];
     for (value, part) in values.iter().zip(part) {
         sums[*part][0] += value;

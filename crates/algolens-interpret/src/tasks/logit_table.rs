@@ -34,9 +34,9 @@ impl LogitTable {
         let among = |pair: &Vec<Token>| pair[..2].iter().all(|element| classes.contains(element));
         let inputs: Vec<Vec<Token>> = inputs.iter().filter(among).collect();
         let data = Dataset::from_inputs(task, &inputs)?;
+        let columns: Vec<usize> = classes.iter().map(|class| *class as usize).collect();
         let mut logits = Array2::zeros((inputs.len(), classes.len()));
         Runner::new(subject).run(data.tokens(), data.positions(), &[], Filter::Nothing, |chunk| {
-            let columns: Vec<usize> = classes.iter().map(|class| *class as usize).collect();
             let found = chunk.logits.index_axis(Axis(1), 0).select(Axis(1), &columns);
             logits.slice_mut(s![chunk.examples, ..]).assign(&found.mapv(f64::from));
             Ok(())

@@ -88,10 +88,7 @@ const CLAIMS: &[Claim<Evidence>] = &[
         behaviour: true,
         thresholds: |_| Thresholds::at_least(0.99, 0.9),
         controls: &[RandomWeights],
-        measured: |evidence| match &evidence.one_hot {
-            None => Measured::not_asked("there is no head"),
-            Some([one, _]) => Measured::rate(one, ""),
-        },
+        measured: |evidence| evidence.right_if_one_hot(0),
     },
     Claim {
         id: "all_patterns_may_be_one_hot",
@@ -101,10 +98,7 @@ const CLAIMS: &[Claim<Evidence>] = &[
         behaviour: true,
         thresholds: |_| Thresholds::at_least(0.99, 0.9),
         controls: &[RandomWeights],
-        measured: |evidence| match &evidence.one_hot {
-            None => Measured::not_asked("there is no head"),
-            Some([_, all]) => Measured::rate(all, ""),
-        },
+        measured: |evidence| evidence.right_if_one_hot(1),
     },
 ];
 
@@ -149,6 +143,14 @@ impl Evidence {
     fn reading_head(&self) -> Option<(Head, f64)> {
         let least = |means: &BTreeMap<Token, Mean>| means.values().map(Mean::value).fold(f64::INFINITY, f64::min);
         self.on_max.iter().map(|(head, means)| (*head, least(means))).max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    /// How often the maximum is answered with one-hot patterns, of the reading head (0) or of all (1).
+    fn right_if_one_hot(&self, heads: usize) -> Measured {
+        match &self.one_hot {
+            None => Measured::not_asked("there is no head"),
+            Some(rates) => Measured::rate(&rates[heads], ""),
+        }
     }
 
     /// From which maximum on every head has half its weight there.

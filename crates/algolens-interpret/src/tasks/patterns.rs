@@ -28,6 +28,12 @@ impl Attended<'_> {
     pub fn top(&self, query: usize) -> usize {
         argmax(self.pattern.row(query))
     }
+
+    /// How far a query's weights are from even ones over the first so many keys: half the sum of differences.
+    pub fn distance_from_even(&self, query: usize, keys: usize) -> f64 {
+        let even = 1.0 / keys as f64;
+        self.pattern.row(query).iter().take(keys).map(|weight| (f64::from(*weight) - even).abs()).sum::<f64>() / 2.0
+    }
 }
 
 /// Calls `each` with the attention of every head of a block, example by example.
