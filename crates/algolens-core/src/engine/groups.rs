@@ -32,12 +32,16 @@ pub(super) fn with_classes<'a>(
     })
 }
 
-/// Sequences in a chunk, at most: few enough that the activations of a toy model stay in a core's L2 cache.
+/// Sequences in a chunk, at most: few enough that the activations of a toy model stay in a core's L2 cache; of models with
+/// an MLP so many that short ones give its products rows enough to pay for reading its weights.
 pub(super) fn sequences_per_chunk(config: &Config, seq: usize) -> usize {
     const MOST_LISTS: usize = 16;
+    const MLP_ROWS: usize = 256;
     const MOST_NUMBERS: u128 = 1 << 24;
+    let short = if config.mlp.is_some() { MLP_ROWS / seq.max(1) } else { 0 };
+    let lists = MOST_LISTS.max(short);
     let most = MOST_NUMBERS / config.activations(seq).max(1);
-    usize::try_from(most).map_or(MOST_LISTS, |sequences| sequences.clamp(1, MOST_LISTS))
+    usize::try_from(most).map_or(lists, |sequences| sequences.clamp(1, lists))
 }
 
 /// Each sum ← the sum of its parts, in their order; shares of them in parallel.

@@ -4,18 +4,17 @@ use super::{
     judged::{STAGES, judge},
     mean::Mean,
     patterns::each_pattern,
-    without::without_each,
 };
 use crate::{
     Arrays, Case, Casebook, Head, Study, Subject,
-    claims::{Claim, Control::RandomWeights, Measured, Rate, Thresholds, Unit},
+    attribution::attribution,
+    claims::{Claim, Control::RandomWeights, Measured, Thresholds, Unit},
 };
 use algolens_core::{
-    Result,
-    engine::{Batch, Outcome},
-    random,
+    Result, random,
     task::{BalancedBrackets, Dataset, Member, Task, Token},
 };
+use ndarray::{Axis, s};
 use std::collections::BTreeMap;
 
 /// Strings of each fault.
@@ -28,9 +27,9 @@ pub struct Evidence {
     from_even: BTreeMap<Head, f64>,
     /// For each head of the last block: START's mean weight on the first bracket.
     on_first: BTreeMap<Head, f64>,
-    /// For each head of the last block, with it at its mean over balanced strings: how much more often strings of equal totals
-    /// that are closed too early, and such that are closed too often at the end, are called balanced.
-    missed: BTreeMap<Head, [f64; 2]>,
+    /// For each head of the last block: how much more it adds to "unbalanced" less "balanced" than over balanced strings, in
+    /// nats: where strings of equal totals are closed too early, and where strings are closed too often at the end.
+    against: BTreeMap<Head, [f64; 2]>,
 }
 
 impl Casebook for BalancedBrackets {
@@ -78,12 +77,12 @@ const CLAIMS: &[Claim<Evidence>] = &[
         id: "heads_share_the_faults",
         claim: "Of the last block, the head that copies the first bracket finds totals that differ, and another finds brackets that \
                 are closed too early.",
-        measure: "how much more of the strings that are closed too often at the end go unseen without the copying head than without another, and of those \
-                  closed too early without another than without it, heads at their mean over balanced strings: the smaller, for the \
-                  best other head",
-        unit: Unit::Points,
+        measure: "of what both heads add to the logit of \"unbalanced\" less that of \"balanced\", beyond what they add in balanced \
+                  strings: the copying head's part where strings are closed too often at the end, and the other's where they are \
+                  closed too early; the smaller, for the best other head",
+        unit: Unit::Share,
         behaviour: true,
-        thresholds: |_| Thresholds::at_least(0.5, 0.1),
+        thresholds: |_| Thresholds::at_least(0.6, 0.5),
         controls: &[RandomWeights],
         measured: Evidence::shared,
     },
@@ -103,41 +102,43 @@ impl Evidence {
         each_pattern(subject, data, last, |attended| {
             on_first.entry(attended.head).or_default().add(attended.pattern[[0, 1]].into());
         })?;
-        let missed = missed(subject, task, last, seed)?;
-        Ok(Self { from_even: means(from_even), on_first: means(on_first), missed })
+        let against = against(subject, task, last, seed)?;
+        Ok(Self { from_even: means(from_even), on_first: means(on_first), against })
     }
 
     fn shared(&self) -> Measured {
         let Some((copies, _)) = self.on_first.iter().max_by(|a, b| a.1.total_cmp(b.1)) else {
             return Measured::not_asked("there is no head");
         };
-        let Some([early, open]) = self.missed.get(copies) else {
+        let Some([early, open]) = self.against.get(copies) else {
             return Measured::not_asked("there are no such strings");
         };
-        let others = self.missed.iter().filter(|(head, _)| *head != copies);
-        let apart =
-            others.map(|(head, [other_early, other_open])| (head, (open - other_open).min(other_early - early)));
-        match apart.max_by(|a, b| a.1.total_cmp(&b.1)) {
+        let others = self.against.iter().filter(|(head, _)| *head != copies);
+        let parts = others
+            .map(|(head, [other_early, other_open])| (head, part(*open, *other_open).min(part(*other_early, *early))));
+        match parts.max_by(|a, b| a.1.total_cmp(&b.1)) {
             None => Measured::not_asked("the last block has a single head"),
-            Some((other, points)) => {
-                let [other_early, other_open] = self.missed[other];
+            Some((other, smaller)) => {
+                let [other_early, other_open] = self.against[other];
                 let detail = format!(
-                    "closed too often at the end: {:.1} % more unseen without {copies}, {:.1} % without {other}; closed too early: {:.1} % and {:.1} %",
-                    100.0 * open,
-                    100.0 * other_open,
-                    100.0 * early,
-                    100.0 * other_early
+                    "closed too often at the end: {open:.1} nats from {copies}, {other_open:.1} from {other}; \
+                     closed too early: {early:.1} and {other_early:.1}"
                 );
-                Measured::number(points, detail)
+                Measured::number(smaller, detail)
             }
         }
     }
 }
 
-/// How much more often strings of two faults are called balanced without a head of a block, which is its mean over balanced
-/// strings: closed too early, and closed too often at the end (left open, read from the end).
-fn missed(subject: Subject, task: &BalancedBrackets, layer: usize, seed: u32) -> Result<BTreeMap<Head, [f64; 2]>> {
-    let heads = Head::of_layer(subject.model.config(), layer);
+/// The part that one of two makes of what both add; 0 of nothing.
+fn part(one: f64, other: f64) -> f64 {
+    let [one, other] = [one, other].map(|added| added.max(0.0));
+    if one == 0.0 { 0.0 } else { one / (one + other) }
+}
+
+/// For each head of a block: how much more it adds to "unbalanced" less "balanced" in strings of two faults than in balanced
+/// ones: closed too early, and closed too often at the end (left open, read from the end).
+fn against(subject: Subject, task: &BalancedBrackets, layer: usize, seed: u32) -> Result<BTreeMap<Head, [f64; 2]>> {
     let families = task.families();
     let Some(family) = families.iter().find(|family| family.id == "fault") else { return Ok(BTreeMap::new()) };
     let strings = |name: &str| -> Vec<Vec<Token>> {
@@ -145,25 +146,27 @@ fn missed(subject: Subject, task: &BalancedBrackets, layer: usize, seed: u32) ->
         let members = family.members.iter().filter(|member| member.name == name);
         members.flat_map(drawn).collect()
     };
-    let share = |outcomes: Vec<Outcome>| {
-        Rate::by_list(outcomes.iter().map(|outcome| !outcome.right).enumerate()).map_or(0.0, |rate| rate.share())
-    };
-    let balanced = strings("balanced");
-    let faults = [
-        strings("closed too early"),
-        strings("left open").iter().map(|string| BalancedBrackets::mirrored(string)).collect(),
-    ];
-    if balanced.is_empty() || faults.iter().any(Vec::is_empty) {
+    let (balanced, early) = (strings("balanced"), strings("closed too early"));
+    let closed: Vec<Vec<Token>> =
+        strings("left open").iter().map(|string| BalancedBrackets::mirrored(string)).collect();
+    if [&balanced, &early, &closed].iter().any(|strings| strings.is_empty()) {
         return Ok(BTreeMap::new());
     }
-    let balanced = Dataset::from_inputs(task, &balanced)?;
-    let mut missed: BTreeMap<Head, [f64; 2]> = BTreeMap::new();
-    for (at, strings) in faults.iter().enumerate() {
-        let data = Dataset::from_inputs(task, strings)?;
-        let before = share(subject.engine.outcomes(subject.model, Batch::from(&data))?);
-        for (head, after) in heads.iter().zip(without_each(subject, &data, &heads, &balanced)?) {
-            missed.entry(*head).or_default()[at] = share(after) - before;
-        }
-    }
-    Ok(missed)
+    let heads = Head::of_layer(subject.model.config(), layer);
+    let [balanced, early, closed] = [balanced, early, closed].map(|strings| added(subject, task, &heads, &strings));
+    let (balanced, early, closed) = (balanced?, early?, closed?);
+    Ok((0..heads.len()).map(|at| (heads[at], [early[at] - balanced[at], closed[at] - balanced[at]])).collect())
+}
+
+/// What each head adds to the logit of "unbalanced" less that of "balanced", on average.
+fn added(subject: Subject, task: &BalancedBrackets, heads: &[Head], strings: &[Vec<Token>]) -> Result<Vec<f64>> {
+    let data = Dataset::from_inputs(task, strings)?;
+    let found = attribution(subject, data.tokens(), data.positions())?;
+    let of = |head: &Head| found.components.iter().position(|component| *component == head.to_string());
+    let mean = |at: usize| {
+        let logits = found.contributions.index_axis(Axis(0), at);
+        let [unbalanced, balanced] = [0, 1].map(|class| logits.slice(s![.., 0, class]).mean().unwrap_or(0.0));
+        unbalanced - balanced
+    };
+    Ok(heads.iter().map(|head| of(head).map_or(0.0, mean)).collect())
 }
