@@ -142,9 +142,9 @@ pub fn run(args: &Args, registry: &Registry) -> Result<String> {
 
 fn text(ablated: &Ablated, task: Option<&dyn Task>) -> String {
     let Ablated { evaluation, loss_increase, chosen, .. } = ablated;
-    let mut text = format!("loss increase  {loss_increase:.3} nats, to {:.3}\n", evaluation.loss);
-    text += &format!("token accuracy {:.4}\n", evaluation.token_accuracy);
-    text += &format!("list accuracy  {:.4}\n", evaluation.list_accuracy);
+    let mut text = format!("loss increase    {loss_increase:.3} nats, to {:.3}\n", evaluation.loss);
+    text += &format!("token accuracy   {:.4}\n", evaluation.token_accuracy);
+    text += &format!("example accuracy {:.4}\n", evaluation.list_accuracy);
     let Some(task) = task else { return text };
     for prediction in chosen {
         let verdict = if prediction.correct { "right" } else { "WRONG" };

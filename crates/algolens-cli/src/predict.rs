@@ -90,7 +90,7 @@ fn text(answers: &[Answer], data: &Dataset, task: Option<&dyn Task>) -> String {
     }
     let scored = answers.iter().filter(|answer| answer.prediction.is_scored());
     let right = scored.clone().filter(|answer| answer.prediction.correct).count();
-    text += &format!("{right} of {} lists right", scored.count());
+    text += &format!("{right} of {} examples right", scored.count());
     if answers.iter().any(|answer| answer.greedy.is_some()) {
         let written = answers.iter().filter_map(|answer| Some((answer.greedy.as_ref()?, &answer.prediction)));
         let alone = written.filter(|(greedy, prediction)| prediction.expected == **greedy).count();

@@ -100,11 +100,11 @@ function probsLayout(figure) {
 
 KINDS.probs = {
   reads: ["list", "query"],
-  missing: () => (LISTS.length === 0 ? "This report has no lists." : lacks("probs")),
+  missing: () => (LISTS.length === 0 ? "This report has no examples." : lacks("probs")),
 
   /** Adds the list menu and reserves ten pixels for each class, more where there are few. */
   prepare(figure) {
-    controlsOf(figure).append(labelled("List", listMenu("List whose predictions are shown")));
+    controlsOf(figure).append(labelled("Example", listMenu("Example whose predictions are shown")));
     figure.plot.style.setProperty("--rows", Math.max(AXES.classes.length, Math.min(12, 4 * AXES.classes.length)));
   },
 

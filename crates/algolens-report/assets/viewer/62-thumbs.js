@@ -27,7 +27,7 @@ function paintThumb(canvas, head) {
 KINDS.thumbs = {
   reads: ["list", "heads", "main"],
   image: "canvas",
-  missing: () => (LISTS.length === 0 ? "This report has no lists." : lacks("pattern")),
+  missing: () => (LISTS.length === 0 ? "This report has no examples." : lacks("pattern")),
 
   /** Builds the thumbnails at their final size. */
   prepare(figure) {

@@ -82,7 +82,7 @@ function predictedRowsMark() {
 
 KINDS.pattern = {
   reads: ["list", "query", "key", "heads", "main"],
-  missing: () => (LISTS.length === 0 ? "This report has no lists." : lacks("pattern")),
+  missing: () => (LISTS.length === 0 ? "This report has no examples." : lacks("pattern")),
 
   /** Reserves the grid and a legend of heads. */
   prepare(figure) {

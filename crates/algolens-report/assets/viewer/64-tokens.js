@@ -80,7 +80,7 @@ function weightBar(head, weight) {
 KINDS.tokens = {
   reads: ["list", "query", "key", "heads", "main", "hover"],
   image: "none",
-  missing: () => (LISTS.length === 0 ? "This report has no lists." : lacks("pattern")),
+  missing: () => (LISTS.length === 0 ? "This report has no examples." : lacks("pattern")),
 
   /** Builds both rows at their final size. */
   prepare(figure) {

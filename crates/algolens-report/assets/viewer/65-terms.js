@@ -24,7 +24,7 @@ function totalOf(terms) {
 
 KINDS.terms = {
   reads: ["list", "query", "key", "heads", "main"],
-  missing: () => (LISTS.length === 0 ? "This report has no lists." : lacks("score_terms")),
+  missing: () => (LISTS.length === 0 ? "This report has no examples." : lacks("score_terms")),
 
   /** Draws a group of bars for each term and one for the total. */
   draw(figure) {

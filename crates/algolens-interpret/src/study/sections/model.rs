@@ -74,7 +74,7 @@ fn evaluation_table(study: &Study) -> Table {
         ("median probability on the right answer", evaluation.median_prob, Unit::Probability),
         ("smallest probability on the right answer", evaluation.min_prob, Unit::Probability),
         ("token accuracy", evaluation.token_accuracy, Unit::Accuracy),
-        ("list accuracy", evaluation.list_accuracy, Unit::Accuracy),
+        ("example accuracy", evaluation.list_accuracy, Unit::Accuracy),
     ];
     let of = study.seed.map_or_else(|| "examples of the data".to_owned(), |seed| format!("examples of seed {seed}"));
     Table {
