@@ -166,8 +166,8 @@ impl TaskKind for SetDifference {
             biases: Biases::NONE,
             ..Architecture::default()
         };
-        let sizes = Recipe { train_size: 1 << 20, train_share: Some(0.7), batch_size: 2048, epochs: 10, ..puzzle() };
-        Recipe { task: Some(self.spec()), model, lr_start: 1e-2, lr_end: 1e-4, ..sizes }
+        let sizes = Recipe { train_size: 1 << 20, train_share: Some(0.7), batch_size: 1024, epochs: 60, ..puzzle() };
+        Recipe { task: Some(self.spec()), model, lr_start: 3e-2, lr_end: 1e-4, ..sizes }
     }
 
     fn fitting(config: &Config) -> Option<Self> {

@@ -172,7 +172,7 @@ impl TaskKind for Sum {
 
     fn recipe(&self) -> Recipe {
         let model = Architecture { n_layers: 2, n_heads: 3, d_model: 48, d_head: 24, ..Architecture::default() };
-        let sizes = Recipe { train_size: 100_000, validation_size: 5000, epochs: 100, ..Recipe::default() };
+        let sizes = Recipe { train_size: 300_000, validation_size: 5000, epochs: 100, ..Recipe::default() };
         Recipe { task: Some(self.spec()), model, lr_start: 4e-3, weight_decay: 0.0, ..sizes }
     }
 

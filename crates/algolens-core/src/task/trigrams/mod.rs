@@ -152,7 +152,8 @@ impl TaskKind for Trigrams {
             ..Architecture::default()
         };
         let sizes =
-            Recipe { train_size: 100_000, validation_size: 5000, epochs: 100, keep: Keep::Last, ..Recipe::default() };
+            Recipe { train_size: 100_000, validation_size: 5000, epochs: 250, keep: Keep::Last, ..Recipe::default() };
+        let sizes = Recipe { lr_start: 3e-3, lr_end: 1e-5, ..sizes };
         Recipe { task: Some(self.spec()), model, optimizer: Optimizer::AdamW, weight_decay: 1e-3, ..sizes }
     }
 
