@@ -1,29 +1,42 @@
 //! `algolens eval`: the loss and accuracy of a model.
 
+mod all;
+mod counted;
+
 use crate::{
     backend_flags::BackendFlags,
     data::{self, DataArgs},
-    load::ModelArgs,
+    hint_flags::HintArgs,
+    load::Opened,
     output, pattern,
     terminal::Terminal,
 };
 use algolens::{
-    Result,
+    Error, Result,
     evaluation::{Evaluation, evaluate},
     interpret::Subject,
     task::Registry,
 };
+use std::path::PathBuf;
 
-/// Evaluate a model on random lists or your own data: loss, probabilities, accuracy
+/// Evaluate a model on random lists, your own data or all inputs there are: loss, probabilities, accuracy
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:\n  algolens eval models/sorted_list.safetensors\n  \
                         algolens eval models/sorted_list.safetensors --size 20000 --seed 1 --json\n  \
-                        algolens eval model.pt --data data.npz\n\n{}", data::FILES))]
+                        algolens eval model.pt --data data.npz\n  \
+                        algolens eval model.pt --all\n  \
+                        algolens eval model.pt --all --part 2/3 --out part-2.json\n  \
+                        algolens eval --merge part-1.json part-2.json part-3.json\n\n{}", data::FILES))]
 pub struct Args {
+    /// The model: safetensors, PyTorch (.pt, .pth, .pkl), .npz or JSON
+    #[arg(value_name = "MODEL", required_unless_present = "merge")]
+    path: Option<PathBuf>,
     #[command(flatten)]
-    model: ModelArgs,
+    hints: HintArgs,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    all: all::AllFlags,
     /// Process the weights first (the predictions are the same)
     #[arg(long)]
     processed: bool,
@@ -36,8 +49,15 @@ pub struct Args {
 
 /// Evaluates the model, and shows the figures and a first list's attention.
 pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
-    let opened = args.model.processed(args.processed, registry)?;
+    if let Some(parts) = args.all.parts() {
+        return counted::merge(parts, args.json, registry);
+    }
+    let path = args.path.as_ref().ok_or_else(|| Error::invalid("MODEL", "a model's file", "none"))?;
+    let opened = Opened::read(path, &args.hints.said()?, registry)?.processed(args.processed);
     let engine = args.backend.engine(opened.model.config())?;
+    if args.all.is_asked() {
+        return all::run(&args.all, args.json, &opened, &*engine, terminal);
+    }
     let lists = args.data.read(&opened)?;
     let subject = Subject { model: &opened.model, engine: &*engine };
     let evaluation = evaluate(subject.engine, subject.model, &lists)?;
@@ -58,7 +78,7 @@ pub fn table(evaluation: &Evaluation) -> String {
             row("median probability on the right answer", evaluation.median_prob, 3),
             row("min probability on the right answer", evaluation.min_prob, 3),
             row("token accuracy", evaluation.token_accuracy, 4),
-            row("list accuracy", evaluation.list_accuracy, 4),
+            row("example accuracy", evaluation.list_accuracy, 4),
         ],
     )
 }

@@ -10,6 +10,7 @@ mod casebook;
 mod circuits;
 pub mod claims;
 mod copy_heads;
+pub mod enumerate;
 mod families;
 mod head;
 mod head_costs;

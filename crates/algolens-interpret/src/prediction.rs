@@ -2,7 +2,7 @@
 
 use super::{Intervention, Runner, Subject};
 use algolens_core::{
-    Error, Result,
+    Error, Result, Scalar,
     engine::{
         check_batch,
         hooks::Filter,
@@ -42,10 +42,10 @@ impl Answer {
     }
 
     /// What logits say: the class with the largest, or, where a set is asked for, as many as it has.
-    fn said(logits: ArrayView1<f32>, target: Target) -> Self {
+    pub(super) fn said<T: Scalar>(logits: ArrayView1<T>, target: Target) -> Self {
         let Target::Set(set) = target else { return Self::Class(argmax(logits) as Token) };
         let mut ranked: Vec<Token> = (0..logits.len() as Token).collect();
-        ranked.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b)));
+        ranked.sort_by(|a, b| logits[*b as usize].as_f64().total_cmp(&logits[*a as usize].as_f64()).then(a.cmp(b)));
         ranked.truncate(set.iter().filter(|is_right| **is_right).count().max(1));
         ranked.sort_unstable();
         ranked.into()

@@ -1,5 +1,6 @@
 //! The verbs from outside.
 
+mod all_inputs;
 mod backend;
 mod bad_input;
 mod cache;

@@ -13,6 +13,8 @@ pub struct Family<'a> {
     pub differs_in: &'static str,
     /// The members, in their order.
     pub members: Vec<Member<'a>>,
+    /// Of which member an example is, if of any, where that can be told.
+    member_of: Option<Box<MemberOf<'a>>>,
 }
 
 /// A member of a [`Family`].
@@ -22,18 +24,38 @@ pub struct Member<'a> {
     draw: Box<Draw<'a>>,
 }
 
-type Draw<'a> = dyn Fn(&mut Twister) -> Option<Vec<Token>> + 'a;
+type Draw<'a> = dyn Fn(&mut Twister) -> Option<Vec<Token>> + Send + Sync + 'a;
+type MemberOf<'a> = dyn Fn(&[Token]) -> Option<usize> + Send + Sync + 'a;
 
 impl<'a> Family<'a> {
     /// A family without members.
     pub fn new(id: &'static str, differs_in: &'static str) -> Self {
-        Self { id, differs_in, members: Vec::new() }
+        Self { id, differs_in, members: Vec::new(), member_of: None }
     }
 
     /// The family with one more member, and how its inputs are drawn; none where there is no such input.
-    pub fn with(mut self, name: impl Into<String>, draw: impl Fn(&mut Twister) -> Option<Vec<Token>> + 'a) -> Self {
+    pub fn with(
+        mut self,
+        name: impl Into<String>,
+        draw: impl Fn(&mut Twister) -> Option<Vec<Token>> + Send + Sync + 'a,
+    ) -> Self {
         self.members.push(Member { name: name.into(), draw: Box::new(draw) });
         self
+    }
+
+    /// The family, whose members are told by a number of each whole example; none of an example that is of no member.
+    pub fn told_by(self, member_of: impl Fn(&[Token]) -> Option<usize> + Send + Sync + 'a) -> Self {
+        Self { member_of: Some(Box::new(member_of)), ..self }
+    }
+
+    /// Whether it can be told of which member an example is.
+    pub fn tells(&self) -> bool {
+        self.member_of.is_some()
+    }
+
+    /// Of which member a whole example is, if of any; of none where that cannot be told.
+    pub fn member_of(&self, example: &[Token]) -> Option<usize> {
+        self.member_of.as_ref()?(example).filter(|member| *member < self.members.len())
     }
 
     /// A family whose members, of these names, are told by a number of each example; their inputs are those of random examples.
@@ -42,11 +64,11 @@ impl<'a> Family<'a> {
         differs_in: &'static str,
         task: &'a dyn Task,
         names: impl IntoIterator<Item = N>,
-        member_of: impl Fn(&[Token]) -> usize + Copy + 'a,
+        member_of: impl Fn(&[Token]) -> usize + Copy + Send + Sync + 'a,
     ) -> Self {
         /// Draws for one input: of a member that is rarer there are none.
         const MOST_DRAWS: usize = 10_000;
-        names.into_iter().enumerate().fold(Self::new(id, differs_in), |family, (member, name)| {
+        let family = names.into_iter().enumerate().fold(Self::new(id, differs_in), |family, (member, name)| {
             family.with(name, move |rng| {
                 let mut example = vec![0; task.n_ctx()];
                 let found = (0..MOST_DRAWS).any(|_| {
@@ -55,7 +77,8 @@ impl<'a> Family<'a> {
                 });
                 found.then(|| task.input(&example))
             })
-        })
+        });
+        family.told_by(move |example| Some(member_of(example)))
     }
 }
 

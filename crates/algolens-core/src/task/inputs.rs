@@ -10,12 +10,12 @@ use std::{collections::HashSet, fmt};
 /// The inputs of a task: how many there are, and the i-th of them. They are all different.
 pub struct Inputs<'a> {
     count: u128,
-    input: Box<dyn Fn(u128) -> Vec<Token> + 'a>,
+    input: Box<dyn Fn(u128) -> Vec<Token> + Send + Sync + 'a>,
 }
 
 impl<'a> Inputs<'a> {
     /// `count` inputs; `input` makes the i-th, for i below `count`, each another.
-    pub fn new(count: u128, input: impl Fn(u128) -> Vec<Token> + 'a) -> Self {
+    pub fn new(count: u128, input: impl Fn(u128) -> Vec<Token> + Send + Sync + 'a) -> Self {
         Self { count, input: Box::new(input) }
     }
 

@@ -157,10 +157,21 @@ impl Task for MaxOfList {
         let by_max = (0..=self.max).fold(Family::new("maximum", "the largest number, once"), |family, max| {
             family.with(max.to_string(), below_with(max, if max == 0 { self.len } else { 1 }))
         });
+        // The largest number, and how often it occurs.
+        let largest = move |example: &[Token]| {
+            let list = self.numbers_of(&self.input(example));
+            let max = list.iter().copied().max().unwrap_or(0);
+            (max, list.iter().filter(|number| **number == max).count())
+        };
+        let by_max = by_max.told_by(move |example| {
+            let (max, times) = largest(example);
+            (times == 1 || max == 0).then_some(max as usize)
+        });
         let by_times = (1..=self.len)
             .fold(Family::new("times", "how often the largest number occurs"), |family, times| {
                 family.with(times.to_string(), any_max(times))
-            });
+            })
+            .told_by(move |example| largest(example).1.checked_sub(1));
         match self.max {
             0 => vec![by_max],
             1..100 => vec![by_max, by_times],

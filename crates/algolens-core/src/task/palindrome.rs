@@ -101,12 +101,29 @@ impl Task for Palindrome {
                 Some(input)
             }
         };
+        let differing = move |example: &[Token]| -> Vec<usize> {
+            let input = self.input(example);
+            let differs = |pair: &usize| input[pair - 1] != input[2 * self.half_length - pair];
+            (1..=self.half_length).filter(differs).collect()
+        };
         let one = Family::new("broken_pair", "which mirror pair differs").with("none", broken(Vec::new()));
         let one = pairs.clone().fold(one, |family, k| family.with(k.to_string(), broken(vec![k])));
-        let all = || pairs.clone().flat_map(|k| (1..k).map(move |j| (j, k)));
+        let one = one.told_by(move |example| match differing(example)[..] {
+            [] => Some(0),
+            [k] => Some(k),
+            _ => None,
+        });
+        if self.half_length < 2 || self.half_length > 12 {
+            return vec![one];
+        }
+        let all: Vec<[usize; 2]> = pairs.flat_map(|k| (1..k).map(move |j| [j, k])).collect();
         let two = Family::new("broken_pairs", "which two mirror pairs differ");
-        let two = all().fold(two, |family, (j, k)| family.with(format!("{j}+{k}"), broken(vec![j, k])));
-        if self.half_length > 1 && self.half_length <= 12 { vec![one, two] } else { vec![one] }
+        let two = all.iter().fold(two, |family, [j, k]| family.with(format!("{j}+{k}"), broken(vec![*j, *k])));
+        let two = two.told_by(move |example| {
+            let differing = differing(example);
+            if differing.len() == 2 { all.iter().position(|both| differing == both) } else { None }
+        });
+        vec![one, two]
     }
 
     fn generate(&self, rng: &mut Twister, example: &mut [Token]) {

@@ -2,6 +2,7 @@
 
 mod ablation;
 mod circuits;
+mod enumerate;
 mod interpret;
 mod interventions;
 mod study;

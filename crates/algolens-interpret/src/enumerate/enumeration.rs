@@ -1,0 +1,317 @@
+//! What a model answers on a run of inputs, counted.
+
+use super::sum::Sum;
+use crate::Answer;
+use algolens_core::{
+    Error, Result,
+    task::{Family, Token},
+};
+use serde::{Deserialize, Serialize};
+
+/// What a model answers on a run of a task's inputs, in the order of their numbers.
+///
+/// An answer is *right* where what is right is above everything else: a tie is wrong. An input is right where every scored
+/// prediction is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Enumeration {
+    /// How many inputs the task has.
+    pub of: u64,
+    /// The number of the first input.
+    pub from: u64,
+    /// How many inputs there are in the run.
+    pub inputs: u64,
+    /// How many of them are right.
+    pub right: u64,
+    /// The share of inputs that are right.
+    pub accuracy: f64,
+    /// The share of scored predictions that are right, by their weights.
+    pub token_accuracy: f64,
+    /// Mean loss of the scored predictions by their weights, in nats: log-softmax in f64 of f32 logits.
+    pub loss: f64,
+    /// The smallest margin of all scored predictions; none where nothing competes with what is right.
+    pub least_margin: Option<LeastMargin>,
+    /// The smallest margin at each predicted position that has one.
+    pub least_margin_by_position: Vec<LeastMargin>,
+    /// The first wrong predictions, at most `limit`.
+    pub wrong: Vec<Wrong>,
+    /// How many wrong predictions are listed.
+    pub limit: usize,
+    /// The predictions that rounding might have decided.
+    pub close: Close,
+    /// The families whose members can be told, each member's inputs counted.
+    pub families: Vec<FamilyCount>,
+    /// What the means are made of.
+    pub sums: Sums,
+}
+
+/// A smallest margin, and the first input that has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeastMargin {
+    /// Logits by which what is right is above everything else; negative where it is not.
+    pub margin: f64,
+    /// The input.
+    pub input: Vec<Token>,
+    /// Its number.
+    pub number: u64,
+    /// The position that predicts.
+    pub position: usize,
+}
+
+/// A wrong prediction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wrong {
+    /// The input.
+    pub input: Vec<Token>,
+    /// Its number.
+    pub number: u64,
+    /// The position that predicts.
+    pub position: usize,
+    /// What the model says.
+    pub predicted: Answer,
+    /// What is right.
+    pub expected: Answer,
+    /// Logits by which what is right is above everything else: 0 or less.
+    pub margin: f64,
+}
+
+/// Predictions with a margin below the slack, which were run again in f64. That run decides whether they are right.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Close {
+    /// A margin is close to 0 below so many logits; of logits beyond ±1, below so many times the largest of them.
+    pub slack: f64,
+    /// How many predictions were that close.
+    pub predictions: u64,
+    /// How many of them are right in one of the precisions only.
+    pub changed: u64,
+    /// The largest change of a margin.
+    pub largest_change: f64,
+}
+
+/// The members of a family, counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FamilyCount {
+    /// The family's name.
+    pub id: String,
+    /// In what its members differ.
+    pub differs_in: String,
+    /// The members, in their order.
+    pub members: Vec<MemberCount>,
+}
+
+/// The inputs of a member, counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberCount {
+    /// What the member is called.
+    pub name: String,
+    /// How many inputs it has in the run.
+    pub inputs: u64,
+    /// How many of them are right.
+    pub right: u64,
+    /// The first that is wrong.
+    pub wrong: Option<Vec<Token>>,
+}
+
+/// Sums over the scored predictions, the same bits in every order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sums {
+    /// Of the weights.
+    pub weight: Sum,
+    /// Of the weights of right predictions.
+    pub right: Sum,
+    /// Of weight times loss.
+    pub loss: Sum,
+}
+
+/// One scored prediction.
+pub(super) struct Judged {
+    /// The position that predicts.
+    pub position: usize,
+    pub weight: f64,
+    pub loss: f64,
+    pub margin: f64,
+    /// The largest logit, by its size; at least 1.
+    pub scale: f64,
+    /// What the model says and what is right, where it is wrong.
+    pub wrong: Option<[Answer; 2]>,
+}
+
+impl Enumeration {
+    /// A run before its first input.
+    pub(super) fn new(of: u64, from: u64, slack: f64, limit: usize, families: &[Family]) -> Self {
+        let count = |family: &Family| FamilyCount {
+            id: family.id.into(),
+            differs_in: family.differs_in.into(),
+            members: family.members.iter().map(|member| MemberCount::of(&member.name)).collect(),
+        };
+        Self {
+            of,
+            from,
+            inputs: 0,
+            right: 0,
+            accuracy: 0.0,
+            token_accuracy: 0.0,
+            loss: 0.0,
+            least_margin: None,
+            least_margin_by_position: Vec::new(),
+            wrong: Vec::new(),
+            limit,
+            close: Close { slack, predictions: 0, changed: 0, largest_change: 0.0 },
+            families: families.iter().filter(|family| family.tells()).map(count).collect(),
+            sums: Sums::default(),
+        }
+    }
+
+    /// The number of the input after the last.
+    pub fn to(&self) -> u64 {
+        self.from + self.inputs
+    }
+
+    /// Whether all inputs of the task are in the run.
+    pub fn is_whole(&self) -> bool {
+        self.from == 0 && self.inputs == self.of
+    }
+
+    /// Adds the next input of the run; `member_of` says of which member of each counted family it is.
+    pub(super) fn add(&mut self, input: &[Token], predictions: Vec<Judged>, member_of: &[Option<usize>]) {
+        let number = self.to();
+        let right = predictions.iter().all(|prediction| prediction.wrong.is_none());
+        self.inputs += 1;
+        self.right += u64::from(right);
+        for (family, member) in self.families.iter_mut().zip(member_of) {
+            if let Some(member) = member.and_then(|member| family.members.get_mut(member)) {
+                member.add(input, right);
+            }
+        }
+        for Judged { position, weight, loss, margin, wrong, .. } in predictions {
+            self.sums.weight.add(weight);
+            self.sums.loss.add(weight * loss);
+            self.sums.right.add(if wrong.is_none() { weight } else { 0.0 });
+            if self.is_least(position, margin) {
+                self.take_least(LeastMargin { margin, input: input.to_vec(), number, position });
+            }
+            if let Some([predicted, expected]) = wrong.filter(|_| self.wrong.len() < self.limit) {
+                self.wrong.push(Wrong { input: input.to_vec(), number, position, predicted, expected, margin });
+            }
+        }
+    }
+
+    /// Whether another run is one of the same inputs, with the same families, slack and limit.
+    ///
+    /// # Errors
+    /// Names the first thing that differs.
+    pub fn check_like(&self, other: &Self) -> Result<()> {
+        let names = |families: &[FamilyCount]| families.iter().map(FamilyCount::names).collect::<Vec<_>>().join("; ");
+        for (name, found, expected) in [
+            ("inputs of the task", self.of.to_string(), other.of.to_string()),
+            ("slack", self.close.slack.to_string(), other.close.slack.to_string()),
+            ("limit", self.limit.to_string(), other.limit.to_string()),
+            ("families", names(&self.families), names(&other.families)),
+        ] {
+            if found != expected {
+                return Err(Error::invalid(name, expected, found));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the run that follows.
+    ///
+    /// # Errors
+    /// A run that does not begin where this one ends, or that is not [like](Self::check_like) it.
+    pub fn join(&mut self, next: Self) -> Result<()> {
+        next.check_like(self)?;
+        if next.from != self.to() {
+            return Err(Error::invalid("first input", self.to().to_string(), next.from));
+        }
+        self.inputs += next.inputs;
+        self.right += next.right;
+        next.least_margin_by_position.into_iter().for_each(|least| self.take_least(least));
+        self.wrong.extend(next.wrong.into_iter().take(self.limit - self.wrong.len().min(self.limit)));
+        self.close.join(next.close);
+        for (family, next) in self.families.iter_mut().zip(next.families) {
+            family.members.iter_mut().zip(next.members).for_each(|(member, next)| member.join(next));
+        }
+        self.sums.join(next.sums);
+        self.take_means();
+        Ok(())
+    }
+
+    /// Brings the means and the least margin up to date with what was added.
+    pub(super) fn take_means(&mut self) {
+        let share = |part: f64, whole: f64| if whole == 0.0 { 0.0 } else { part / whole };
+        self.accuracy = share(self.right as f64, self.inputs as f64);
+        let Sums { weight, right, loss } = self.sums;
+        self.token_accuracy = share(right.value(), weight.value());
+        self.loss = share(loss.value(), weight.value());
+        let by_margin =
+            |a: &&LeastMargin, b: &&LeastMargin| a.margin.total_cmp(&b.margin).then(a.number.cmp(&b.number));
+        self.least_margin = self.least_margin_by_position.iter().min_by(by_margin).cloned();
+    }
+
+    /// Whether a margin at a position of the next input is the smallest there.
+    fn is_least(&self, position: usize, margin: f64) -> bool {
+        let before = self.least_margin_by_position.iter().find(|least| least.position == position);
+        margin.is_finite() && before.is_none_or(|least| margin < least.margin)
+    }
+
+    /// Takes a margin of a later input, if it is the smallest at its position.
+    fn take_least(&mut self, least: LeastMargin) {
+        if !self.is_least(least.position, least.margin) {
+            return;
+        }
+        let all = &mut self.least_margin_by_position;
+        match all.binary_search_by_key(&least.position, |least| least.position) {
+            Ok(at) => all[at] = least,
+            Err(at) => all.insert(at, least),
+        }
+    }
+}
+
+impl FamilyCount {
+    fn names(&self) -> String {
+        let members: Vec<&str> = self.members.iter().map(|member| member.name.as_str()).collect();
+        format!("{}: {}", self.id, members.join(", "))
+    }
+}
+
+impl MemberCount {
+    fn of(name: &str) -> Self {
+        Self { name: name.into(), inputs: 0, right: 0, wrong: None }
+    }
+
+    fn add(&mut self, input: &[Token], right: bool) {
+        self.inputs += 1;
+        self.right += u64::from(right);
+        if !right {
+            self.wrong.get_or_insert_with(|| input.to_vec());
+        }
+    }
+
+    fn join(&mut self, next: Self) {
+        self.inputs += next.inputs;
+        self.right += next.right;
+        self.wrong = self.wrong.take().or(next.wrong);
+    }
+}
+
+impl Close {
+    fn join(&mut self, next: Self) {
+        self.predictions += next.predictions;
+        self.changed += next.changed;
+        self.largest_change = self.largest_change.max(next.largest_change);
+    }
+}
+
+impl Sums {
+    fn join(&mut self, next: Self) {
+        self.weight.join(next.weight);
+        self.right.join(next.right);
+        self.loss.join(next.loss);
+    }
+}
