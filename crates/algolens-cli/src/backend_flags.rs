@@ -41,10 +41,18 @@ impl BackendFlags {
     /// # Errors
     /// As [`engine`](Self::engine).
     pub fn engines(&self, config: &Config) -> Result<impl Fn() -> Box<dyn Engine> + Sync + use<>> {
-        let vectors = vectors(self.vectors.as_deref())?;
+        let vectors = self.vectors()?;
         let backend = self.backend(config)?;
         backend.check(config)?;
         Ok(move || backend.engine(vectors))
+    }
+
+    /// The vector instructions.
+    ///
+    /// # Errors
+    /// Instructions that there are not.
+    pub fn vectors(&self) -> Result<Vectors> {
+        vectors(self.vectors.as_deref())
     }
 
     fn backend(&self, config: &Config) -> Result<Backend> {

@@ -3,19 +3,18 @@
 use crate::{
     load::{ModelArgs, Opened},
     output,
+    state_file::StateFile,
     terminal::{Terminal, warn},
 };
 use algolens::{
     Error, Result,
     check::certificate::{Bracket, Certificate, Tally},
-    files::{Lock, read, write_whole},
+    files::{Lock, write_whole},
     model::Model,
     prove::{self, Classes, Origin, SafeInputs, Search, Tables},
     task::{Registry, SortedList},
 };
 use std::{
-    ffi::OsString,
-    io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -98,16 +97,17 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     let task = opened.sorted_list()?;
     let tables = Tables::of(&opened.model, &task)?;
     let _lock = Lock::take(&args.out)?;
-    let files = Files::beside(&args.out)?;
-    let mut search = files.begin(args, &tables, &task, &opened)?;
+    let state = StateFile::beside(&args.out)?;
+    let mut search = begin(args, &state, &tables, &task, &opened)?;
+    let save = |search: &Search| state.write(&search.to_bytes(&opened.model)?);
     // An unwritable folder is found at once.
-    files.save(&search, &opened)?;
-    let found = advance(&mut search, &args.search, terminal, |search| files.save(search, &opened));
+    save(&search)?;
+    let found = advance(&mut search, &args.search, terminal, save);
     if let Err(Error::Cancelled) = found {
         warn("algolens: interrupted, the search is saved; the same command with --resume goes on");
     }
     found?;
-    files.save(&search, &opened)?;
+    save(&search)?;
     let certificate = search_certificate(&search, &opened, &task, args.lists)?;
     write(&args.out, &certificate)?;
     Ok(summary(&certificate, search.classes()) + &format!("\n{}\n", args.out.display()))
@@ -267,42 +267,20 @@ fn words(safe: &SafeInputs) -> String {
     text
 }
 
-/// A certificate's files.
-struct Files<'a> {
-    out: &'a Path,
-    state: PathBuf,
-}
-
-impl<'a> Files<'a> {
-    fn beside(out: &'a Path) -> Result<Self> {
-        let (Some(name), false) = (out.file_name(), out.is_dir()) else {
-            return Err(Error::invalid("--out", "a file", out.display()));
-        };
-        let mut state = OsString::from(name);
-        state.push(".state");
-        Ok(Self { out, state: out.with_file_name(state) })
+/// The search that is begun, or that goes on.
+fn begin<'t>(
+    args: &Args,
+    state: &StateFile,
+    tables: &'t Tables,
+    task: &SortedList,
+    opened: &Opened,
+) -> Result<Search<'t>> {
+    let classes = Classes::of(task)?;
+    let begun = if args.resume { state.read()? } else { None };
+    let Some(bytes) = begun else { return Search::new(tables, classes, args.search.slack) };
+    let search = Search::from_bytes(&bytes, tables, classes, &opened.model).map_err(|error| state.error(error))?;
+    if search.slack() != args.search.slack {
+        return Err(state.error(Error::invalid("slack", args.search.slack.to_string(), search.slack())));
     }
-
-    fn begin<'t>(&self, args: &Args, tables: &'t Tables, task: &SortedList, opened: &Opened) -> Result<Search<'t>> {
-        let classes = Classes::of(task)?;
-        let begun = match (args.resume, read(&self.state)) {
-            (false, _) => None,
-            (true, Ok(bytes)) => Some(bytes),
-            (true, Err(Error::File { source, .. })) if source.kind() == io::ErrorKind::NotFound => None,
-            (true, Err(error)) => return Err(error),
-        };
-        let Some(bytes) = begun else { return Search::new(tables, classes, args.search.slack) };
-        let in_file = |error| Error::InFile { path: self.state.clone(), error: Box::new(error) };
-        let search = Search::from_bytes(&bytes, tables, classes, &opened.model).map_err(in_file)?;
-        if search.slack() != args.search.slack {
-            let found = Error::invalid("slack", args.search.slack.to_string(), search.slack());
-            return Err(in_file(found));
-        }
-        Ok(search)
-    }
-
-    fn save(&self, search: &Search, opened: &Opened) -> Result<()> {
-        debug_assert!(self.out != self.state);
-        write_whole(&self.state, &search.to_bytes(&opened.model)?)
-    }
+    Ok(search)
 }

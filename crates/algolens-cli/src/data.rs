@@ -1,4 +1,4 @@
-//! The data that a verb works on: random lists, or what a user brings.
+//! The data that a verb works on: random examples, or what a user brings.
 
 use crate::{
     data_file::{DataFile, Part},
@@ -13,10 +13,10 @@ use algolens::{
 };
 use std::path::{Path, PathBuf};
 
-/// The flags of random lists: how many, from which seed.
+/// The flags of random examples: how many, from which seed.
 #[derive(clap::Args)]
 pub struct DataArgs {
-    /// Random lists
+    /// Random examples
     #[arg(long, default_value_t = 500)]
     pub size: usize,
     /// Their dataset seed
@@ -28,10 +28,10 @@ pub struct DataArgs {
     data: Option<PathBuf>,
 }
 
-/// The most tokens of random lists that a verb takes: as many as fit in the memory of a small machine.
+/// The most tokens of random examples that a verb takes: as many as fit in the memory of a small machine.
 const MOST_TOKENS: usize = 1 << 28;
 
-/// Random lists of a task.
+/// Random examples of a task.
 pub fn lists(task: &dyn Task, size: usize, seed: u32) -> Result<Dataset> {
     check(task, size)?;
     Dataset::generate(task, size, &mut random::from_dataset_seed(seed))
@@ -48,7 +48,7 @@ pub fn check_lists(tokens: usize, size: usize) -> Result<()> {
     if (1..=most).contains(&size) {
         return Ok(());
     }
-    Err(Error::invalid("number of lists", format!("1 to {most}"), size))
+    Err(Error::invalid("number of examples", format!("1 to {most}"), size))
 }
 
 /// The help of what a data file holds.
@@ -79,7 +79,7 @@ pub fn read(path: &Path, opened: &Opened) -> Result<Dataset> {
 }
 
 impl DataArgs {
-    /// The data that the flags ask for: the user's own, or random lists of the model's task.
+    /// The data that the flags ask for: the user's own, or random examples of the model's task.
     pub fn read(&self, opened: &Opened) -> Result<Dataset> {
         match &self.data {
             Some(path) => read(path, opened),

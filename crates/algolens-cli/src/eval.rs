@@ -19,7 +19,7 @@ use algolens::{
 };
 use std::path::PathBuf;
 
-/// Evaluate a model on random lists, your own data or all inputs there are: loss, probabilities, accuracy
+/// Evaluate a model on random examples, your own data or all inputs there are: loss, probabilities, accuracy
 #[derive(clap::Args)]
 #[command(after_help = format!("Examples:\n  algolens eval models/sorted_list.safetensors\n  \
                         algolens eval models/sorted_list.safetensors --size 20000 --seed 1 --json\n  \
@@ -47,7 +47,7 @@ pub struct Args {
     backend: BackendFlags,
 }
 
-/// Evaluates the model, and shows the figures and a first list's attention.
+/// Evaluates the model, and shows the figures and a first example's attention.
 pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
     if let Some(parts) = args.all.parts() {
         return counted::merge(parts, args.json, registry);
@@ -56,7 +56,7 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     let opened = Opened::read(path, &args.hints.said()?, registry)?.processed(args.processed);
     let engine = args.backend.engine(opened.model.config())?;
     if args.all.is_asked() {
-        return all::run(&args.all, args.json, &opened, &*engine, terminal);
+        return all::run(&args.all, args.json, &opened, (&*engine, args.backend.vectors()?.name()), terminal);
     }
     let lists = args.data.read(&opened)?;
     let subject = Subject { model: &opened.model, engine: &*engine };

@@ -35,6 +35,7 @@ mod report;
 mod scores;
 mod sections;
 mod shown_flags;
+mod state_file;
 mod studied;
 mod study;
 mod terminal;

@@ -140,7 +140,7 @@ impl StudyFlags {
             Source::Data(examples) => (self.study_size.unwrap_or(examples.len()), Vec::new()),
         };
         if size == 0 {
-            return Err(Error::invalid("number of lists", "at least 1", 0));
+            return Err(Error::invalid("number of examples", "at least 1", 0));
         }
         if !self.others.is_empty() && source.casebook().is_none() {
             let found = source.spec().map_or_else(|| "data of your own".into(), |task| task.to_string());

@@ -3,21 +3,20 @@
 use super::counted::{Counted, grouped};
 use crate::{
     load::Opened,
+    state_file::StateFile,
     terminal::{Terminal, warn},
 };
 use algolens::{
     Error, Result,
     engine::Engine,
-    files::{Lock, read},
+    files::Lock,
     interpret::{
         Subject,
         enumerate::{Enumeration, Walk},
     },
 };
 use std::{
-    ffi::OsString,
-    io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     str::FromStr,
     time::{Duration, Instant},
 };
@@ -25,7 +24,7 @@ use std::{
 /// The flags of an evaluation on all inputs.
 #[derive(clap::Args)]
 pub struct AllFlags {
-    /// Run all inputs of the task: exact accuracies, the smallest margin, what is wrong
+    /// Run all inputs of the task: exact accuracies, the smallest margin, what is wrong. A tie is wrong
     #[arg(long, conflicts_with_all = ["size", "seed", "data"], requires = "path")]
     all: bool,
     /// Of all inputs one share, such as 2/5, the second of five
@@ -44,7 +43,8 @@ pub struct AllFlags {
     #[arg(long, value_name = "X", default_value_t = SLACK, requires = "all")]
     slack: f64,
     /// Add up the files of all parts
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["path", "all", "size", "seed", "data"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., 
+          conflicts_with_all = ["path", "all", "size", "seed", "data", "processed", "HintArgs", "WhichArgs", "BackendFlags"])]
     merge: Option<Vec<PathBuf>>,
 }
 
@@ -92,29 +92,41 @@ impl AllFlags {
     }
 }
 
-/// Counts, writes the file, and says what was counted.
-pub fn run(flags: &AllFlags, json: bool, opened: &Opened, engine: &dyn Engine, terminal: &Terminal) -> Result<String> {
+/// Counts with an engine that uses these vector instructions, writes the file, and says what was counted.
+pub fn run(
+    flags: &AllFlags,
+    json: bool,
+    opened: &Opened,
+    (engine, vectors): (&dyn Engine, &str),
+    terminal: &Terminal,
+) -> Result<String> {
     let task = opened.task()?;
+    let by = [engine.name(), vectors];
     let walk = Walk::new(Subject { model: &opened.model, engine }, &*task, flags.slack, flags.limit)?;
     let [from, to] = flags.part.unwrap_or(Share { part: 1, of: 1 }).numbers(walk.count());
-    let files = flags.out.as_deref().map(Files::beside).transpose()?;
+    let state = flags.out.as_deref().map(StateFile::beside).transpose()?;
     let _lock = flags.out.as_deref().map(Lock::take).transpose()?;
-    let counted = |run: &Enumeration| Counted::of(opened, &*task, run.clone());
+    let counted = |run: &Enumeration| Counted::of(opened, &*task, by, run.clone());
     let mut run = walk.begin(from);
-    if let (true, Some(files)) = (flags.resume, &files) {
-        run = files.state(&counted(&run), to)?.unwrap_or(run);
+    if let (true, Some(state)) = (flags.resume, &state) {
+        run = begun(state, &counted(&run), to)?.unwrap_or(run);
     }
-    let save = |run: &Enumeration| files.as_ref().map_or(Ok(()), |files| counted(run).write(&files.state));
+    let save = |run: &Enumeration| state.as_ref().map_or(Ok(()), |state| counted(run).write(state.path()));
     // An unwritable folder is found at once.
     save(&run)?;
     let found = Count { walk: &walk, to, most: flags.part.is_none().then_some(MOST), terminal }.finish(&mut run, save);
-    if let (Err(Error::Cancelled), Some(_)) = (&found, &files) {
-        warn("algolens: interrupted, the counts are saved; the same command with --resume goes on");
+    if let Err(Error::Cancelled) = found {
+        let saved = "the counts are saved; the same command with --resume goes on";
+        warn(format_args!(
+            "algolens: interrupted, {}",
+            if state.is_some() { saved } else { "nothing is saved (--out FILE does)" }
+        ));
     }
     found?;
+    save(&run)?;
     let counted = counted(&run);
-    if let Some(files) = &files {
-        counted.write(files.out)?;
+    if let Some(out) = &flags.out {
+        counted.write(out)?;
     }
     counted.answer(&*task, json)
 }
@@ -137,22 +149,18 @@ impl Count<'_> {
     fn finish(&self, run: &mut Enumeration, save: impl Fn(&Enumeration) -> Result<()>) -> Result<()> {
         const SAVE_EVERY: Duration = Duration::from_secs(40);
         const SHOW_EVERY: Duration = Duration::from_millis(500);
-        /// Inputs of the first step, few enough for a model of any speed.
-        const FIRST: u64 = 4096;
         let bar = self.terminal.spinner();
         let (clock, begun, mut saved) = (Instant::now(), run.to(), Instant::now());
-        let mut step = FIRST;
+        let mut step = Walk::BLOCK;
         while run.to() < self.to {
             let stepped = Instant::now();
-            self.walk.go_on(run, self.to.min(run.to() + step))?;
+            let end = run.to().saturating_add(step) / Walk::BLOCK * Walk::BLOCK;
+            self.walk.go_on(run, self.to.min(end))?;
             // Steps that the terminal can follow.
-            let quick = stepped.elapsed() < SHOW_EVERY / 2;
-            step = if quick {
-                step.saturating_mul(2)
-            } else if stepped.elapsed() > SHOW_EVERY {
-                (step / 2).max(FIRST)
-            } else {
-                step
+            step = match stepped.elapsed() {
+                quick if quick < SHOW_EVERY / 2 => step.saturating_mul(2),
+                slow if slow > SHOW_EVERY => (step / 2).max(Walk::BLOCK),
+                _ => step,
             };
             let rate = (run.to() - begun) as f64 / clock.elapsed().as_secs_f64();
             self.check_length(run, rate, clock.elapsed())?;
@@ -213,39 +221,15 @@ fn length(seconds: f64) -> String {
     }
 }
 
-/// The files of a count.
-struct Files<'a> {
-    out: &'a Path,
-    state: PathBuf,
-}
-
-impl<'a> Files<'a> {
-    fn beside(out: &'a Path) -> Result<Self> {
-        let (Some(name), false) = (out.file_name(), out.is_dir()) else {
-            return Err(Error::invalid("--out", "a file", out.display()));
-        };
-        let mut state = OsString::from(name);
-        state.push(".state");
-        Ok(Self { out, state: out.with_file_name(state) })
+/// Where a count like this one stands, if it was begun.
+fn begun(state: &StateFile, like: &Counted, to: u64) -> Result<Option<Enumeration>> {
+    let Some(bytes) = state.read()? else { return Ok(None) };
+    let begun = Counted::from_bytes(state.path(), &bytes)?;
+    begun.check_like(like).map_err(|error| state.error(error))?;
+    if begun.run.from != like.run.from || begun.run.to() > to {
+        let expected = format!("{} to {to}, or the first of them", like.run.from);
+        let found = format!("{} to {}", begun.run.from, begun.run.to());
+        return Err(state.error(Error::invalid("inputs", expected, found)));
     }
-
-    /// Where a count like this one stands, if it was begun.
-    fn state(&self, like: &Counted, to: u64) -> Result<Option<Enumeration>> {
-        match read(&self.state) {
-            Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
-            found => drop(found?),
-        }
-        let begun = Counted::read(&self.state)?;
-        let in_state = |error| Error::InFile { path: self.state.clone(), error: Box::new(error) };
-        begun.check_like(like).map_err(in_state)?;
-        if begun.run.from != like.run.from || begun.run.to() > to {
-            let found = format!("{} to {}", begun.run.from, begun.run.to());
-            return Err(in_state(Error::invalid(
-                "inputs",
-                format!("{} to {to}, or the first of them", like.run.from),
-                found,
-            )));
-        }
-        Ok(Some(begun.run))
-    }
+    Ok(Some(begun.run))
 }

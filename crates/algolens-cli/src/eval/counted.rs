@@ -20,32 +20,36 @@ pub struct Counted {
     sha256: String,
     task: TaskSpec,
     task_assumed: bool,
+    /// What ran the model: backends and vector instructions differ in rounding.
+    backend: String,
+    vectors: String,
     #[serde(flatten)]
     pub run: Enumeration,
 }
 
 impl Counted {
     /// What was counted of a model.
-    pub fn of(opened: &Opened, task: &dyn Task, run: Enumeration) -> Self {
+    pub fn of(opened: &Opened, task: &dyn Task, [backend, vectors]: [&str; 2], run: Enumeration) -> Self {
         Self {
             algolens: env!("CARGO_PKG_VERSION").into(),
             sha256: digest(&opened.model),
             task: task.spec(),
             task_assumed: opened.used_task().is_some_and(|found| found.assumed),
+            backend: backend.into(),
+            vectors: vectors.into(),
             run,
         }
     }
 
-    /// The counts of a file.
+    /// The counts that a file's bytes are.
     ///
     /// # Errors
-    /// A file that has none.
-    pub fn read(path: &Path) -> Result<Self> {
-        let found = serde_json::from_slice(&read(path)?);
-        found.map_err(|error| {
-            let error = Error::invalid("counts", "what eval --all --out writes", error);
-            Error::InFile { path: path.into(), error: Box::new(error) }
-        })
+    /// Bytes that are none, and counts that no run has.
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let found = serde_json::from_slice::<Self>(bytes);
+        let found = found.map_err(|error| Error::invalid("counts", "what eval --all --out writes", error));
+        let checked = found.and_then(|mut counted| counted.run.check().map(|()| counted));
+        checked.map_err(|error| Error::InFile { path: path.into(), error: Box::new(error) })
     }
 
     /// Writes the counts to a file.
@@ -63,6 +67,8 @@ impl Counted {
             ("model", other.sha256.as_str(), self.sha256.as_str()),
             ("task", &specs[1], &specs[0]),
             ("algolens", other.algolens.as_str(), self.algolens.as_str()),
+            ("backend", other.backend.as_str(), self.backend.as_str()),
+            ("vectors", other.vectors.as_str(), self.vectors.as_str()),
         ] {
             if own != found {
                 return Err(Error::invalid(name, own, found));
@@ -79,8 +85,9 @@ impl Counted {
 
 /// The sum of the counts of all parts, in whatever order their files come.
 pub fn merge(paths: &[PathBuf], json: bool, registry: &Registry) -> Result<String> {
-    let mut parts = paths.iter().map(|path| Ok((path, Counted::read(path)?))).collect::<Result<Vec<_>>>()?;
-    parts.sort_by_key(|(_, part)| part.run.from);
+    let part = |path: &PathBuf| Counted::from_bytes(path, &read(path)?);
+    let mut parts = paths.iter().map(|path| Ok((path, part(path)?))).collect::<Result<Vec<_>>>()?;
+    parts.sort_by_key(|(_, part)| (part.run.from, part.run.inputs));
     let mut parts = parts.into_iter();
     let Some((mut before, mut sum)) = parts.next() else {
         return Err(Error::invalid("parts", "at least one file", "none"));
@@ -141,11 +148,13 @@ fn words(run: &Enumeration, task: &dyn Task) -> String {
 
 /// One line: how many are right, and the smallest margin.
 fn verdict(run: &Enumeration, input: &dyn Fn(&[Token]) -> String) -> String {
-    let which = if run.is_whole() {
-        format!("all {} inputs", grouped(run.inputs))
-    } else {
-        let last = run.to().saturating_sub(1);
-        format!("{} of {} inputs, numbers {} to {last}", grouped(run.inputs), grouped(run.of), run.from)
+    let which = match run.inputs {
+        _ if run.is_whole() => format!("all {} inputs", grouped(run.inputs)),
+        0 => format!("0 of {} inputs", grouped(run.of)),
+        inputs => {
+            let last = run.to() - 1;
+            format!("{} of {} inputs, numbers {} to {last}", grouped(inputs), grouped(run.of), run.from)
+        }
     };
     let right = if run.right == run.inputs {
         format!("right on {which}")
@@ -163,8 +172,9 @@ fn verdict(run: &Enumeration, input: &dyn Fn(&[Token]) -> String) -> String {
 
 fn close(run: &Enumeration) -> String {
     let close = run.close;
-    let which = format!("below {} of the largest logit", close.slack);
+    let which = format!("below {} of the largest logit (of 1 if that is more)", close.slack);
     match close.predictions {
+        0 if close.slack == 0.0 => "no margin was looked at again in double precision\n".into(),
         0 => format!("no margin is {which}, so none is decided by rounding\n"),
         predictions => format!(
             "margins {which} were looked at again in double precision: {}, of which {} changed sides, by {:.1e} logits at most\n",
@@ -182,7 +192,8 @@ fn wrong(run: &Enumeration, task: &dyn Task, input: &dyn Fn(&[Token]) -> String)
     let labels = task.output_labels();
     let classes = |classes: &[Token]| labels_of(&labels, classes).join("|");
     let row = |Wrong { input: tokens, position, predicted, expected, margin, .. }: &Wrong| {
-        let said = [classes(predicted.classes()), classes(expected.classes())];
+        let predicted = if *margin == 0.0 { "a tie".into() } else { classes(predicted.classes()) };
+        let said = [predicted, classes(expected.classes())];
         [&[input(tokens), position.to_string()], &said[..], &[format!("{margin:.4}")]].concat()
     };
     output::table(&["wrong, the first", "position", "predicted", "expected", "margin"], run.wrong.iter().map(row))

@@ -1,5 +1,6 @@
 //! The files of a training run, all beside the model.
 
+use crate::state_file::StateFile;
 use algolens::{
     Error, Result,
     files::{read, write_whole},
@@ -17,7 +18,7 @@ use std::{
 /// The paths of a run's files. Each is written whole or not at all, so that the process may end at any moment.
 pub struct Files {
     model: PathBuf,
-    state: PathBuf,
+    state: StateFile,
     log: PathBuf,
     checkpoints: PathBuf,
 }
@@ -28,20 +29,14 @@ impl Files {
     /// # Errors
     /// A path that cannot be a file's.
     pub fn beside(model: &Path) -> Result<Self> {
-        let (Some(name), Some(stem), false) = (model.file_name(), model.file_stem(), model.is_dir()) else {
-            return Err(Error::invalid("--out", "a file", model.display()));
-        };
-        let sibling = |start: &std::ffi::OsStr, end: &str| {
-            let mut name = OsString::from(start);
+        let state = StateFile::beside(model)?;
+        let stem = model.file_stem().unwrap_or_default();
+        let sibling = |end: &str| {
+            let mut name = OsString::from(stem);
             name.push(end);
             model.with_file_name(name)
         };
-        Ok(Self {
-            model: model.into(),
-            state: sibling(name, ".state"),
-            log: sibling(stem, ".log.jsonl"),
-            checkpoints: sibling(stem, ".checkpoints"),
-        })
+        Ok(Self { model: model.into(), state, log: sibling(".log.jsonl"), checkpoints: sibling(".checkpoints") })
     }
 
     /// The run that was begun here, if one was, on a task that the registry knows, or on these examples of a file.
@@ -50,16 +45,12 @@ impl Files {
             Some(examples) => Run::from_bytes_on(bytes, examples.clone()),
             None => Run::from_bytes(bytes, registry),
         };
-        match read(&self.state) {
-            Ok(bytes) => begun(&bytes).map(Some).map_err(|error| self.in_state(error)),
-            Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.state.read()?.map(|bytes| begun(&bytes).map_err(|error| self.in_state(error))).transpose()
     }
 
     /// An error about what the state file holds.
     pub fn in_state(&self, error: Error) -> Error {
-        Error::InFile { path: self.state.clone(), error: Box::new(error) }
+        self.state.error(error)
     }
 
     /// Makes room for a new run's checkpoints, which never mix with those of another run.
@@ -88,7 +79,7 @@ impl Files {
             self.save_model(run)?;
         }
         write_whole(&self.log, log(run)?.as_bytes())?;
-        write_whole(&self.state, &run.to_bytes()?)
+        self.state.write(&run.to_bytes()?)
     }
 
     /// The path of the log.

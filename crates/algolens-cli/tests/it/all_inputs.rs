@@ -129,6 +129,19 @@ fn parts_add_up_to_a_single_run() {
     assert!(refusal(&["eval", "--merge", first, &foreign, third]).contains("foreign.json: model: expected"));
     answer(&["eval", &model, "--all", "--part", "2/3", "--out", &foreign, "--limit", "3"]);
     assert!(refusal(&["eval", "--merge", first, &foreign, third]).contains("limit: expected 10, found 3"));
+    answer(&["eval", &model, "--all", "--part", "2/3", "--out", &foreign, "--backend", "plain"]);
+    assert!(refusal(&["eval", "--merge", first, &foreign, third]).contains("backend: expected circuit, found plain"));
+    // Counts that no run has.
+    for (key, value) in [("inputs", "18446744073709551615"), ("right", "5000"), ("from", "4097"), ("of", "0")] {
+        let mut edited = json(&single);
+        edited[key] = json(value);
+        fs::write(&foreign, edited.to_string()).unwrap();
+        assert!(refusal(&["eval", "--merge", &foreign]).contains("foreign.json: "), "{key}");
+    }
+    let mut edited = json(&single);
+    edited["accuracy"] = json("1.0");
+    fs::write(&foreign, edited.to_string()).unwrap();
+    assert_eq!(answer(&["eval", "--merge", &foreign, "--json"]), single);
     fs::write(&foreign, single.replace(env!("CARGO_PKG_VERSION"), "0.0.1")).unwrap();
     assert!(refusal(&["eval", "--merge", first, &foreign]).contains("algolens: expected "));
     fs::write(&foreign, "{}").unwrap();
@@ -137,6 +150,23 @@ fn parts_add_up_to_a_single_run() {
     assert!(code == Some(2) && said.contains("expected one of several, such as 2/5, found \"4/3\""), "{said}");
     let resumed = refusal(&["eval", &other, "--all", "--part", "2/3", "--out", second, "--resume"]);
     assert!(resumed.contains("part-2.json.state: model: expected"), "{resumed}");
+}
+
+/// More parts than inputs: some are empty, and come in any order.
+#[test]
+fn parts_may_be_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let model = path("model.safetensors");
+    let sizes = ["--train-size", "4", "--validation-size", "4", "--epochs", "1", "--quiet"];
+    answer(&[&["train", "--task", "longest_cycle(n=2)", "--out", &model][..], &sizes].concat());
+    let parts: Vec<String> = (1..=7).map(|part| path(&format!("{part}.json"))).collect();
+    for (at, part) in parts.iter().enumerate() {
+        answer(&["eval", &model, "--all", "--part", &format!("{}/7", at + 1), "--out", part]);
+    }
+    let mut arguments = vec!["eval", "--json", "--merge"];
+    arguments.extend(parts.iter().rev().map(String::as_str));
+    assert_eq!(answer(&arguments), answer(&["eval", &model, "--all", "--json"]));
 }
 
 /// What is too much to be run says so, and what to do instead.

@@ -101,7 +101,7 @@ fn bad_flags_are_refused_on_one_line() {
         assert!(said.starts_with(expected), "{said}");
     }
     assert_eq!(bench("--batch", "0"), "algolens: --batch: expected 1 or more, found 0\n");
-    assert!(bench("--batch", "18446744073709551615").starts_with("algolens: number of lists: expected 1 to"));
+    assert!(bench("--batch", "18446744073709551615").starts_with("algolens: number of examples: expected 1 to"));
     for seconds in ["0", "nan", "inf", "1e9"] {
         assert!(bench("--seconds", seconds).starts_with("algolens: --seconds: expected more than 0, at most 3600"));
     }

@@ -97,8 +97,8 @@ fn lists_that_are_none() {
 fn numbers_that_are_out_of_range() {
     let folder = TempDir::new().unwrap();
     let here = folder.path();
-    refused(here, &["eval", MODEL, "--size", "0"], "number of lists: expected 1 to");
-    refused(here, &["eval", MODEL, "--size", "99999999999"], "number of lists: expected 1 to");
+    refused(here, &["eval", MODEL, "--size", "0"], "number of examples: expected 1 to");
+    refused(here, &["eval", MODEL, "--size", "99999999999"], "number of examples: expected 1 to");
     refused(here, &["dataset", "--list-len", "60"], "list_len: expected 1 to 51");
     refused(here, &["dataset", "--max-value", "99999"], "max_value: expected at most");
     refused(here, &["ablate", MODEL], "expected a part (--head");
@@ -158,7 +158,7 @@ fn reports_that_cannot_be_made() {
             "copy: model of another seed: expected other weights, found those of",
         );
     }
-    refused(here, &["report", MODEL, "--study-size", "0"], "number of lists: expected 1 to");
+    refused(here, &["report", MODEL, "--study-size", "0"], "number of examples: expected 1 to");
     let small = ["train", "--quiet", "--list-len", "3", "--max-value", "6", "--train-size", "9", "--epochs", "1"];
     assert!(run(here, &[&small[..], &["--validation-size", "9", "--out", "small"]].concat()).status.success());
     refused(here, &["report", MODEL, "--others", "small"], "small: ");

@@ -53,6 +53,7 @@ impl Dataset {
                 Error::invalid(format!("example {}", at + 1), format!("one of {}", task.spec()), error)
             })?;
         }
+        let tokens = if tokens.is_standard_layout() { tokens } else { tokens.as_standard_layout().into_owned() };
         Self::of(task, tokens)
     }
 
@@ -124,7 +125,7 @@ impl Dataset {
         for (at, row) in tokens.rows().into_iter().enumerate() {
             let in_example =
                 |error| Error::invalid(format!("example {} of the task", at + 1), "targets that fit", error);
-            let mut example = task.targets(&row.to_vec());
+            let mut example = task.targets(row.to_slice().expect("rows are contiguous in standard layout"));
             example.view().check_shape(1, positions.len()).map_err(in_example)?;
             unscore_padding(&mut example, 0, row, &positions, task.padding());
             example.view().check(1, positions.len()).map_err(in_example)?;

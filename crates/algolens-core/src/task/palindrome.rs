@@ -101,14 +101,9 @@ impl Task for Palindrome {
                 Some(input)
             }
         };
-        let differing = move |example: &[Token]| -> Vec<usize> {
-            let input = self.input(example);
-            let differs = |pair: &usize| input[pair - 1] != input[2 * self.half_length - pair];
-            (1..=self.half_length).filter(differs).collect()
-        };
         let one = Family::new("broken_pair", "which mirror pair differs").with("none", broken(Vec::new()));
         let one = pairs.clone().fold(one, |family, k| family.with(k.to_string(), broken(vec![k])));
-        let one = one.told_by(move |example| match differing(example)[..] {
+        let one = one.told_by(move |example| match self.broken_pairs(example)[..] {
             [] => Some(0),
             [k] => Some(k),
             _ => None,
@@ -120,8 +115,8 @@ impl Task for Palindrome {
         let two = Family::new("broken_pairs", "which two mirror pairs differ");
         let two = all.iter().fold(two, |family, [j, k]| family.with(format!("{j}+{k}"), broken(vec![*j, *k])));
         let two = two.told_by(move |example| {
-            let differing = differing(example);
-            if differing.len() == 2 { all.iter().position(|both| differing == both) } else { None }
+            let broken = self.broken_pairs(example);
+            if broken.len() == 2 { all.iter().position(|both| broken == both) } else { None }
         });
         vec![one, two]
     }

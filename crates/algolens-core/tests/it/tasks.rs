@@ -296,12 +296,14 @@ fn families_are_of_inputs_of_their_task() {
         assert_eq!(ids.len(), families.len(), "{spec}");
         for family in &families {
             let mut drawn = 0;
-            for member in &family.members {
+            for (at, member) in family.members.iter().enumerate() {
                 let inputs = member.draw(3, &mut random::stream(1, "test/family"));
                 assert_eq!(inputs, member.draw(3, &mut random::stream(1, "test/family")), "{spec}: {}", member.name);
                 for input in &inputs {
                     let made = task.complete(input);
-                    made.unwrap_or_else(|error| panic!("{spec}: {} {input:?}: {error}", member.name));
+                    let made = made.unwrap_or_else(|error| panic!("{spec}: {} {input:?}: {error}", member.name));
+                    let told = family.member_of(&made);
+                    assert!(!family.tells() || told == Some(at), "{spec}: {} {input:?}: {told:?}", member.name);
                 }
                 drawn += inputs.len();
             }

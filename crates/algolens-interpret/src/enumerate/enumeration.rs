@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// What a model answers on a run of a task's inputs, in the order of their numbers.
 ///
-/// An answer is *right* where what is right is above everything else: a tie is wrong. An input is right where every scored
-/// prediction is.
+/// An answer is *right* where what is right is above everything else: a tie is wrong, whichever class comes first. An input is
+/// right where no scored prediction is wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Enumeration {
     /// How many inputs the task has.
@@ -68,7 +68,7 @@ pub struct Wrong {
     pub number: u64,
     /// The position that predicts.
     pub position: usize,
-    /// What the model says.
+    /// What the model says; of a tie, the first class.
     pub predicted: Answer,
     /// What is right.
     pub expected: Answer,
@@ -138,7 +138,17 @@ pub(super) struct Judged {
     /// The largest logit, by its size; at least 1.
     pub scale: f64,
     /// What the model says and what is right, where it is wrong.
-    pub wrong: Option<[Answer; 2]>,
+    pub wrong: Option<Box<[Answer; 2]>>,
+    /// What changed in f64, where it was run again.
+    pub again: Option<Again>,
+}
+
+/// What changed when a prediction was run again in f64.
+pub(super) struct Again {
+    /// Whether it is right in one of the precisions only.
+    pub changed: bool,
+    /// By how much the margin changed.
+    pub change: f64,
 }
 
 impl Enumeration {
@@ -172,31 +182,71 @@ impl Enumeration {
         self.from + self.inputs
     }
 
+    /// Whether the counts can be those of a run, whoever wrote them down; brings the means up to date.
+    ///
+    /// # Errors
+    /// Names the first count that is larger than what it is a part of.
+    pub fn check(&mut self) -> Result<()> {
+        let at_most = |name: &str, most: u64, found: u64| {
+            if found <= most { Ok(()) } else { Err(Error::invalid(name.to_owned(), format!("at most {most}"), found)) }
+        };
+        at_most("from", self.of, self.from)?;
+        at_most("inputs", self.of - self.from, self.inputs)?;
+        at_most("right", self.inputs, self.right)?;
+        at_most("wrong predictions listed", self.limit as u64, self.wrong.len() as u64)?;
+        at_most("close predictions that changed", self.close.predictions, self.close.changed)?;
+        for family in &self.families {
+            for member in &family.members {
+                at_most(&format!("inputs of {}", member.name), self.inputs, member.inputs)?;
+                at_most(&format!("right inputs of {}", member.name), member.inputs, member.right)?;
+            }
+        }
+        if !self.least_margin_by_position.is_sorted_by(|a, b| a.position < b.position) {
+            return Err(Error::invalid("least_margin_by_position", "ascending positions", "others"));
+        }
+        self.take_means();
+        Ok(())
+    }
+
     /// Whether all inputs of the task are in the run.
     pub fn is_whole(&self) -> bool {
         self.from == 0 && self.inputs == self.of
     }
 
     /// Adds the next input of the run; `member_of` says of which member of each counted family it is.
-    pub(super) fn add(&mut self, input: &[Token], predictions: Vec<Judged>, member_of: &[Option<usize>]) {
+    pub(super) fn add<'a>(
+        &mut self,
+        input: &[Token],
+        predictions: impl Iterator<Item = &'a Judged>,
+        member_of: impl Iterator<Item = Option<usize>>,
+    ) {
         let number = self.to();
-        let right = predictions.iter().all(|prediction| prediction.wrong.is_none());
-        self.inputs += 1;
-        self.right += u64::from(right);
-        for (family, member) in self.families.iter_mut().zip(member_of) {
-            if let Some(member) = member.and_then(|member| family.members.get_mut(member)) {
-                member.add(input, right);
+        let mut all_right = true;
+        for Judged { position, weight, loss, margin, wrong, again, .. } in predictions {
+            let (position, margin) = (*position, *margin);
+            if let Some(again) = again {
+                self.close.add(again);
             }
-        }
-        for Judged { position, weight, loss, margin, wrong, .. } in predictions {
-            self.sums.weight.add(weight);
+            self.sums.weight.add(*weight);
             self.sums.loss.add(weight * loss);
-            self.sums.right.add(if wrong.is_none() { weight } else { 0.0 });
             if self.is_least(position, margin) {
                 self.take_least(LeastMargin { margin, input: input.to_vec(), number, position });
             }
-            if let Some([predicted, expected]) = wrong.filter(|_| self.wrong.len() < self.limit) {
+            let Some(wrong) = wrong else {
+                self.sums.right.add(*weight);
+                continue;
+            };
+            all_right = false;
+            if self.wrong.len() < self.limit {
+                let [predicted, expected] = (**wrong).clone();
                 self.wrong.push(Wrong { input: input.to_vec(), number, position, predicted, expected, margin });
+            }
+        }
+        self.inputs += 1;
+        self.right += u64::from(all_right);
+        for (family, member) in self.families.iter_mut().zip(member_of) {
+            if let Some(member) = member.and_then(|member| family.members.get_mut(member)) {
+                member.add(input, all_right);
             }
         }
     }
@@ -301,9 +351,16 @@ impl MemberCount {
 }
 
 impl Close {
+    fn add(&mut self, again: &Again) {
+        self.predictions += 1;
+        self.changed += u64::from(again.changed);
+        self.largest_change = self.largest_change.max(again.change);
+    }
+
     fn join(&mut self, next: Self) {
-        self.predictions += next.predictions;
-        self.changed += next.changed;
+        // A prediction has no more than one count, but a file may state any.
+        self.predictions = self.predictions.saturating_add(next.predictions);
+        self.changed = self.changed.saturating_add(next.changed);
         self.largest_change = self.largest_change.max(next.largest_change);
     }
 }

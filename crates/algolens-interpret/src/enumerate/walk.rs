@@ -1,18 +1,18 @@
 //! The walk over a task's inputs.
 
 use super::{
-    enumeration::{Enumeration, Judged},
+    enumeration::{Again, Enumeration, Judged},
     judge::margin,
 };
 use crate::{Answer, Subject};
 use algolens_core::{
     Error, Result, Scalar,
-    engine::{Batch, Engine, Plain, check_batch, loss},
+    engine::{Batch, Engine, Outcome, Plain, check_batch, loss},
     model::Model,
     parallel,
     task::{Dataset, Family, Inputs, Target, Task},
 };
-use ndarray::{Array3, ArrayView1, s};
+use ndarray::{ArrayView1, ArrayView3};
 use std::ops::Range;
 
 /// All inputs of a task, to be run through a model.
@@ -28,10 +28,11 @@ pub struct Walk<'a> {
     limit: usize,
 }
 
-/// Inputs that are run together.
-const BLOCK: u64 = 4096;
-
 impl<'a> Walk<'a> {
+    /// Inputs that are run together: those from one multiple of this number to the next, whichever of them are counted, so that
+    /// rounding does not depend on where a run begins. It costs least to go on to a multiple.
+    pub const BLOCK: u64 = 4096;
+
     /// The walk of a model of a task: margins within the `slack` (see [`Close`](super::Close)) are run again in f64, and the
     /// first `limit` wrong predictions are listed.
     ///
@@ -70,88 +71,106 @@ impl<'a> Walk<'a> {
     /// Goes on with a run until `to`, the number of the input after the last.
     ///
     /// # Errors
-    /// An input that is not one of the task's, or logits that are not finite. The run is then as it was.
+    /// An input that is not one of the task's, or logits that are not finite. The run then stands before them.
     pub fn go_on(&self, run: &mut Enumeration, to: u64) -> Result<()> {
-        let numbers = run.to()..to.min(self.count);
-        let starts: Vec<u64> = numbers.clone().step_by(BLOCK as usize).collect();
-        let mut blocks: Vec<Result<Enumeration>> = starts.iter().map(|start| Ok(self.begin(*start))).collect();
-        parallel::for_each(blocks.iter_mut().zip(&starts).collect(), |(block, start): (&mut Result<_>, &u64)| {
-            *block = self.block(*start..numbers.end.min(start + BLOCK));
-        });
-        let mut all = run.clone();
-        for block in blocks {
-            all.join(block?)?;
+        /// Blocks whose counts are in memory at once.
+        const WINDOW: u64 = 256 * Walk::BLOCK;
+        let to = to.min(self.count);
+        while run.to() < to {
+            let first = run.to() / Self::BLOCK * Self::BLOCK;
+            let starts = (first..to.min(first.saturating_add(WINDOW))).step_by(Self::BLOCK as usize);
+            let mut blocks: Vec<(u64, Result<Option<Enumeration>>)> = starts.map(|start| (start, Ok(None))).collect();
+            let counted = run.to()..to;
+            parallel::for_each(blocks.iter_mut().collect(), |(start, block): &mut (u64, Result<_>)| {
+                *block = self.block(*start, &counted).map(Some);
+            });
+            for (_, block) in blocks {
+                if let Some(block) = block? {
+                    run.join(block)?;
+                }
+            }
         }
-        *run = all;
         Ok(())
     }
 
-    fn block(&self, numbers: Range<u64>) -> Result<Enumeration> {
-        let mut block = self.begin(numbers.start);
-        let inputs = numbers.map(|number| self.inputs.get(number.into())).collect::<Result<Vec<_>>>()?;
+    /// The counts of the block that begins with this input, of those of its inputs that are to be counted.
+    fn block(&self, start: u64, counted: &Range<u64>) -> Result<Enumeration> {
+        let numbers = start..self.count.min(start.saturating_add(Self::BLOCK));
+        let counted = counted.start.max(numbers.start)..counted.end.min(numbers.end);
+        let mut block = self.begin(counted.start);
+        let inputs = numbers.clone().map(|number| self.inputs.get(number.into())).collect::<Result<Vec<_>>>()?;
         let data = Dataset::from_inputs(self.task, &inputs)?;
         let logits = self.subject.engine.logits(self.subject.model, data.tokens(), data.positions())?;
-        let mut judged = judge(&logits, &data)?;
-        self.look_again(&mut block, &data, &mut judged)?;
+        let mut judged = judge(logits.view(), &data)?;
+        self.look_again(&data, &mut judged)?;
         let told: Vec<&Family> = self.families.iter().filter(|family| family.tells()).collect();
-        for ((input, predictions), example) in inputs.iter().zip(judged).zip(data.tokens().outer_iter()) {
-            let example = example.to_vec();
-            let member_of: Vec<Option<usize>> = told.iter().map(|family| family.member_of(&example)).collect();
-            block.add(input, predictions, &member_of);
+        let examples = data.tokens();
+        let predictions = judged.chunks(data.positions().len());
+        for (((number, input), predictions), example) in
+            numbers.zip(&inputs).zip(predictions).zip(examples.outer_iter())
+        {
+            if !counted.contains(&number) {
+                continue;
+            }
+            let example = example.to_slice().expect("rows of a dataset are contiguous");
+            block.add(input, predictions.iter().flatten(), told.iter().map(|family| family.member_of(example)));
         }
         block.take_means();
         Ok(block)
     }
 
     /// Judges in f64 what is close in f32.
-    fn look_again(&self, block: &mut Enumeration, data: &Dataset, judged: &mut [Vec<Judged>]) -> Result<()> {
+    fn look_again(&self, data: &Dataset, judged: &mut [Option<Judged>]) -> Result<()> {
+        let per_example = data.positions().len();
         let close = |prediction: &Judged| prediction.margin.abs() < self.slack * prediction.scale;
-        let lists: Vec<usize> = (0..judged.len()).filter(|at| judged[*at].iter().any(close)).collect();
-        if lists.is_empty() {
+        let is_close = |predictions: &[Option<Judged>]| predictions.iter().flatten().any(close);
+        let examples = judged.chunks(per_example).enumerate().filter(|(_, predictions)| is_close(predictions));
+        let examples: Vec<usize> = examples.map(|(example, _)| example).collect();
+        if examples.is_empty() {
             return Ok(());
         }
-        let again = data.select(&lists);
+        let again = data.select(&examples);
         let (model, engine) = &self.exact;
         let logits = engine.logits(model, again.tokens(), again.positions())?;
-        for (at, exact) in lists.into_iter().zip(judge(&logits, &again)?) {
-            for (prediction, exact) in judged[at].iter_mut().zip(exact).filter(|(prediction, _)| close(prediction)) {
-                let found = &mut block.close;
-                found.predictions += 1;
-                found.changed += u64::from(prediction.wrong.is_none() != exact.wrong.is_none());
-                found.largest_change = found.largest_change.max((prediction.margin - exact.margin).abs());
-                // The loss stays that of the f32 logits.
-                *prediction = Judged { loss: prediction.loss, ..exact };
+        let mut exact = judge(logits.view(), &again)?.into_iter();
+        for example in examples {
+            for (prediction, exact) in judged[example * per_example..].iter_mut().zip(exact.by_ref().take(per_example))
+            {
+                let (Some(prediction), Some(exact)) = (prediction, exact) else { continue };
+                if close(prediction) {
+                    let again = Again {
+                        changed: prediction.wrong.is_none() != exact.wrong.is_none(),
+                        change: (prediction.margin - exact.margin).abs(),
+                    };
+                    // The loss stays that of the f32 logits.
+                    *prediction = Judged { loss: prediction.loss, again: Some(again), ..exact };
+                }
             }
         }
         Ok(())
     }
 }
 
-/// The scored predictions of each example.
-fn judge<T: Scalar>(logits: &Array3<T>, data: &Dataset) -> Result<Vec<Vec<Judged>>> {
-    let outcomes = loss::outcomes(logits.view(), data.targets());
-    let positions = data.positions();
-    let targets: Vec<(Target, f32)> = data.targets().iter().collect();
-    let of = |example: usize| -> Result<Vec<Judged>> {
-        let scored = (0..positions.len()).filter(|slot| targets[example * positions.len() + slot].1 > 0.0);
-        scored
-            .map(|slot| {
-                let at = example * positions.len() + slot;
-                let row = logits.slice(s![example, slot, ..]);
-                let (target, weight) = targets[at];
-                judged(row, target, positions[slot], weight, -outcomes[at].log_prob)
-            })
-            .collect()
-    };
-    (0..data.len()).map(of).collect()
+/// Each prediction, example by example; none where it is not scored.
+fn judge<T: Scalar>(logits: ArrayView3<T>, data: &Dataset) -> Result<Vec<Option<Judged>>> {
+    let outcomes = loss::outcomes(logits, data.targets());
+    let predictions = logits.rows().into_iter().zip(data.targets().iter());
+    let mut all = Vec::with_capacity(outcomes.len());
+    for (((row, (target, weight)), outcome), position) in
+        predictions.zip(&outcomes).zip(data.positions().iter().cycle())
+    {
+        all.push((weight > 0.0).then(|| judged(row, target, *position, outcome)).transpose()?);
+    }
+    Ok(all)
 }
 
-fn judged<T: Scalar>(row: ArrayView1<T>, target: Target, position: usize, weight: f32, loss: f64) -> Result<Judged> {
-    if !loss.is_finite() {
-        return Err(Error::invalid(format!("loss at position {position}"), "a finite number", loss));
+fn judged<T: Scalar>(row: ArrayView1<T>, target: Target, position: usize, outcome: &Outcome) -> Result<Judged> {
+    let Outcome { log_prob, weight, .. } = *outcome;
+    if !log_prob.is_finite() {
+        return Err(Error::invalid(format!("log-probability at position {position}"), "a finite number", log_prob));
     }
     let margin = margin(row, target);
     let scale = row.iter().fold(1.0, |scale: f64, logit| scale.max(logit.as_f64().abs()));
-    let wrong = (margin <= 0.0).then(|| [Answer::said(row, target), target.classes().into()]);
-    Ok(Judged { position, weight: weight.into(), loss, margin, scale, wrong })
+    let wrong = (margin <= 0.0).then(|| Box::new([Answer::said(row, target), target.classes().into()]));
+    Ok(Judged { position, weight: weight.into(), loss: -log_prob, margin, scale, wrong, again: None })
 }

@@ -3,8 +3,8 @@
 use algolens_core::{
     HookedTransformer,
     engine::{Engine, Plain, loss::log_softmax},
-    model::{Model, Normalization},
-    task::{Palindrome, SetCompletion, SetDifference, Task},
+    model::{ActFn, Mlp, Model, Normalization},
+    task::{ModularArithmetic, Operation, Palindrome, SetCompletion, SetDifference, Task},
     train::Architecture,
 };
 use algolens_interpret::{Subject, enumerate::Walk};
@@ -13,6 +13,13 @@ use ndarray::{Array2, s};
 fn model(task: &dyn Task, seed: u64) -> HookedTransformer {
     let shape =
         Architecture { d_model: 8, d_head: 4, normalization_type: Normalization::LN, ..Architecture::default() };
+    HookedTransformer::new(Model::init(shape.config(task), seed).unwrap())
+}
+
+/// Two blocks with an MLP, whose sequences are multiplied together.
+fn deep(task: &dyn Task, seed: u64) -> HookedTransformer {
+    let mlp = Some(Mlp { d_mlp: 24, act_fn: ActFn::Relu, gated: false });
+    let shape = Architecture { n_layers: 2, d_model: 24, d_head: 12, mlp, ..Architecture::default() };
     HookedTransformer::new(Model::init(shape.config(task), seed).unwrap())
 }
 
@@ -53,10 +60,16 @@ fn counts_are_those_of_a_loop() {
 /// However inputs are cut into runs, and with whatever slack all is run again, the counts stay.
 #[test]
 fn cuts_change_no_bit() {
-    let tasks: [&dyn Task; 2] = [&SetDifference::new(3, 8).unwrap(), &SetCompletion::new(6, 2, 3).unwrap()];
-    for task in tasks {
-        let transformer = model(task, 1);
-        let walk = Walk::new(Subject::from(&transformer), task, 1e-3, 7).unwrap();
+    let (difference, completion, addition) = (
+        SetDifference::new(3, 8).unwrap(),
+        SetCompletion::new(6, 2, 3).unwrap(),
+        ModularArithmetic::new(113, Operation::Add, false).unwrap(),
+    );
+    let models: [(&dyn Task, HookedTransformer); 3] =
+        [(&difference, model(&difference, 1)), (&completion, model(&completion, 1)), (&addition, deep(&addition, 1))];
+    for (task, transformer) in &models {
+        let task = *task;
+        let walk = Walk::new(Subject::from(transformer), task, 1e-3, 7).unwrap();
         let count = walk.count();
         let run = |walk: &Walk, cuts: &[u64]| {
             let mut run = walk.begin(cuts[0]);
@@ -64,13 +77,13 @@ fn cuts_change_no_bit() {
             run
         };
         let whole = run(&walk, &[0, count]);
-        assert_eq!(run(&walk, &[0, 1, 2, count / 3, count]), whole);
+        assert_eq!(run(&walk, &[0, 1, 2, count / 3, count / 3 + 5, count]), whole);
         let (mut first, second) = (run(&walk, &[0, count / 2]), run(&walk, &[count / 2, count]));
         let json = serde_json::to_string(&second).unwrap();
         first.join(serde_json::from_str(&json).unwrap()).unwrap();
         assert_eq!(first, whole);
         assert!(first.clone().join(second).is_err());
-        let all_again = Walk::new(Subject::from(&transformer), task, 1e9, 7).unwrap();
+        let all_again = Walk::new(Subject::from(transformer), task, 1e9, 7).unwrap();
         let again = run(&all_again, &[0, count]);
         assert_eq!((again.right, again.sums), (whole.right, whole.sums));
         assert!(again.close.predictions >= count && again.close.changed == 0);
