@@ -43,10 +43,27 @@ pub struct AllFlags {
     #[arg(long, value_name = "X", default_value_t = SLACK, requires = "all")]
     slack: f64,
     /// Add up the files of all parts
-    #[arg(long, value_name = "FILE", num_args = 1.., 
-          conflicts_with_all = ["path", "all", "size", "seed", "data", "processed", "HintArgs", "WhichArgs", "BackendFlags"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = NOT_OF_PARTS)]
     merge: Option<Vec<PathBuf>>,
 }
+
+/// What says how a model is run, and on what: parts are run already.
+const NOT_OF_PARTS: [&str; 14] = [
+    "path",
+    "all",
+    "size",
+    "seed",
+    "data",
+    "processed",
+    "task",
+    "normalization",
+    "act_fn",
+    "attention",
+    "positions",
+    "eps",
+    "WhichArgs",
+    "BackendFlags",
+];
 
 /// What f32 may lose of a logit, with room.
 const SLACK: f64 = 1e-3;
@@ -154,7 +171,7 @@ impl Count<'_> {
         let mut step = Walk::BLOCK;
         while run.to() < self.to {
             let stepped = Instant::now();
-            let end = run.to().saturating_add(step) / Walk::BLOCK * Walk::BLOCK;
+            let end = (run.to().saturating_add(step) / Walk::BLOCK * Walk::BLOCK).max(run.to() + 1);
             self.walk.go_on(run, self.to.min(end))?;
             // Steps that the terminal can follow.
             step = match stepped.elapsed() {

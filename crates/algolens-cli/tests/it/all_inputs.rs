@@ -117,6 +117,10 @@ fn parts_add_up_to_a_single_run() {
     assert_eq!(words, answer(&["eval", &model, "--all"]));
     assert!(words.starts_with("wrong on ") && words.contains(" of all 4 096 inputs, least margin -"), "{words}");
 
+    for flag in [["--backend", "plain"], ["--task", "sum"], ["--eps", "1"], ["--set", "n_heads=1"], ["--size", "5"]] {
+        let (code, _, said) = run(&[&["eval", "--merge", first, second, third], &flag[..]].concat());
+        assert!(code == Some(2) && said.contains("cannot be used with"), "{flag:?}: {said}");
+    }
     let missing = refusal(&["eval", "--merge", first, third]);
     assert_eq!(missing, "algolens: parts: expected one with the inputs 1365 to 2729, found none");
     assert!(refusal(&["eval", "--merge", second, third]).contains("one with the inputs 0 to 1364"));
