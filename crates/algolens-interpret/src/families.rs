@@ -45,7 +45,7 @@ impl MemberScore {
 }
 
 /// The confidence of intervals.
-const CONFIDENCE: f64 = 0.999;
+pub(super) const CONFIDENCE: f64 = 0.999;
 
 /// How a model does on every family of a task, over so many random inputs of each member.
 ///
@@ -70,9 +70,7 @@ fn of_family(subject: Subject, task: &dyn Task, family: &Family, size: usize, se
 fn of_member(subject: Subject, task: &dyn Task, name: &str, inputs: &[Vec<Token>]) -> Result<MemberScore> {
     let data = Dataset::from_inputs(task, inputs)?;
     let outcomes = subject.engine.outcomes(subject.model, Batch::from(&data))?;
-    let right_at = |outcome: &Outcome| outcome.right || outcome.weight == 0.0;
-    let right: Vec<bool> =
-        outcomes.chunks(data.positions().len()).map(|example| example.iter().all(right_at)).collect();
+    let right = right_examples(&outcomes, &data);
     let rate = Rate::by_list(right.iter().copied().enumerate());
     let score: Score = outcomes.into_iter().collect();
     Ok(MemberScore {
@@ -83,4 +81,10 @@ fn of_member(subject: Subject, task: &dyn Task, name: &str, inputs: &[Vec<Token>
         loss: score.loss(),
         wrong: right.iter().position(|right| !right).map(|at| inputs[at].clone()),
     })
+}
+
+/// Whether each example is right at every scored position.
+pub(super) fn right_examples(outcomes: &[Outcome], data: &Dataset) -> Vec<bool> {
+    let right_at = |outcome: &Outcome| outcome.right || outcome.weight == 0.0;
+    outcomes.chunks(data.positions().len()).map(|example| example.iter().all(right_at)).collect()
 }

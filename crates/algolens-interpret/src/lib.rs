@@ -47,7 +47,8 @@ pub use scores::{EffectiveQk, KEY_TERMS, QUERY_TERMS, ScoreTerms, effective_qk, 
 pub use shown::Shown;
 pub use site::Site;
 pub use study::{
-    AblationTable, Arrays, Axis, AxisLabels, Cell, Costs, Figure, Group, Item, Labels, Material, Note, Plot, RANDOM,
-    Section, ShownAt, ShownExample, Stage, Study, StudyOptions, Table, Training, WORST, YOURS, check_other, study,
+    AblationTable, Arrays, Axis, AxisLabels, Cell, Costs, Figure, Group, Item, Known, Labels, Material, Note, Plot,
+    RANDOM, Section, ShownAt, ShownExample, Stage, Study, StudyOptions, Table, Training, WORST, YOURS, check_other,
+    study,
 };
 pub use subject::Subject;

@@ -1,7 +1,7 @@
 //! The page: one HTML file with its styles, scripts and data.
 
 use crate::{Report, ReportError, data::data, sections::section};
-use algolens::interpret::Study;
+use algolens::interpret::{Known, Study};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
@@ -89,13 +89,15 @@ fn policy(scripts: &[String]) -> String {
 /// The bar at the top: title, accuracies and buttons.
 fn bar(study: &Study) -> Markup {
     let evaluation = &study.evaluation;
+    let of_sample = || format!("{:.2} %", 100.0 * evaluation.list_accuracy);
+    let right = study.known.as_ref().map_or_else(of_sample, Known::headline);
     html! {
         header #bar {
             h1 { (study.title) }
             p {
                 span { "tokens right " b { (format!("{:.2} %", 100.0 * evaluation.token_accuracy)) } }
-                " "
-                span { "examples right " b { (format!("{:.2} %", 100.0 * evaluation.list_accuracy)) } }
+                " · "
+                span { "examples right " b { (right) } }
             }
             button #theme type="button" aria-label="Switch between light and dark" { "◐" }
             button #menu type="button" aria-expanded="false" aria-controls="rail" { "Sections" }

@@ -5,6 +5,7 @@ use super::{
     arrays::Arrays,
     examples::{Group, ShownExample},
     figure::Figure,
+    known::Known,
     labels::Labels,
     section::{Cell, Section},
 };
@@ -53,6 +54,9 @@ pub struct Study {
     pub positions: Vec<usize>,
     /// Loss, probabilities and accuracy on the evaluation data.
     pub evaluation: Evaluation,
+    /// What share of inputs is right, and how that is known; none in results of earlier versions.
+    #[serde(default)]
+    pub known: Option<Known>,
     /// The cost of ablating each part, in nats.
     pub ablation: AblationTable,
     /// The groups of shown examples, in their order.

@@ -8,6 +8,7 @@ use super::{
     copied::copied,
     data::{SCHEMA, Study},
     examples,
+    known::known,
     labels::Labels,
     material::Material,
     sections::{Names, families, sections},
@@ -118,6 +119,7 @@ pub fn study(
     let mut arrays = Arrays::new();
     next_stage()?;
     let evaluation = evaluate(subject.engine, subject.model, &data)?;
+    let known = known(subject, material, &data)?;
     next_stage()?;
     let families = match material {
         Material::Task(task) => family_scores(subject, task, FAMILY_SIZE, *seed)?,
@@ -154,6 +156,7 @@ pub fn study(
         shown,
         positions: data.positions().to_vec(),
         evaluation,
+        known: Some(known),
         ablation,
         groups: chosen.groups,
         examples,

@@ -1,13 +1,14 @@
 //! What a study is made of agrees with what was recomputed here, and any sorting model can be studied.
 
 use algolens_core::{
-    engine::{Engine, Plain, hooks::Filter, loss::argmax},
+    engine::{Backend, Engine, Plain, Vectors, hooks::Filter, loss::argmax},
     model::{AttentionDir, Config, Model, Normalization, Positions},
-    task::{Dataset, SortedList, Task},
+    task::{Dataset, Palindrome, SortedList, Task},
+    train::Architecture,
 };
 use algolens_interpret::{
-    Arrays, CopyHeadRange, CopyHeads, Head, Material, Shown, Study, StudyOptions, Subject, Verdict, YOURS, check_other,
-    circuits, study,
+    Arrays, CopyHeadRange, CopyHeads, Head, Known, Material, Shown, Study, StudyOptions, Subject, Verdict, YOURS,
+    check_other, circuits, predict, study,
     tasks::sorted_list::{Triple, close_triples, gap_sites, prediction_sites, smallest_sites, triple_attribution},
 };
 use algolens_testing::random_model;
@@ -253,9 +254,47 @@ fn generic_arrays_agree_with_what_they_average() {
         let (of_data, of_data_arrays) = study_on(Material::Data(&data));
         assert_eq!(of_data.evaluation, of_task.evaluation);
         assert_eq!(of_data.ablation.mean, of_task.ablation.mean);
+        // A task of so few inputs is known on all of them, data on what they are.
+        let all: Vec<Vec<u32>> = task.inputs().unwrap().iter().collect();
+        let everything = Dataset::from_inputs(&task, &all).unwrap();
+        let right_in =
+            |data: &Dataset| predict(subject, data).unwrap().iter().filter(|found| found.correct).count() as u64;
+        match of_task.known {
+            Some(Known::Exact { inputs, right, least_margin: Some(least) }) => {
+                assert_eq!((inputs, right), (all.len() as u64, right_in(&everything)));
+                assert_eq!(least.input, all[least.number as usize]);
+                assert_eq!(least.margin > 0.0, right == inputs);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(of_data.known, Some(Known::Counted { examples: 40, right: right_in(&data) }));
         for name in ["W_OV_full", "pattern_mean", "attribution", "accuracy_by_class"] {
             assert_eq!(of_data_arrays[name], arrays[name], "{name}");
         }
+    }
+}
+
+/// Of a task with more inputs than a study runs the interval is Clopper and Pearson's: of n right ones in n, from (α/2)^(1/n).
+#[test]
+fn what_is_sampled_has_its_interval() {
+    let task = Palindrome::new(5, 30).unwrap();
+    let model = Model::init(Architecture { n_layers: 1, ..Architecture::default() }.config(&task), 0).unwrap();
+    let engine = Backend::best(model.config()).engine(Vectors::best());
+    let subject = Subject { model: &model, engine: &*engine };
+    let options = StudyOptions { size: 100, ..StudyOptions::default() };
+    let found = study(subject, Material::Task(&task), None, &options, &[], &mut |_| ControlFlow::Continue(()));
+    match found.unwrap().0.known {
+        Some(Known::Sampled { examples: 100, right, interval: [low, high] }) => {
+            let share = right as f64 / 100.0;
+            assert!(0.0 < share && share < 1.0 && low < share && share < high);
+            // Each end leaves a twentieth of a percent beyond it.
+            let beyond = |p: f64, from: u64, to: u64| -> f64 {
+                let log_choose = |k: u64| (1..=k).map(|i| ((100 - k + i) as f64 / i as f64).ln()).sum::<f64>();
+                (from..=to).map(|k| (log_choose(k) + k as f64 * p.ln() + (100 - k) as f64 * (1.0 - p).ln()).exp()).sum()
+            };
+            assert!((beyond(low, right, 100) - 5e-4).abs() < 1e-6 && (beyond(high, 0, right) - 5e-4).abs() < 1e-6);
+        }
+        other => panic!("{other:?}"),
     }
 }
 

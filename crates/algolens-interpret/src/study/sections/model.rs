@@ -7,6 +7,7 @@ use crate::{
         section::{Cell, Item, Section, Table},
     },
 };
+use algolens_core::task::{Token, labels_of};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,7 +20,8 @@ pub(super) fn section(study: &Study) -> Section {
         "{} parameters predict {token} of the answers right, and {list} of the examples wholly, out of {} examples {of}.",
         study.parameters, evaluation.size
     );
-    let items = vec![Item::Row(vec![Item::Table(model(study)), Item::Table(evaluation_table(study))])];
+    let tables = [Some(model(study)), known(study), Some(evaluation_table(study))];
+    let items = vec![Item::Row(tables.into_iter().flatten().map(Item::Table).collect())];
     super::section("model", "The model", (format!("{token} right"), caption), items)
 }
 
@@ -54,6 +56,12 @@ fn model(study: &Study) -> Table {
         ("run by", format!("the {} backend, algolens {}", study.engine, study.version)),
     ];
     facts("what_it_is", "What it is", rows)
+}
+
+/// What share of inputs is right, and how that is known.
+fn known(study: &Study) -> Option<Table> {
+    let input = |tokens: &[Token]| labels_of(&study.labels.tokens, tokens).join(" ");
+    Some(facts("known", "How right it is", study.known.as_ref()?.rows(input)))
 }
 
 /// The name of a variant in JSON.

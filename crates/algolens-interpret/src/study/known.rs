@@ -1,0 +1,139 @@
+//! How it is known what share of inputs is right.
+
+use super::material::Material;
+use crate::{
+    Subject,
+    claims::Rate,
+    enumerate::{Enumeration, LeastMargin, Walk},
+    families::{CONFIDENCE, right_examples},
+};
+use algolens_core::{
+    Result,
+    engine::Batch,
+    task::{Dataset, Task, Token},
+};
+use serde::{Deserialize, Serialize};
+
+/// How the share of right inputs is known: never a number alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum Known {
+    /// Every input of the task was run; a tie is wrong.
+    Exact {
+        /// How many inputs there are.
+        inputs: u64,
+        /// How many of them are right.
+        right: u64,
+        /// The smallest margin, and the first input that has it.
+        least_margin: Option<LeastMargin>,
+    },
+    /// The evaluation data are a sample of all inputs.
+    Sampled {
+        /// How many examples there are.
+        examples: u64,
+        /// How many of them are right.
+        right: u64,
+        /// What share of all inputs is right: the exact interval of confidence 99.9 %.
+        interval: [f64; 2],
+    },
+    /// The evaluation data are all there is to say something of: a user's own.
+    Counted {
+        /// How many examples there are.
+        examples: u64,
+        /// How many of them are right.
+        right: u64,
+    },
+}
+
+/// The most inputs that a study runs.
+const MOST_INPUTS: u128 = 1 << 20;
+
+/// What is known of a model on the material, of which the study evaluates `data`.
+///
+/// # Errors
+/// A model that does not fit.
+pub(super) fn known(subject: Subject, material: Material, data: &Dataset) -> Result<Known> {
+    if let Material::Task(task) = material
+        && task.inputs().is_some_and(|inputs| inputs.count() <= MOST_INPUTS)
+    {
+        return exact(subject, task);
+    }
+    let right_of = right_examples(&subject.engine.outcomes(subject.model, Batch::from(data))?, data);
+    let right = right_of.iter().filter(|right| **right).count() as u64;
+    let examples = right_of.len() as u64;
+    if let Material::Data(_) = material {
+        return Ok(Known::Counted { examples, right });
+    }
+    let rate = Rate::by_list(right_of.into_iter().enumerate());
+    Ok(Known::Sampled { examples, right, interval: rate.map_or([0.0, 1.0], |rate| rate.interval(CONFIDENCE)) })
+}
+
+fn exact(subject: Subject, task: &dyn Task) -> Result<Known> {
+    /// As `eval --all` has it.
+    const SLACK: f64 = 1e-3;
+    let walk = Walk::new(subject, task, SLACK, 0)?;
+    let mut run = walk.begin(0);
+    walk.go_on(&mut run, walk.count())?;
+    let Enumeration { inputs, right, least_margin, .. } = run;
+    Ok(Known::Exact { inputs, right, least_margin })
+}
+
+impl Known {
+    /// In short: the share and how it is known.
+    pub fn headline(&self) -> String {
+        let percent = |right: u64, of: u64| format!("{:.2} %", floor(100.0 * right as f64 / of.max(1) as f64));
+        match self {
+            Self::Exact { inputs, right, .. } => format!("{} of all {inputs} inputs, exact", percent(*right, *inputs)),
+            Self::Sampled { examples, right, interval: [low, high] } => {
+                let [low, high] = [floor(100.0 * low), 100.0 * high];
+                format!("{} of {examples}, sampled: {low:.2} to {high:.2} % of all", percent(*right, *examples))
+            }
+            Self::Counted { examples, right } => format!("{} of {examples} examples", percent(*right, *examples)),
+        }
+    }
+
+    /// A row each: what is known, and how.
+    pub(super) fn rows(&self, input: impl Fn(&[Token]) -> String) -> Vec<(&'static str, String)> {
+        let of = |right: u64, of: u64| format!("{right} of {of}");
+        match self {
+            Self::Exact { inputs, right, least_margin } => {
+                let how = ("known by", format!("running all {inputs} inputs: exact, and a tie is wrong"));
+                let least = least_margin.as_ref().map(|least| {
+                    let LeastMargin { margin, input: tokens, position, .. } = least;
+                    ("worst input", format!("{}: margin {margin:.3} logits, position {position}", input(tokens)))
+                });
+                [Some(how), Some(("right inputs", of(*right, *inputs))), least].into_iter().flatten().collect()
+            }
+            Self::Sampled { examples, right, interval: [low, high] } => vec![
+                ("known by", format!("a sample of {examples} inputs")),
+                ("right inputs", of(*right, *examples)),
+                (
+                    "of all inputs",
+                    format!("{:.2} to {:.2} % are right (exact 99.9 % interval)", floor(100.0 * low), 100.0 * high),
+                ),
+            ],
+            Self::Counted { examples, right } => {
+                vec![("known by", "the data as they are".into()), ("right examples", of(*right, *examples))]
+            }
+        }
+    }
+}
+
+/// Two digits that are not more than there is: 100 % is all.
+fn floor(percent: f64) -> f64 {
+    (percent * 100.0).floor() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_below_one_is_never_called_all() {
+        let exact = Known::Exact { inputs: 25_000_000, right: 24_999_999, least_margin: None };
+        assert_eq!(exact.headline(), "99.99 % of all 25000000 inputs, exact");
+        let sampled = Known::Sampled { examples: 500, right: 500, interval: [0.986_278_7, 1.0] };
+        assert_eq!(sampled.headline(), "100.00 % of 500, sampled: 98.62 to 100.00 % of all");
+        assert_eq!(Known::Counted { examples: 3, right: 2 }.headline(), "66.66 % of 3 examples");
+    }
+}
