@@ -40,7 +40,7 @@ pub struct AllFlags {
     #[arg(long, value_name = "N", default_value_t = 10, requires = "all")]
     limit: usize,
     /// Share of the largest logit, or of 1 if that is more, below which a margin is looked at again in double precision
-    #[arg(long, value_name = "X", default_value_t = SLACK, requires = "all")]
+    #[arg(long, value_name = "X", default_value_t = Walk::SLACK, requires = "all")]
     slack: f64,
     /// Add up the files of all parts
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = NOT_OF_PARTS)]
@@ -64,9 +64,6 @@ const NOT_OF_PARTS: [&str; 14] = [
     "WhichArgs",
     "BackendFlags",
 ];
-
-/// What f32 may lose of a logit, with room.
-const SLACK: f64 = 1e-3;
 
 /// A share of all inputs.
 #[derive(Clone, Copy, Debug)]

@@ -32,6 +32,8 @@ impl<'a> Walk<'a> {
     /// Inputs that are run together: those from one multiple of this number to the next, whichever of them are counted, so that
     /// rounding does not depend on where a run begins. It costs least to go on to a multiple.
     pub const BLOCK: u64 = 4096;
+    /// A slack that is more than f32 loses of a logit, with room.
+    pub const SLACK: f64 = 1e-3;
 
     /// The walk of a model of a task: margins within the `slack` (see [`Close`](super::Close)) are run again in f64, and the
     /// first `limit` wrong predictions are listed.

@@ -69,9 +69,7 @@ pub(super) fn known(subject: Subject, material: Material, data: &Dataset) -> Res
 }
 
 fn exact(subject: Subject, task: &dyn Task) -> Result<Known> {
-    /// As `eval --all` has it.
-    const SLACK: f64 = 1e-3;
-    let walk = Walk::new(subject, task, SLACK, 0)?;
+    let walk = Walk::new(subject, task, Walk::SLACK, 0)?;
     let mut run = walk.begin(0);
     walk.go_on(&mut run, walk.count())?;
     let Enumeration { inputs, right, least_margin, .. } = run;
