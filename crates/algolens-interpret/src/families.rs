@@ -45,7 +45,7 @@ impl MemberScore {
 }
 
 /// The confidence of intervals.
-pub(super) const CONFIDENCE: f64 = 0.999;
+const CONFIDENCE: f64 = 0.999;
 
 /// How a model does on every family of a task, over so many random inputs of each member.
 ///
@@ -71,13 +71,12 @@ fn of_member(subject: Subject, task: &dyn Task, name: &str, inputs: &[Vec<Token>
     let data = Dataset::from_inputs(task, inputs)?;
     let outcomes = subject.engine.outcomes(subject.model, Batch::from(&data))?;
     let right = right_examples(&outcomes, &data);
-    let rate = Rate::by_list(right.iter().copied().enumerate());
     let score: Score = outcomes.into_iter().collect();
     Ok(MemberScore {
         name: name.into(),
         size: inputs.len(),
         right: right.iter().filter(|right| **right).count(),
-        interval: rate.map_or([0.0, 1.0], |rate| rate.interval(CONFIDENCE)),
+        interval: interval(&right),
         loss: score.loss(),
         wrong: right.iter().position(|right| !right).map(|at| inputs[at].clone()),
     })
@@ -87,4 +86,10 @@ fn of_member(subject: Subject, task: &dyn Task, name: &str, inputs: &[Vec<Token>
 pub(super) fn right_examples(outcomes: &[Outcome], data: &Dataset) -> Vec<bool> {
     let right_at = |outcome: &Outcome| outcome.right || outcome.weight == 0.0;
     outcomes.chunks(data.positions().len()).map(|example| example.iter().all(right_at)).collect()
+}
+
+/// The exact interval of the share of right ones among all inputs, of confidence 99.9 %, that a sample allows.
+pub(super) fn interval(right: &[bool]) -> [f64; 2] {
+    let rate = Rate::by_list(right.iter().copied().enumerate());
+    rate.map_or([0.0, 1.0], |rate| rate.interval(CONFIDENCE))
 }

@@ -3,9 +3,8 @@
 use super::material::Material;
 use crate::{
     Subject,
-    claims::Rate,
     enumerate::{Enumeration, LeastMargin, Walk},
-    families::{CONFIDENCE, right_examples},
+    families::{interval, right_examples},
 };
 use algolens_core::{
     Result,
@@ -64,8 +63,7 @@ pub(super) fn known(subject: Subject, material: Material, data: &Dataset) -> Res
     if let Material::Data(_) = material {
         return Ok(Known::Counted { examples, right });
     }
-    let rate = Rate::by_list(right_of.into_iter().enumerate());
-    Ok(Known::Sampled { examples, right, interval: rate.map_or([0.0, 1.0], |rate| rate.interval(CONFIDENCE)) })
+    Ok(Known::Sampled { examples, right, interval: interval(&right_of) })
 }
 
 fn exact(subject: Subject, task: &dyn Task) -> Result<Known> {
