@@ -3,6 +3,7 @@
 use super::{
     class::{Class, Counts},
     replay::Lists,
+    sizes::Asks,
 };
 use crate::certificate::{Status, Tally};
 use serde::Serialize;
@@ -75,7 +76,7 @@ pub(super) fn tally(classes: impl Iterator<Item = (Status, f64)>) -> (Tally<usiz
 
 /// The sums over classes of what is proved of each.
 pub(super) fn add_up(counts: &Counts, classes: &[(Class, Lists, Status)]) -> Proved {
-    let predictions = counts.sizes.list_len;
+    let predictions = counts.sizes.predictions();
     let mut right = vec![0; predictions];
     let mut wrong = vec![0; predictions];
     for (class, lists, _) in classes {
@@ -107,8 +108,17 @@ pub(super) fn add_up(counts: &Counts, classes: &[(Class, Lists, Status)]) -> Pro
     Proved { token_accuracy, list_accuracy, classes: by_status, mass, positions: positions.collect() }
 }
 
-/// Number of value sets all of whose classes are certified, as paths from value to value.
+/// Number of value sets all of whose classes are certified, as paths from value to value; of lists, where the largest is asked
+/// for.
 fn sets_proved(counts: &Counts, classes: &[(Class, Lists, Status)]) -> u128 {
+    if counts.sizes.asks != Asks::Sorted {
+        let largest = |class: &Class| counts.sizes.largest(class.token, class.target);
+        let fails = classes.iter().filter(|(class, lists, _)| class.position > 0 && lists.right < lists.total);
+        let fail_later: Vec<usize> = fails.map(|(class, ..)| largest(class)).collect();
+        let first = classes.iter().filter(|(class, lists, _)| class.position == 0 && lists.right == lists.total);
+        let both = first.filter(|(class, ..)| !fail_later.contains(&largest(class)));
+        return both.map(|(class, ..)| class.sets).sum();
+    }
     let mut paths = vec![vec![0_u128; counts.sizes.values]; counts.sizes.list_len];
     for (class, ..) in classes.iter().filter(|(_, lists, _)| lists.right == lists.total) {
         let before = match class.token {

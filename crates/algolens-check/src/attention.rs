@@ -6,21 +6,23 @@ use super::{
     class::{Class, Members},
 };
 
-/// Numbering of a class's rows (*places*): a token at a position of the unsorted list, a token as a sorted value,
-/// `SEP`.
+/// Numbering of a class's rows (*places*): a token at a position of the list, a token as a sorted value, what every list
+/// has.
 #[derive(Clone, Copy)]
 pub(super) struct Places {
     list_len: usize,
     tokens: usize,
     position: usize,
     below: usize,
+    /// How many every list has.
+    always: usize,
 }
 
 impl Places {
     /// The numbering of a class.
-    pub fn new(members: &Members) -> Self {
+    pub fn new(members: &Members, always: usize) -> Self {
         let Members { sizes, position, below, ref tokens, .. } = *members;
-        Self { list_len: sizes.list_len, tokens: tokens.len(), position, below }
+        Self { list_len: sizes.list_len, tokens: tokens.len(), position, below, always }
     }
 
     /// Place of a token (by number) at a position of the unsorted list.
@@ -33,14 +35,15 @@ impl Places {
         self.tokens * self.list_len + token * self.position + rank
     }
 
-    /// Place of `SEP`.
-    pub fn sep(self) -> usize {
-        self.tokens * self.list_len + self.below * self.position
+    /// Places of what every list has.
+    pub fn always(self) -> std::ops::Range<usize> {
+        let first = self.tokens * self.list_len + self.below * self.position;
+        first..first + self.always
     }
 
     /// Number of places.
     fn count(self) -> usize {
-        self.sep() + 1
+        self.always().end
     }
 }
 
@@ -106,8 +109,10 @@ impl<'a> Attention<'a> {
     /// The attention of a class's predictions.
     pub fn new(circuits: &'a Circuits, class: &Class, members: &Members) -> Self {
         let sizes = circuits.sizes;
-        let places = Places::new(members);
-        let mut rows = vec![sizes.sep_row(); places.count()];
+        let always = sizes.always_seen(class.position, class.token);
+        let places = Places::new(members, always.len());
+        let mut rows = vec![0; places.count()];
+        places.always().zip(always).for_each(|(place, row)| rows[place] = row);
         for (number, &token) in members.tokens.iter().enumerate() {
             for position in 0..sizes.list_len {
                 rows[places.unsorted(number, position)] = sizes.unsorted_row(position, token);
@@ -194,9 +199,9 @@ impl<'a> Attention<'a> {
         let number = |token: &usize| members.tokens.iter().position(|other| other == token);
         let numbers: Vec<usize> = list.iter().filter_map(number).collect();
         let unsorted = numbers.iter().enumerate().map(|(position, number)| self.places.unsorted(*number, position));
-        let sorted = numbers.iter().take(members.position).enumerate();
+        let sorted = numbers.iter().take(if members.below > 0 { members.position } else { 0 }).enumerate();
         let sorted = sorted.map(|(rank, number)| self.places.sorted(*number, rank));
-        unsorted.chain([self.places.sep()]).chain(sorted).collect()
+        unsorted.chain(self.places.always()).chain(sorted).collect()
     }
 
     /// The output of head `h` to the residual stream when it attends to these places, rounded.

@@ -21,6 +21,8 @@ pub(super) mod tag {
     pub const SPLIT: u8 = 5;
     /// End: a single list, decided by its logits.
     pub const SINGLE: u8 = 6;
+    /// End: a split on a position; two nodes follow.
+    pub const SPLIT_AT: u8 = 7;
     /// A leaf of cells.
     pub const LEAF: u8 = 0xff;
 }
@@ -117,6 +119,12 @@ impl<'a> Reader<'a> {
         Ok(u16::from_le_bytes([self.byte()?, self.byte()?]))
     }
 
+    /// The next bits: how many bytes, and these.
+    pub fn bits(&mut self) -> Result<&'a [u8]> {
+        let length = self.number()?;
+        self.take(usize::try_from(length).map_err(|_| ill_formed("a length above the memory's"))?)
+    }
+
     /// The bytes of the next class's proof, by the grammar alone.
     pub fn class(&mut self, heads: usize) -> Result<&'a [u8]> {
         let start = self.bytes;
@@ -129,6 +137,11 @@ impl<'a> Reader<'a> {
                 tag::SPLIT => {
                     self.number()?;
                     self.options()?;
+                    nodes += 1;
+                }
+                tag::SPLIT_AT => {
+                    self.number()?;
+                    self.bits()?;
                     nodes += 1;
                 }
                 other => return Err(ill_formed(&format!("the tag {other}"))),

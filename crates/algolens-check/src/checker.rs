@@ -5,7 +5,7 @@ use super::{
     bytes,
     circuits::Circuits,
     claims,
-    class::{Class, Counts, Sizes},
+    class::{Class, Counts},
     context::Context,
     first::Certified,
     measured::{self, Measured},
@@ -55,11 +55,11 @@ pub fn check(
     engine: &dyn Engine,
     observer: &mut dyn Observer<Progress>,
 ) -> Result<Checked> {
-    let task = claims::check_head(certificate, model)?;
-    let counts = Counts::new(Sizes::of(&task)?)?;
+    let (task, sizes) = claims::check_head(certificate, model)?;
+    let counts = Counts::new(sizes)?;
     let classes = claims::check_classes(certificate, &counts)?;
     let circuits = Circuits::new(model, counts.sizes)?;
-    let shown = claims::check_lists(certificate, &circuits, &task)?;
+    let shown = claims::check_lists(certificate, &circuits, &*task)?;
     let certified = Certified::of(&certificate.class_status);
     let context = Context {
         certified: &certified,
@@ -77,7 +77,7 @@ pub fn check(
     });
     let proved = accuracy::add_up(&counts, &statuses.collect::<Vec<_>>());
     claims::check_totals(certificate, &proved)?;
-    let measured = measured::measure(&circuits, &task, model, engine, certificate.slack)?;
+    let measured = measured::measure(&circuits, &*task, model, engine, certificate.slack)?;
     Ok(Checked { proved, measured })
 }
 

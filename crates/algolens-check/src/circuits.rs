@@ -4,7 +4,7 @@
 
 use super::{
     ball::{Ball, BallRef, BallVec, BallVecs, Matrix},
-    class::Sizes,
+    sizes::Sizes,
 };
 use algolens_core::{
     Error, Result,
@@ -13,8 +13,8 @@ use algolens_core::{
 
 /// A model's QK, OV and direct circuits over the rows of the task.
 ///
-/// A row is a token at a position: the unsorted values (position · values + token), then `SEP`, then the sorted values
-/// (slot · values + token, in the order of slots). The last two kinds are also where predictions are made.
+/// A row is a token at a position: see [`Sizes`]. Predictions are made at some of them, from
+/// [`first_predicting`](Sizes::first_predicting) on.
 pub(super) struct Circuits {
     /// The task's sizes.
     pub sizes: Sizes,
@@ -66,15 +66,19 @@ impl Circuits {
         let weights = Weights(&model.params);
         let (heads, width) = (config.n_heads, config.d_model);
         let [W_Q, W_K, W_V] = block.W_QKV.map(|slot| weights.heads(slot));
-        let (Some(biases), Some(b_O), Some(b_U), Some(W_U), Some(W_pos)) =
-            (block.b_QKV, block.b_O, layout.b_U, layout.W_U, layout.W_pos)
-        else {
-            return Err(Error::invalid("the model", "every weight and bias of the post's family", "fewer"));
+        let (Some(W_U), Some(W_pos)) = (layout.W_U, layout.W_pos) else {
+            return Err(Error::invalid("the model", "every weight of the post's family", "fewer"));
         };
-        let [b_Q, b_K, b_V] = biases.map(|slot| weights.rows(slot));
+        // Biases that a model has not are 0.
+        let zeros = |width: usize| vec![0.0; width];
+        let [b_Q, b_K, b_V] = match block.b_QKV {
+            Some(biases) => biases.map(|slot| weights.rows(slot)),
+            None => [(); 3].map(|()| vec![zeros(config.d_head); heads]),
+        };
         let W_O = weights.heads(block.W_O);
         let W_U = Matrix::new(weights.numbers(W_U.range()), config.d_vocab_out);
-        let b_O = weights.numbers(b_O.range());
+        let b_O = block.b_O.map_or_else(|| zeros(width), |slot| weights.numbers(slot.range()));
+        let b_U = layout.b_U.map_or_else(|| zeros(config.d_vocab_out), |slot| weights.numbers(slot.range()));
         let [W_E, W_pos] = [layout.W_E, W_pos].map(|slot| weights.rows(slot));
         let final_norm = |x: &BallVec| if config.has_norms() { x.centred() } else { x.clone() };
         let to_logits = |x: &BallVec| match layout.ln_final {
@@ -94,7 +98,7 @@ impl Circuits {
             head_logits: wide(config.d_vocab_out),
             residual: BallVecs::new(width),
             direct: BallVecs::new(config.d_vocab_out),
-            constant: weights.numbers(b_U.range()).into_iter().map(Ball::exact).collect(),
+            constant: b_U.into_iter().map(Ball::exact).collect(),
             norm: config.has_norms().then_some(FinalNorm { width: width as f64, eps: config.eps }),
         };
         if let Some(NormLayout { b: Some(b), .. }) = layout.ln_final {
@@ -110,7 +114,7 @@ impl Circuits {
             }
             let values_read = weights.norm(config.normalization_type, block.ln1, &resid, config.eps);
             let scores_read = if shortformer { values_read.plus_exact(&W_pos[position]) } else { values_read.clone() };
-            let predicts = row >= sizes.sep_row();
+            let predicts = row >= sizes.first_predicting();
             for h in 0..heads {
                 circuits.keys[h].push(&scores_read.product(&W_K[h]).plus_exact(&b_K[h]));
                 if predicts {
@@ -131,7 +135,7 @@ impl Circuits {
 
     /// The attention score of head `h`'s query at row `from` for its key at row `to`.
     pub fn score(&self, h: usize, from: usize, to: usize) -> Ball {
-        self.queries[h].get(from - self.sizes.sep_row()).dot(self.keys[h].get(to)) * self.scale
+        self.queries[h].get(from - self.sizes.first_predicting()).dot(self.keys[h].get(to)) * self.scale
     }
 
     /// The OV output of head `h` at a row to the residual stream; centred where there is a final norm.
@@ -151,12 +155,12 @@ impl Circuits {
 
     /// The residual stream at a row that predicts, without the heads; centred where there is a final norm.
     pub fn residual(&self, row: usize) -> BallRef<'_> {
-        self.residual.get(row - self.sizes.sep_row())
+        self.residual.get(row - self.sizes.first_predicting())
     }
 
     /// The direct path's logit at a row, before the final norm's scale.
     pub fn direct(&self, row: usize, output: usize) -> Ball {
-        self.direct.number(row - self.sizes.sep_row(), output)
+        self.direct.number(row - self.sizes.first_predicting(), output)
     }
 
     /// The constant part of a logit.
@@ -174,7 +178,7 @@ fn check_size(model: &Model, sizes: Sizes) -> Result<()> {
         let found = format!("{} of them, {} MLPs", config.n_layers, if config.attn_only() { "no" } else { "with" });
         return Err(Error::invalid("the model's blocks", "one block of attention only", found));
     }
-    if let Some(option) = config.beyond_post().next() {
+    if let Some(option) = config.beyond_post().find(|option| *option != "biases") {
         return Err(Error::invalid("the model", "no option beyond those of the post's family", option));
     }
     if config.keys_seen(0, 2) != 1 {
@@ -183,10 +187,11 @@ fn check_size(model: &Model, sizes: Sizes) -> Result<()> {
     if config.n_heads > MOST_HEADS {
         return Err(Error::invalid("n_heads", format!("at most {MOST_HEADS}"), config.n_heads));
     }
+    let [n_ctx, d_vocab, d_vocab_out] = sizes.needs();
     for (what, least, found) in [
-        ("n_ctx", sizes.context(), config.n_ctx),
-        ("d_vocab", sizes.values + 1, config.d_vocab),
-        ("d_vocab_out", sizes.values, config.d_vocab_out),
+        ("n_ctx", n_ctx, config.n_ctx),
+        ("d_vocab", d_vocab, config.d_vocab),
+        ("d_vocab_out", d_vocab_out, config.d_vocab_out),
     ] {
         if found < least {
             return Err(Error::invalid(what, format!("at least {least} for the task"), found));

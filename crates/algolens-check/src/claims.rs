@@ -7,13 +7,10 @@ use super::{
     class::{Class, Counts},
     logits::{logits, margin},
     replay::Lists,
+    sizes::{Sizes, task_of},
 };
 use crate::certificate::{Bracket, Certificate, Counterexample, Status, Tally};
-use algolens_core::{
-    Error, Result,
-    model::Model,
-    task::{SortedList, Task, TaskKind},
-};
+use algolens_core::{Error, Result, model::Model, task::Task};
 use std::collections::HashSet;
 
 /// A class as position, token that predicts, target.
@@ -28,25 +25,25 @@ fn require(holds: bool, what: impl Into<String>, expected: impl Into<String>, fo
 }
 
 /// Checks format, model, slack and floor unit; the task.
-pub(super) fn check_head(certificate: &Certificate, model: &Model) -> Result<SortedList> {
+pub(super) fn check_head(certificate: &Certificate, model: &Model) -> Result<(Box<dyn Task>, Sizes)> {
     certificate.check_model(model)?;
     if certificate.model.config != *model.config() {
         return Err(Error::invalid("certificate's config", "the model's", "another"));
     }
-    let task = SortedList::of(&certificate.model.task)?;
+    let (task, sizes) = task_of(&certificate.model.task)?;
     if task.spec() != certificate.model.task {
         return Err(Error::invalid("certificate's task", "every option", &certificate.model.task));
     }
     let (slack, step) = (certificate.slack, certificate.step);
     require(slack > 0.0 && slack <= 1.0, "certificate's slack", "above 0, at most 1", slack)?;
     require(step > 0.0 && step.is_finite(), "certificate's step", "a positive number", step)?;
-    Ok(task)
+    Ok((task, sizes))
 }
 
 /// Checks that the certificate's classes are the task's, with their shares; the classes.
 pub(super) fn check_classes(certificate: &Certificate, counts: &Counts) -> Result<Vec<Class>> {
     const RELATIVE: f64 = 1e-12;
-    let predictions = counts.sizes.list_len;
+    let predictions = counts.sizes.predictions();
     let mut claimed = certificate.class_status.iter();
     let mut classes = Vec::with_capacity(certificate.class_status.len());
     for class in counts.classes() {
@@ -115,7 +112,7 @@ fn at_most(proved: f64) -> String {
 }
 
 /// Checks the certificate's lists; the classes that they refute.
-pub(super) fn check_lists(certificate: &Certificate, circuits: &Circuits, task: &SortedList) -> Result<HashSet<Key>> {
+pub(super) fn check_lists(certificate: &Certificate, circuits: &Circuits, task: &dyn Task) -> Result<HashSet<Key>> {
     let mut shown = HashSet::new();
     let counterexamples = certificate.counterexamples.iter().flatten();
     let named = counterexamples.enumerate().map(|(at, list)| (format!("counterexample {at}"), list, true));
@@ -136,16 +133,14 @@ fn check_list(
     name: &str,
     example: &Counterexample,
     circuits: &Circuits,
-    task: &SortedList,
+    task: &dyn Task,
     slack: f64,
 ) -> Result<(Key, Ball)> {
-    task.check_list(&example.list).map_err(|error| Error::invalid(name, "one of the task's lists", error))?;
-    let (position, list_len) = (example.position, task.list_len());
-    require(position < list_len, format!("{name}'s position"), format!("below {list_len}"), position)?;
+    task.complete(&example.list).map_err(|error| Error::invalid(name, "one of the task's lists", error))?;
+    let (position, predictions) = (example.position, circuits.sizes.predictions());
+    require(position < predictions, format!("{name}'s position"), format!("below {predictions}"), position)?;
     let list: Vec<usize> = example.list.iter().map(|token| *token as usize).collect();
-    let mut ascending = list.clone();
-    ascending.sort_unstable();
-    let target = ascending[position];
+    let (token, target) = circuits.sizes.asked(&list, position);
     let is_target = example.expected as usize == target;
     require(is_target, format!("{name}'s right answer"), target.to_string(), example.expected)?;
     let logits = logits(circuits, &list, position);
@@ -158,6 +153,5 @@ fn check_list(
     let largest = logits.iter().position(|logit| logit.value == best).unwrap_or(0);
     let is_near = logits.get(predicted).is_some_and(|logit| logit.value + logit.error >= best - slack);
     require(is_near, format!("{name}'s prediction"), largest.to_string(), predicted)?;
-    let token = position.checked_sub(1).map(|before| ascending[before]);
     Ok(((position, token, target), margin))
 }

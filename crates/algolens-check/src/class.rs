@@ -1,78 +1,13 @@
 //! Prediction classes, their exact counts, and the options of their tokens.
 
-use algolens_core::{Error, Result, task::SortedList};
-
-/// The longest list that can be checked: states are sets of its positions, and options are bits.
-const MOST_VALUES: usize = 12;
+use super::sizes::{Asks, Sizes};
+use algolens_core::{Error, Result};
 
 /// The option bit of a token that is absent from the list.
 pub(super) const ABSENT: u16 = 1 << 15;
 
-/// Sizes of the task, and the numbering of its rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sizes {
-    /// Length of a list.
-    pub list_len: usize,
-    /// Number of values; `SEP` is the token after them.
-    pub values: usize,
-}
-
-impl Sizes {
-    /// The sizes of a task.
-    ///
-    /// # Errors
-    /// Lists that are too long, or stand behind `BOS`.
-    pub fn of(task: &SortedList) -> Result<Self> {
-        if task.bos() {
-            return Err(Error::invalid("bos", "lists without BOS, for a proof", "lists behind it"));
-        }
-        if task.list_len() > MOST_VALUES {
-            return Err(Error::invalid("list_len", format!("at most {MOST_VALUES} for a proof"), task.list_len()));
-        }
-        Ok(Self { list_len: task.list_len(), values: task.max_value() as usize + 1 })
-    }
-
-    /// Tokens in a whole example.
-    pub fn context(self) -> usize {
-        2 * self.list_len + 1
-    }
-
-    /// Number of rows that a prediction may see; the last value is never read.
-    pub fn rows(self) -> usize {
-        self.sep_row() + 1 + (self.list_len - 1) * self.values
-    }
-
-    /// The row of a token at a position of the unsorted list.
-    pub fn unsorted_row(self, position: usize, token: usize) -> usize {
-        position * self.values + token
-    }
-
-    /// The row of `SEP`.
-    pub fn sep_row(self) -> usize {
-        self.list_len * self.values
-    }
-
-    /// The row of a token as the sorted value of this rank.
-    pub fn sorted_row(self, rank: usize, token: usize) -> usize {
-        self.sep_row() + 1 + rank * self.values + token
-    }
-
-    /// The sequence position and the token of a row.
-    pub fn position_and_token(self, row: usize) -> (usize, usize) {
-        match row.checked_sub(self.sep_row()) {
-            None => (row / self.values, row % self.values),
-            Some(0) => (self.list_len, self.values),
-            Some(sorted) => (self.list_len + 1 + (sorted - 1) / self.values, (sorted - 1) % self.values),
-        }
-    }
-
-    /// The row where prediction `position` is made.
-    pub fn predicting_row(self, position: usize, token: Option<usize>) -> usize {
-        token.map_or(self.sep_row(), |token| self.sorted_row(position - 1, token))
-    }
-}
-
-/// A prediction class: the lists with `target` at a rank of their sorted values and `token` at the rank before.
+/// A prediction class: the lists with `target` at a rank of their sorted values and `token` at the rank before; or those with a
+/// largest value, and a `token` that predicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Class {
     /// The rank of the target.
@@ -81,7 +16,7 @@ pub(super) struct Class {
     pub token: Option<usize>,
     /// The target: the correct answer.
     pub target: usize,
-    /// Number of value sets.
+    /// Number of value sets; of lists, where the largest is asked for.
     pub sets: u128,
 }
 
@@ -118,6 +53,11 @@ impl Counts {
     pub fn new(sizes: Sizes) -> Result<Self> {
         let too_many = || Error::invalid("the task", "fewer than 2¹²⁸ predictions of all lists", "more");
         let (n, k) = (sizes.values, sizes.list_len);
+        let several = |lists: u128| lists.checked_mul(k as u128).map(|_| lists).ok_or_else(too_many);
+        if sizes.asks != Asks::Sorted {
+            let lists = several((n as u128).checked_pow(k as u32).ok_or_else(too_many)?)?;
+            return Ok(Self { sizes, binomials: Vec::new(), orders: 1, lists });
+        }
         let mut binomials = vec![vec![0; k + 1]; n + 1];
         binomials[0][0] = 1_u128;
         for n in 1..=n {
@@ -128,14 +68,21 @@ impl Counts {
             }
         }
         let orders = (1..=k as u128).product();
-        let lists = binomials[n][k].checked_mul(orders).ok_or_else(too_many)?;
-        lists.checked_mul(k as u128).ok_or_else(too_many)?;
+        let lists = several(binomials[n][k].checked_mul(orders).ok_or_else(too_many)?)?;
         Ok(Self { sizes, binomials, orders, lists })
     }
 
-    /// Number of value sets.
+    /// Number of value sets; of lists, where the largest is asked for.
     pub fn sets(&self) -> u128 {
-        self.binomials[self.sizes.values][self.sizes.list_len]
+        self.lists / self.orders
+    }
+
+    /// Number of lists with a largest value, of which the last is given where it predicts.
+    fn lists_with(&self, largest: usize, last: Option<usize>) -> u128 {
+        let power = |values: usize, free: usize| (values as u128).pow(free as u32);
+        let free = self.sizes.list_len - usize::from(last.is_some());
+        // At most all lists: no overflow.
+        power(largest + 1, free) - if last == Some(largest) { 0 } else { power(largest, free) }
     }
 
     /// Number of value sets of a class.
@@ -146,21 +93,39 @@ impl Counts {
     }
 
     /// Every class with lists, by position, then target, then token.
-    pub fn classes(&self) -> impl Iterator<Item = Class> + '_ {
-        let at_position = move |position: usize| {
-            (0..self.sizes.values).flat_map(move |target| {
-                let tokens = if position == 0 { 0..1 } else { 0..target };
-                tokens.map(move |token| {
-                    let token = (position > 0).then_some(token);
-                    Class { position, token, target, sets: self.class_sets(position, token, target) }
-                })
+    pub fn classes(&self) -> impl Iterator<Item = Class> {
+        let at_position = |position: usize| match self.sizes.asks {
+            Asks::Sorted => self.sorted_classes(position),
+            _ => self.largest_classes(position),
+        };
+        let all: Vec<Class> = (0..self.sizes.predictions()).flat_map(at_position).collect();
+        all.into_iter().filter(|class| class.sets > 0)
+    }
+
+    fn sorted_classes(&self, position: usize) -> Vec<Class> {
+        let of_target = |target: usize| {
+            let tokens = if position == 0 { 0..1 } else { 0..target };
+            tokens.map(move |token| {
+                let token = (position > 0).then_some(token);
+                Class { position, token, target, sets: self.class_sets(position, token, target) }
             })
         };
-        (0..self.sizes.list_len).flat_map(at_position).filter(|class| class.sets > 0)
+        (0..self.sizes.values).flat_map(of_target).collect()
+    }
+
+    fn largest_classes(&self, position: usize) -> Vec<Class> {
+        let all = self.sizes.of_largest(position).into_iter();
+        all.map(|(token, target, largest)| {
+            let last = token.filter(|_| self.sizes.asks == Asks::Bare);
+            Class { position, token, target, sets: self.lists_with(largest, last) }
+        })
+        .collect()
     }
 }
 
-/// Numbering of the tokens of a class's lists: those up to the one that predicts, then the target and those above it.
+/// Numbering of the tokens of a class's lists: those up to the one that predicts, then the target and those above it; or those
+/// up to the largest.
+#[derive(Clone)]
 pub(super) struct Members {
     /// The task's sizes.
     pub sizes: Sizes,
@@ -170,13 +135,22 @@ pub(super) struct Members {
     pub below: usize,
     /// The token `[number]`.
     pub tokens: Vec<usize>,
+    /// The value of the last position, where it predicts.
+    last: Option<usize>,
 }
 
 impl Members {
     /// The numbering of a class's tokens.
     pub fn new(sizes: Sizes, class: &Class) -> Self {
+        let position = class.position;
+        if sizes.asks != Asks::Sorted {
+            let tokens = (0..=sizes.largest(class.token, class.target)).collect();
+            let last = class.token.filter(|_| sizes.asks == Asks::Bare);
+            return Self { sizes, position, below: 0, tokens, last };
+        }
         let below = class.token.map_or(0, |token| token + 1);
-        Self { sizes, position: class.position, below, tokens: (0..below).chain(class.target..sizes.values).collect() }
+        let tokens = (0..below).chain(class.target..sizes.values).collect();
+        Self { sizes, position, below, tokens, last: None }
     }
 
     /// Number of a list's values above the target.
@@ -198,6 +172,12 @@ impl Members {
     /// The option bits `[token]` of the whole class: bit j for position j of the unsorted list, [`ABSENT`] for absence.
     pub fn root(&self) -> Vec<u16> {
         let anywhere = (1 << self.sizes.list_len) - 1;
+        if self.sizes.asks != Asks::Sorted {
+            let all_but_last = anywhere >> 1;
+            let is_elsewhere = |token: &usize| self.last.is_some_and(|last| last != *token);
+            let options = |token: &usize| if is_elsewhere(token) { all_but_last } else { anywhere };
+            return self.tokens.iter().map(options).collect();
+        }
         let options = |number: usize| {
             if self.always(number) {
                 anywhere
@@ -210,8 +190,20 @@ impl Members {
         (0..self.tokens.len()).map(options).collect()
     }
 
-    /// The class's middle list, ascending: values spread evenly below the token that predicts and above the target.
+    /// The class's middle list, ascending: values spread evenly below the token that predicts and above the target; or up to
+    /// the largest, which stands at the last free position.
     pub fn middle(&self) -> Vec<usize> {
+        if self.sizes.asks != Asks::Sorted {
+            let (list_len, largest) = (self.sizes.list_len, self.tokens.len() - 1);
+            let mut list: Vec<usize> = (0..list_len).map(|k| (2 * k + 1) * largest / (2 * list_len)).collect();
+            let mut end = list_len - 1;
+            if let Some(last) = self.last {
+                list[end] = last;
+                end -= usize::from(last != largest);
+            }
+            list[end] = largest;
+            return list;
+        }
         let predicting = self.below.checked_sub(1).map(|number| self.tokens[number]);
         let target = self.tokens[self.below];
         let spread =

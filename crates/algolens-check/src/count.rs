@@ -3,6 +3,8 @@
 
 use super::{
     class::{ABSENT, Members},
+    product,
+    sizes::Asks,
     states::{Blocks, LANES, LOW},
 };
 use algolens_core::dispatch;
@@ -17,12 +19,16 @@ pub(super) enum Counter {
     Narrow(Counting<u64>),
     /// In 128 bits.
     Wide(Counting<u128>),
+    /// Of lists of any values.
+    Product(Members),
 }
 
 impl Counter {
     /// The counter of a class of a task with this many lists.
     pub fn new(members: &Members, lists: u128, vectors: Vectors) -> Self {
-        if lists < 1 << 63 {
+        if members.sizes.asks != Asks::Sorted {
+            Self::Product(members.clone())
+        } else if lists < 1 << 63 {
             Self::Narrow(Counting::new(members, vectors))
         } else {
             Self::Wide(Counting::new(members, vectors))
@@ -34,6 +40,7 @@ impl Counter {
         match self {
             Self::Narrow(counting) => counting.count(region).into(),
             Self::Wide(counting) => counting.count(region),
+            Self::Product(members) => product::count(members, region),
         }
     }
 
@@ -45,6 +52,7 @@ impl Counter {
         match self {
             Self::Narrow(counting) => counting.some_list(region),
             Self::Wide(counting) => counting.some_list(region),
+            Self::Product(members) => product::only_list(members, region),
         }
     }
 }

@@ -16,6 +16,11 @@ impl Certified {
         Self(certified.map(key).collect())
     }
 
+    /// Whether the prediction before those of a class is certified, where the largest value is asked for.
+    pub fn has_before(&self, members: &Members) -> bool {
+        members.position == 0 || self.0.contains(&(0, None, members.tokens.len() - 1))
+    }
+
     /// Number of a region's lists whose sorted values, up to the token that predicts, are certified transitions; by
     /// dynamic programming over `ways[number][set]`, the number of ways in which the values up to token `number`, which
     /// is the last, fill a set of positions.

@@ -32,9 +32,11 @@ mod logit_difference;
 mod logits;
 mod measured;
 mod passes;
+mod product;
 mod quantize;
 mod recursion;
 mod replay;
+mod sizes;
 mod states;
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,10 @@ use super::{
     bytes::{Reader, multiplier, tag},
     class::{Class, Members},
     context::Context,
+    product::Product,
     quantize::quantize,
     recursion::Recursion,
+    sizes::Asks,
     states::Costs,
 };
 use algolens_core::Result;
@@ -44,9 +46,14 @@ impl<'a> LogitDifferences<'a> {
     pub fn new(context: Context<'a>, class: &Class, members: Members) -> Self {
         let attention = Attention::new(context.circuits, class, &members);
         let none = || (0..context.circuits.outputs).map(|_| None).collect();
-        let recursion = Recursion::new(&members, context.vectors);
-        let units = Costs::new(&members);
-        let verifier = Verifier { recursion, costs: Vec::new(), units, members };
+        let minima = match members.sizes.asks {
+            Asks::Sorted => {
+                let recursion = Box::new(Recursion::new(&members, context.vectors));
+                Minima::Subsets(recursion, Costs::new(&members))
+            }
+            _ => Minima::Product(None),
+        };
+        let verifier = Verifier { minima, costs: Vec::new(), members };
         Self { context, class: *class, attention, known: [none(), none()], verifier }
     }
 
@@ -79,28 +86,66 @@ impl<'a> LogitDifferences<'a> {
 /// The minimizer of functionals over regions, with its buffers.
 struct Verifier {
     members: Members,
-    recursion: Recursion,
+    minima: Minima,
     costs: Vec<f64>,
-    units: Costs,
+}
+
+/// What finds minima over the lists of a region.
+enum Minima {
+    /// Of sorted lists, with their quantized costs.
+    Subsets(Box<Recursion>, Costs),
+    /// Of lists of any values, once costs are set.
+    Product(Option<Product>),
 }
 
 impl Verifier {
     /// Quantizes a functional's costs; false if they are not finite.
     fn set(&mut self, replay: &RegionReplay, factors: &[Factor]) -> bool {
         replay.attention.costs(replay.difference, factors, &mut self.costs);
-        quantize(&self.costs, replay.attention.places, &self.members, replay.region, &mut self.units)
+        let Self { minima, costs, members } = self;
+        let places = replay.attention.places;
+        match minima {
+            Minima::Subsets(_, units) => quantize(costs, places, members, replay.region, units),
+            Minima::Product(product) => {
+                let cost = |token, position| costs[places.unsorted(token, position)];
+                *product = Product::new(members, replay.region, cost, &costs[places.always()]);
+                product.is_some()
+            }
+        }
+    }
+
+    /// The minimum over the region of what is set, in units.
+    fn minimum(&mut self, region: &[u16]) -> i64 {
+        match &mut self.minima {
+            Minima::Subsets(recursion, units) => recursion.minimum(region, units).into(),
+            Minima::Product(product) => product.as_ref().map_or(i64::MIN, Product::minimum),
+        }
+    }
+
+    /// The minimum as well; if it is below 1, adds to `kept` the options whose min-marginal is.
+    fn keep(&mut self, region: &[u16], kept: &mut [u16]) -> i64 {
+        match &mut self.minima {
+            Minima::Subsets(recursion, units) => recursion.keep(region, units, kept).into(),
+            Minima::Product(product) => {
+                let minimum = product.as_ref().map_or(i64::MIN, Product::minimum);
+                if let Some(product) = product.as_ref().filter(|_| minimum < 1) {
+                    product.keep(kept);
+                }
+                minimum
+            }
+        }
     }
 
     /// True if the functional's minimum over the region is proved to be at least 0.
     fn is_never_negative(&mut self, replay: &RegionReplay, factors: &[Factor]) -> bool {
-        self.set(replay, factors) && self.recursion.minimum(replay.region, &self.units) >= 0
+        self.set(replay, factors) && self.minimum(replay.region) >= 0
     }
 
     /// True if the functional's minimum over the region is proved positive. If not, adds to `kept` the options whose
     /// min-marginal may not be.
     fn is_always_positive(&mut self, replay: &RegionReplay, factors: &[Factor], kept: &mut [u16]) -> bool {
         if self.set(replay, factors) {
-            self.recursion.keep(replay.region, &self.units, kept) >= 1
+            self.keep(replay.region, kept) >= 1
         } else {
             kept.copy_from_slice(replay.region);
             false

@@ -3,18 +3,19 @@
 use super::{
     ball::{Ball, BallVec, above, rounding_of},
     circuits::Circuits,
+    sizes::Asks,
 };
 
-/// The logits `[output token]` of prediction `position` of a list of distinct tokens in unsorted order.
+/// The logits `[output token]` of prediction `position` of a list.
 pub(super) fn logits(circuits: &Circuits, list: &[usize], position: usize) -> Vec<Ball> {
     let sizes = circuits.sizes;
-    let mut ascending = list.to_vec();
-    ascending.sort_unstable();
-    let token = position.checked_sub(1).map(|before| ascending[before]);
+    let (token, _) = sizes.asked(list, position);
+    let mut read = if sizes.asks == Asks::Sorted { list.to_vec() } else { Vec::new() };
+    read.sort_unstable();
     let predicting = sizes.predicting_row(position, token);
     let unsorted = list.iter().enumerate().map(|(at, token)| sizes.unsorted_row(at, *token));
-    let sorted = ascending.iter().take(position).enumerate().map(|(rank, token)| sizes.sorted_row(rank, *token));
-    let rows: Vec<usize> = unsorted.chain([sizes.sep_row()]).chain(sorted).collect();
+    let sorted = read.iter().take(position).enumerate().map(|(rank, token)| sizes.sorted_row(rank, *token));
+    let rows: Vec<usize> = unsorted.chain(sizes.always_seen(position, token)).chain(sorted).collect();
 
     let residual = circuits.residual(predicting);
     let mut stream = Sum::new(residual.values.to_vec(), residual.error);

@@ -6,7 +6,7 @@ use algolens_core::{
     engine::{Engine, sequences_at_a_time},
     model::Model,
     parallel, random,
-    task::{Dataset, SortedList},
+    task::{Dataset, Task},
 };
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ const LISTS: usize = 2048;
 /// A difference that is not below the slack, and whatever the engine says.
 pub(super) fn measure(
     circuits: &Circuits,
-    task: &SortedList,
+    task: &dyn Task,
     model: &Model,
     engine: &dyn Engine,
     slack: f64,
@@ -42,8 +42,8 @@ pub(super) fn measure(
         let pieces = differences.iter_mut().enumerate().collect();
         parallel::for_each(pieces, |(list, difference): (usize, &mut f64)| {
             let tokens: Vec<usize> =
-                chunk.tokens().row(list).iter().take(task.list_len()).map(|token| *token as usize).collect();
-            for position in 0..task.list_len() {
+                task.input(&chunk.tokens().row(list).to_vec()).into_iter().map(|token| token as usize).collect();
+            for position in 0..circuits.sizes.predictions() {
                 let real = logits(circuits, &tokens, position);
                 let target = *classes.get((list, position)).expect("a target a prediction") as usize;
                 let offsets = (0..circuits.outputs).map(|output| {

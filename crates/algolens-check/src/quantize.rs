@@ -6,13 +6,14 @@ use super::{
     states::{Costs, LANES, MOST},
 };
 
-/// Quantizes the costs of the options of a region into `units`, rounded down, so that no list's absolute costs exceed
+/// Quantizes the costs of the options of a region of sorted lists into `units`, rounded down, so that no list's absolute costs exceed
 /// [`MOST`]; false if costs are not finite.
 pub(super) fn quantize(costs: &[f64], places: Places, members: &Members, region: &[u16], units: &mut Costs) -> bool {
     let list_len = members.sizes.list_len;
     let mut largest = [0.0_f64; 2 * LANES];
     let (unsorted, sorted) = largest.split_at_mut(LANES);
-    let mut bounded = costs[places.sep()].is_finite();
+    let sep = costs[places.always().start];
+    let mut bounded = sep.is_finite();
     let present = || region.iter().enumerate().filter(|(_, options)| **options != ABSENT);
     let at_most = |largest: &mut f64, cost: f64, bounded: &mut bool| {
         *largest = largest.max(cost.abs());
@@ -30,7 +31,7 @@ pub(super) fn quantize(costs: &[f64], places: Places, members: &Members, region:
     }
     // Costs that f64 holds badly become no units at all.
     const LEAST: f64 = 1e-250;
-    let scale = MOST / (largest.iter().sum::<f64>() + costs[places.sep()].abs()).max(LEAST);
+    let scale = MOST / (largest.iter().sum::<f64>() + sep.abs()).max(LEAST);
     if !bounded || !scale.is_finite() || scale == 0.0 {
         return false;
     }
@@ -44,7 +45,7 @@ pub(super) fn quantize(costs: &[f64], places: Places, members: &Members, region:
             }
         }
     }
-    units.sep = floor(costs[places.sep()] * scale);
+    units.sep = floor(sep * scale);
     true
 }
 

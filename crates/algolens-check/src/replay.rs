@@ -7,6 +7,7 @@ use super::{
     count::Counter,
     logit_difference::{LogitDifferences, Side},
     logits::{logits, margin},
+    sizes::Asks,
 };
 use algolens_core::{Error, Result};
 
@@ -116,6 +117,7 @@ impl<'a> Replay<'a> {
                 tag::WRONG => self.rival_dominates(&mut node, reader)?,
                 tag::KEEP => self.remove_unneeded(&mut node),
                 tag::SPLIT => return self.split(node, reader).map(Some),
+                tag::SPLIT_AT => return self.split_at(node, reader).map(Some),
                 end => return self.end(&node, end).map(|()| None),
             }
         }
@@ -159,6 +161,9 @@ impl<'a> Replay<'a> {
 
     /// Reads a split; the two children.
     fn split(&mut self, node: Node, reader: &mut Reader) -> Result<(Node, Node)> {
+        if self.members.sizes.asks != Asks::Sorted {
+            return Err(self.invalid("splits on positions", "a split on a token".into()));
+        }
         let token = reader.number()?;
         let options = reader.options()?;
         let tokens = node.region.len();
@@ -168,6 +173,28 @@ impl<'a> Replay<'a> {
         let (mut first, mut second) = (node.clone(), node);
         first.region[token] &= options;
         second.region[token] &= !options;
+        Ok((first, second))
+    }
+
+    /// Reads a split on a position; the two children.
+    fn split_at(&mut self, node: Node, reader: &mut Reader) -> Result<(Node, Node)> {
+        let sizes = self.members.sizes;
+        if sizes.asks == Asks::Sorted {
+            return Err(self.invalid("splits on tokens", "a split on a position".into()));
+        }
+        let (position, bits) = (reader.number()?, reader.bits()?);
+        let tokens = node.region.len();
+        if bits.len() != tokens.div_ceil(8) {
+            return Err(self.invalid(&format!("a bit for each of {tokens} tokens"), format!("{} bytes", bits.len())));
+        }
+        let Some(position) = usize::try_from(position).ok().filter(|position| *position < sizes.list_len) else {
+            return Err(self.invalid(&format!("a split on one of {} positions", sizes.list_len), format!("{position}")));
+        };
+        let (mut first, mut second) = (node.clone(), node);
+        for token in 0..tokens {
+            let without = if bits[token / 8] >> (token % 8) & 1 == 1 { &mut second } else { &mut first };
+            without.region[token] &= !(1 << position);
+        }
         Ok((first, second))
     }
 
@@ -224,8 +251,13 @@ impl<'a> Replay<'a> {
     }
 
     /// Number of a region's lists whose earlier predictions are all in certified classes.
-    fn count_first(&self, region: &[u16]) -> u128 {
-        self.context.certified.count(&self.members, region)
+    fn count_first(&mut self, region: &[u16]) -> u128 {
+        let certified = self.context.certified;
+        match self.members.sizes.asks {
+            Asks::Sorted => certified.count(&self.members, region),
+            _ if certified.has_before(&self.members) => self.counter.count(region),
+            _ => 0,
+        }
     }
 
     /// Reads a rival.

@@ -2,13 +2,14 @@ use super::{
     ball::Ball,
     bytes::{Reader, tag},
     circuits::Circuits,
-    class::{ABSENT, Class, Counts, Members, Sizes},
+    class::{ABSENT, Class, Counts, Members},
     context::Context,
     count::Counter,
     first::Certified,
     logits::logits,
     recursion::Recursion,
     replay::Replay,
+    sizes::{Sizes, task_of},
     states::Costs,
 };
 use crate::certificate::{ClassStatus, Status};
@@ -25,7 +26,7 @@ mod forgery;
 mod property;
 
 fn sizes(list_len: usize, values: usize) -> Sizes {
-    Sizes::of(&task(list_len, values)).unwrap()
+    task_of(&task(list_len, values).spec()).unwrap().1
 }
 
 fn kind(n_heads: usize, normalization_type: Normalization, positional_embedding_type: Positions) -> SortingKind {
@@ -77,7 +78,7 @@ fn logits_are_those_of_the_plain_engine() {
         for norm in NORMS {
             for positions in POSITIONS {
                 let model = random_sorting_model(&task, kind(heads, norm, positions), heads as u64);
-                let circuits = Circuits::new(&model, Sizes::of(&task).unwrap()).unwrap();
+                let circuits = Circuits::new(&model, task_of(&task.spec()).unwrap().1).unwrap();
                 let expected = Plain::new().logits(&model.cast::<f64>(), data.tokens(), data.positions()).unwrap();
                 for ((at, position, output), expected) in expected.indexed_iter() {
                     let list: Vec<_> = data.tokens().row(at).iter().take(4).map(|token| *token as usize).collect();

@@ -1,4 +1,6 @@
-//! `algolens certify`: the share of all lists that a model sorts right, proved.
+//! `algolens certify`: the share of all lists that a model gets right, proved.
+
+mod instead;
 
 use crate::{
     load::{ModelArgs, Opened},
@@ -8,32 +10,40 @@ use crate::{
 };
 use algolens::{
     Error, Result,
-    check::certificate::{Bracket, Certificate, Tally},
+    check::certificate::{Bracket, Certificate, Class, Status, Tally},
     files::{Lock, write_whole},
     model::Model,
-    prove::{self, Classes, Origin, SafeInputs, Search, Tables},
-    task::{Registry, SortedList},
+    prove::{self, Asks, Classes, Origin, SafeInputs, Search, Tables},
+    task::{Registry, Task},
 };
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-/// Prove what share of all lists a model sorts right
+/// Prove what share of all lists a model gets right
 ///
 /// Every prediction belongs to a class: its position, the token that predicts, the right answer. Classes are proved right
 /// on all their lists or refuted by a list; inside the rest, lists are counted that are right or wrong for sure. What comes
 /// out holds for every list there is, and `algolens check` verifies it with code of its own.
+///
+/// Proofs are about one-layer attention-only models that sort lists or say which of their values is the largest. Of others it says
+/// what decides instead, and does it when told (--instead).
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  algolens certify models/sorted_list.safetensors --out cert.json\n  \
                         algolens certify models/sorted_list.safetensors --out cert.json --budget 2m --lists\n  \
-                        algolens certify models/sorted_list.safetensors --out cert.json --budget 1h --resume")]
+                        algolens certify models/sorted_list.safetensors --out cert.json --budget 1h --resume\n  \
+                        algolens certify max_of_list.safetensors --out cert.json --budget 10m\n  \
+                        algolens certify sum.safetensors --instead")]
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
     /// File for the certificate (JSON); beside it stands the search's state (cert.json.state), for --resume
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "instead")]
+    out: Option<PathBuf>,
+    /// Where there is no proof, do what decides instead: run all inputs, or so many that an interval is narrow, and attack
+    #[arg(long)]
+    instead: bool,
     #[command(flatten)]
     search: SearchFlags,
     /// Go on with the search that stands beside the certificate; what it took before counts
@@ -94,11 +104,18 @@ impl SearchFlags {
 pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
     let opened = args.model.processed(args.processed, registry)?;
     args.search.check()?;
-    let task = opened.sorted_list()?;
-    let tables = Tables::of(&opened.model, &task)?;
-    let _lock = Lock::take(&args.out)?;
-    let state = StateFile::beside(&args.out)?;
-    let mut search = begin(args, &state, &tables, &task, &opened)?;
+    let task = opened.task()?;
+    let tables = match (Tables::of(&opened.model, &*task), &args.out) {
+        (Ok(tables), _) => tables,
+        (Err(why), _) if args.instead => return instead::run(&opened, &*task, &why, terminal),
+        (Err(why), _) => return Err(instead::named(&*task, why)),
+    };
+    let Some(out) = &args.out else {
+        return Err(Error::invalid("--out", "a file for the certificate, as there is a proof", "none"));
+    };
+    let _lock = Lock::take(out)?;
+    let state = StateFile::beside(out)?;
+    let mut search = begin(args, &state, &tables, &*task, &opened)?;
     let save = |search: &Search| state.write(&search.to_bytes(&opened.model)?);
     // An unwritable folder is found at once.
     save(&search)?;
@@ -108,13 +125,13 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     }
     found?;
     save(&search)?;
-    let certificate = search_certificate(&search, &opened, &task, args.lists)?;
-    write(&args.out, &certificate)?;
-    Ok(summary(&certificate, search.classes()) + &format!("\n{}\n", args.out.display()))
+    let certificate = search_certificate(&search, &opened, &*task, args.lists)?;
+    write(out, &certificate)?;
+    Ok(summary(&certificate, search.classes()) + &format!("\n{}\n", out.display()))
 }
 
 /// The certificate of a model after a search of some length, with a counterexample for every refuted class.
-pub fn certificate(opened: &Opened, task: &SortedList, budget: Duration, terminal: &Terminal) -> Result<Certificate> {
+pub fn certificate(opened: &Opened, task: &dyn Task, budget: Duration, terminal: &Terminal) -> Result<Certificate> {
     let tables = Tables::of(&opened.model, task)?;
     let flags = SearchFlags::lasting(budget);
     let mut search = Search::new(&tables, Classes::of(task)?, flags.slack)?;
@@ -126,18 +143,13 @@ pub fn certificate(opened: &Opened, task: &SortedList, budget: Duration, termina
 ///
 /// # Errors
 /// A model that proofs are not about.
-pub fn check(model: &Model, task: &SortedList) -> Result<()> {
+pub fn check(model: &Model, task: &dyn Task) -> Result<()> {
     Tables::of(model, task)?;
     Classes::of(task).map(drop)
 }
 
 /// The certificate of a search, as it stands.
-fn search_certificate(
-    search: &Search,
-    opened: &Opened,
-    task: &SortedList,
-    counterexamples: bool,
-) -> Result<Certificate> {
+fn search_certificate(search: &Search, opened: &Opened, task: &dyn Task, counterexamples: bool) -> Result<Certificate> {
     let (model, processing) = (&opened.model, opened.processing.as_slice());
     prove::certificate(search, &Origin { model, processing, task, sampled_lists: SAMPLED, counterexamples })
 }
@@ -203,8 +215,8 @@ pub fn summary(certificate: &Certificate, classes: &Classes) -> String {
     let mut text = classes_table("classes", names, certificate.classes, certificate.mass);
     text.push('\n');
     let bracket = |name: &str, bracket: Bracket| {
-        let cells = [bracket.lower, bracket.upper, bracket.sampled].map(|share| format!("{share:.6}"));
-        [vec![name.to_owned()], cells.to_vec()].concat()
+        let sampled = format!("{:.6}", bracket.sampled);
+        vec![name.to_owned(), at_least(bracket.lower), at_most(bracket.upper), sampled]
     };
     let rows =
         [bracket("token accuracy", certificate.token_accuracy), bracket("list accuracy", certificate.list_accuracy)];
@@ -216,7 +228,36 @@ pub fn summary(certificate: &Certificate, classes: &Classes) -> String {
             worst.position, worst.predicted, worst.expected, worst.margin
         );
     }
-    text + "\n" + &words(&prove::safe_inputs(classes, |class| certificate.class_status[class].status))
+    let status = |class: usize| certificate.class_status[class].status;
+    text + "\n"
+        + &match classes.space().asks {
+            Asks::Sorted => words(&prove::safe_inputs(classes, status)),
+            Asks::Largest { .. } => safe_largest(classes, status),
+        }
+}
+
+/// The largest values of lists on which every prediction is right.
+fn safe_largest(classes: &Classes, status: impl Fn(usize) -> Status) -> String {
+    let largest = |class: &Class| class.token.filter(|_| class.position > 0).unwrap_or(class.target) as usize;
+    let mut safe = vec![true; classes.space().values];
+    for (number, class) in classes.all().iter().enumerate() {
+        safe[largest(class)] &= status(number) == Status::Certified;
+    }
+    let safe: Vec<usize> = (0..safe.len()).filter(|value| safe[*value]).collect();
+    if safe.is_empty() {
+        return "of every largest value some list is not proved right\n".into();
+    }
+    format!("right on every list whose largest value is {}\n", output::ranges(&safe))
+}
+
+/// A share with six digits, rounded down: what is proved to be at least that stays true.
+pub fn at_least(share: f64) -> String {
+    format!("{:.6}", (share * 1e6).floor() / 1e6)
+}
+
+/// A share with six digits, rounded up.
+pub fn at_most(share: f64) -> String {
+    format!("{:.6}", (share * 1e6).ceil() / 1e6)
 }
 
 /// The classes by status, and the share of predictions that they have.
@@ -272,7 +313,7 @@ fn begin<'t>(
     args: &Args,
     state: &StateFile,
     tables: &'t Tables,
-    task: &SortedList,
+    task: &dyn Task,
     opened: &Opened,
 ) -> Result<Search<'t>> {
     let classes = Classes::of(task)?;

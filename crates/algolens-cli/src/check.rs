@@ -1,7 +1,12 @@
 //! `algolens check`: a certificate verified by code of its own.
 
 use crate::{
-    backend_flags::BackendFlags, certify::classes_table, hint_flags::HintArgs, load::Opened, output, terminal::Terminal,
+    backend_flags::BackendFlags,
+    certify::{at_least, at_most, classes_table},
+    hint_flags::HintArgs,
+    load::Opened,
+    output,
+    terminal::Terminal,
 };
 use algolens::{
     Error, Result,
@@ -81,7 +86,7 @@ fn text(certificate: &Certificate, checked: &Checked) -> String {
             format!("the processed weights ({} steps)", steps.iter().map(step_name).collect::<Vec<_>>().join(", "))
         }
     };
-    let row = |name: &str, lower: f64, upper: f64| vec![name.to_owned(), format!("{lower:.6}"), format!("{upper:.6}")];
+    let row = |name: &str, lower: f64, upper: f64| vec![name.to_owned(), at_least(lower), at_most(upper)];
     let bounds = output::table(
         &["proved over all lists", "at least", "at most"],
         [

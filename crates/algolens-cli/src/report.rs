@@ -49,9 +49,10 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
     let opened = Opened::read(&args.model, &args.hints.said()?, registry)?;
     let engine = args.backend.engine(opened.model.config())?;
     let source = args.study.source(&opened, casebooks)?;
-    let options = args.study.options(&args.model, &source, opened.model.config(), &*engine, registry)?;
+    let mut options = args.study.options(&args.model, &source, opened.model.config(), &*engine, registry)?;
     args.study.check_others(&opened, &options)?;
     let proof = args.study.proof(&opened)?;
+    options.proved = proof.as_ref().map(crate::proof::bounds);
     if let Some(folder) = &args.figures {
         output::make_folder(folder)?;
     }

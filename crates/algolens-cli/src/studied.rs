@@ -17,8 +17,8 @@ use algolens::{
         Arrays, Casebook, Casebooks, Material, Stage, Study, StudyOptions, Subject, Training, check_other, study,
     },
     model::{Config, Model},
-    prove::Classes,
-    task::{Dataset, Registry, SortedList, Task, TaskKind, TaskSpec, Token},
+    prove::{Classes, Space},
+    task::{Dataset, Registry, Task, TaskSpec, Token},
 };
 use algolens_report::{FigureFile, Proof, Report};
 use std::{
@@ -150,7 +150,7 @@ impl StudyFlags {
         let others = self.read_others(source, engine, registry)?;
         let labels = source.material().labels(config);
         let asked = self.shown.asked(&labels.tokens, &labels.classes)?;
-        let options = StudyOptions { title, size, seed: self.study_seed, inputs, others, asked };
+        let options = StudyOptions { title, size, seed: self.study_seed, inputs, others, asked, proved: None };
         options.check(config)?;
         Ok(options)
     }
@@ -231,7 +231,7 @@ impl StudyFlags {
 impl Studied {
     /// The prediction classes of the task.
     pub fn classes(&self) -> Option<Classes> {
-        Classes::of(&SortedList::of(self.study.task.as_ref()?).ok()?).ok()
+        Classes::over(Space::of(self.study.task.as_ref()?).ok()?).ok()
     }
 
     fn report(&self) -> Report<'_> {

@@ -63,7 +63,7 @@ pub struct Args {
 
 /// Trains if there is no model, studies, writes, and prints a summary.
 pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &Terminal) -> Result<String> {
-    let (path, opened, engine, source, options, proof, trained) = match &args.model {
+    let (path, opened, engine, source, mut options, proof, trained) = match &args.model {
         Some(model) => {
             args.recipe.check_for_hints_only()?;
             let mut said = args.recipe.said();
@@ -74,7 +74,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
             let options = args.study.options(model, &source, opened.model.config(), &*engine, registry)?;
             args.study.check_others(&opened, &options)?;
             if args.certify.is_some() {
-                certify::check(&opened.model, &opened.sorted_list()?)?;
+                certify::check(&opened.model, &*opened.task()?)?;
             }
             let proof = args.study.proof(&opened)?;
             output::make_folder(&args.out)?;
@@ -88,7 +88,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
             let engine = args.backend.engine(run.model().config())?;
             let source = Source::task(registry.task(run.recipe().task_spec()?)?, casebooks)?;
             if args.certify.is_some() {
-                certify::check(run.model(), &SortedList::of(run.recipe().task_spec()?)?)?;
+                certify::check(run.model(), &*registry.task(run.recipe().task_spec()?)?)?;
             }
             let model = args.out.join("model.safetensors");
             let options = args.study.options(&model, &source, run.model().config(), &*engine, registry)?;
@@ -102,6 +102,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
         Some(budget) => Some(certify_into(&args.out, &opened, budget, terminal)?),
         None => proof,
     };
+    options.proved = proof.as_ref().map(proof::bounds);
     // Only of sorting an attack is known, and of lists that nothing stands before.
     let worst = match source.spec().map(|spec| SortedList::of(&spec)) {
         Some(Ok(task)) if !task.bos() => attack::worst_lists(&opened, &task, args.worst, terminal)?,
@@ -115,7 +116,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
 }
 
 fn certify_into(out: &Path, opened: &Opened, budget: Duration, terminal: &Terminal) -> Result<Proof> {
-    let certificate = certify::certificate(opened, &opened.sorted_list()?, budget, terminal)?;
+    let certificate = certify::certificate(opened, &*opened.task()?, budget, terminal)?;
     certify::write(&out.join("certificate.json"), &certificate)?;
     proof::on_page(certificate, opened)
 }

@@ -4,7 +4,7 @@ use super::{Subject, runner::Runner};
 use algolens_core::{
     Error, Result,
     engine::hooks::{BlockPoint, Filter, HookPoint},
-    task::{Dataset, SortedList, Task, Token},
+    task::{Dataset, Task, Token},
 };
 use ndarray::{Ix4, s};
 use serde::{Deserialize, Serialize};
@@ -18,14 +18,14 @@ pub struct AttentionRow {
     pub attention: Vec<Vec<f32>>,
 }
 
-/// The attention rows of `predictions`: pairs of an unsorted list and the number of one of its predictions, from 0 (the one at
-/// SEP).
+/// The attention rows of `predictions`: pairs of an input and the number of one of its predictions, from 0 (of a
+/// sorted list the one at SEP).
 ///
 /// # Errors
 /// A list or a prediction that the task does not have, or a task that the model does not fit.
 pub fn attention_rows(
     subject: Subject,
-    task: &SortedList,
+    task: &dyn Task,
     predictions: &[(&[Token], usize)],
 ) -> Result<Vec<AttentionRow>> {
     let name = HookPoint::Block(0, BlockPoint::Pattern).to_string();

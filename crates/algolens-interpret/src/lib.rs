@@ -3,6 +3,7 @@
 //! An analysis takes a [`Subject`] and returns a serde type. Axes and names follow TransformerLens.
 
 mod ablation;
+pub mod attack;
 mod attention;
 mod attention_rows;
 mod attribution;
@@ -49,6 +50,6 @@ pub use site::Site;
 pub use study::{
     AblationTable, Arrays, Axis, AxisLabels, Cell, Costs, Figure, Group, Item, Known, Labels, Material, Note, Plot,
     RANDOM, Section, ShownAt, ShownExample, Stage, Study, StudyOptions, Table, Training, WORST, YOURS, check_other,
-    study,
+    known, study,
 };
 pub use subject::Subject;

@@ -21,7 +21,7 @@ pub struct Bounds {
 /// wrong: as often as at the position where that is known most often, or as often as some class knows it to be wrong
 /// for the first time (of which no list is counted twice), whichever is more.
 pub fn bounds(classes: &Classes, decided: &[Decided]) -> Bounds {
-    let positions = classes.list_len();
+    let positions = classes.space().predictions();
     let (mut not_right, mut wrong, mut first_wrong) = (vec![0.0; positions], vec![0.0; positions], 0.0);
     for (class, decided) in classes.all().iter().zip(decided) {
         let share = classes.share(*class) * positions as f64;
@@ -50,13 +50,18 @@ fn certified_lists(classes: &Classes, decided: &[Decided]) -> f64 {
 /// The share of lists all of whose classes are marked, by dynamic programming: for each position and last token, the
 /// number of ways to choose the values so far.
 pub fn share_of_lists(classes: &Classes, marked: impl IntoIterator<Item = bool>) -> f64 {
-    let mut ways: HashMap<(usize, Option<Token>), u128> = HashMap::from([((0, None), 1)]);
+    // By the prediction and the value that makes it; the first is made by what every list has, or by its last value.
+    let mut ways: HashMap<(usize, Option<Token>), u128> = HashMap::new();
     for (class, marked) in classes.all().iter().zip(marked) {
-        if marked && let Some(&so_far) = ways.get(&(class.position, class.token)) {
+        let so_far = match class.position {
+            0 => classes.first_ways(*class),
+            _ => ways.get(&(class.position, class.token)).copied().unwrap_or(0),
+        };
+        if marked {
             *ways.entry((class.position + 1, Some(class.target))).or_default() += so_far;
         }
     }
-    let all = classes.list_len();
+    let all = classes.space().predictions();
     let sets: u128 = ways.iter().filter(|((position, _), _)| *position == all).map(|(_, ways)| ways).sum();
     sets as f64 / classes.all_sets() as f64
 }

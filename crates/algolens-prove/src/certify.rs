@@ -7,7 +7,7 @@ use algolens_core::{
     evaluation::{Evaluation, evaluate},
     model::{Model, processing::Step},
     random,
-    task::{Dataset, SortedList, Task},
+    task::{Dataset, Task},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::ZlibEncoder};
@@ -21,7 +21,7 @@ pub struct Origin<'a> {
     /// The weight processing that it went through.
     pub processing: &'a [Step],
     /// Its task.
-    pub task: &'a SortedList,
+    pub task: &'a dyn Task,
     /// Number of lists sampled for comparison.
     pub sampled_lists: usize,
     /// True to include a counterexample for every refuted class.
@@ -89,16 +89,21 @@ fn status(search: &Search, class: algolens_check::certificate::Class, decided: &
 }
 
 /// For each class, true if the plain engine predicts its worst case wrong.
-fn confirm(model: &Model, task: &SortedList, found: &[Option<Counterexample>]) -> Result<Vec<bool>> {
+fn confirm(model: &Model, task: &dyn Task, found: &[Option<Counterexample>]) -> Result<Vec<bool>> {
     let lists: Vec<&Counterexample> = found.iter().flatten().collect();
     let mut answers = plain_answers(model, task, &lists)?.into_iter();
     let mut is_wrong = |found: &Counterexample| answers.next().is_some_and(|answer| answer != found.expected);
     Ok(found.iter().map(|found| found.as_ref().is_some_and(&mut is_wrong)).collect())
 }
 
-/// Accuracies on randomly drawn lists, the same at every call.
-fn sample(model: &Model, task: &SortedList, lists: usize) -> Result<Evaluation> {
-    let data = Dataset::generate(task, lists.max(1), &mut random::stream(0, "certify/sample"))?;
+/// Accuracies on randomly drawn lists, all alike, the same at every call.
+fn sample(model: &Model, task: &dyn Task, lists: usize) -> Result<Evaluation> {
+    let mut rng = random::stream(0, "certify/sample");
+    let inputs =
+        task.inputs().ok_or_else(|| Error::invalid("inputs of the task", "ones that can be counted", task.spec()))?;
+    let numbers = (0..lists.max(1)).map(|_| random::below_u128(&mut rng, inputs.count()));
+    let lists = numbers.map(|number| inputs.get(number)).collect::<Result<Vec<_>>>()?;
+    let data = Dataset::from_inputs(task, &lists)?;
     let engine = algolens_core::engine::Backend::best(model.config()).engine(algolens_core::engine::Vectors::best());
     evaluate(&*engine, model, &data)
 }

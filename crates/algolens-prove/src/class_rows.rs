@@ -1,15 +1,16 @@
 //! A class's attended rows: attention weights, and the bounds of the final norm's scale.
 
-use super::{List, MOST_VALUES, Tables};
+use super::{Asks, List, MOST_VALUES, Space, Tables};
 use algolens_check::certificate::Class;
 use algolens_core::{Scalar, task::Token};
 use ndarray::{Array1, ArrayView1};
 
 /// The rows that predictions of one class can attend to, with their attention weights.
 ///
-/// A list of the class is made of its `tokens`: those up to `d` (the first `low`), then `y`, then those above. Local
-/// rows are numbered: token q at list position j is `q · list_len + j`; token q at rank k of the sorted half, for q
-/// among the first `low`, is `low_start + q · position + k`; SEP is last.
+/// A list of the class is made of its `tokens`. Of sorted lists they are those up to `d` (the first `low`), then `y`, then
+/// those above; where the largest value is asked for, those up to it, and `low` is 0. Local rows are numbered: token q at list
+/// position j is `q · list_len + j`; token q at rank k of the sorted half, for q among the first `low`, is
+/// `low_start + q · position + k`; those of every list are last, from `fixed` on.
 #[derive(Clone, Debug)]
 pub struct ClassRows<'a> {
     /// The model's tables.
@@ -22,6 +23,8 @@ pub struct ClassRows<'a> {
     pub low: usize,
     /// The table row of the destination.
     pub destination: usize,
+    /// The first local row of those that every list attends to.
+    pub fixed: usize,
     /// The table row of each local row.
     pub rows: Vec<usize>,
     /// e `[head][local row]`: exp(score - the largest score of the head).
@@ -56,17 +59,29 @@ pub struct SigmaBounds {
 impl<'a> ClassRows<'a> {
     /// The rows of a class of the tables' task.
     pub fn of(tables: &'a Tables, class: Class) -> Self {
-        let (list_len, values) = (tables.list_len(), tables.values());
-        let sep = list_len * values;
-        let sorted = |slot: usize, token: usize| sep + 1 + slot * values + token;
+        let space = tables.space();
+        let Space { list_len, values, .. } = space;
         let (d, y) = (class.token.map(|token| token as usize), class.target as usize);
-        let low = d.map_or(0, |d| d + 1);
-        let tokens: Vec<u16> = (0..low).chain(y..values).map(|token| token as u16).collect();
+        let (low, tokens): (usize, Vec<u16>) = match space.asks {
+            Asks::Sorted => {
+                let low = d.map_or(0, |d| d + 1);
+                (low, (0..low).chain(y..values).map(|token| token as u16).collect())
+            }
+            Asks::Largest { .. } => (0, (0..=largest(space, class) as u16).collect()),
+        };
         let mut rows: Vec<usize> =
             tokens.iter().flat_map(|&token| (0..list_len).map(move |at| at * values + token as usize)).collect();
-        rows.extend((0..low).flat_map(|token| (0..class.position).map(move |slot| sorted(slot, token))));
-        rows.push(sep);
-        let destination = d.map_or(sep, |d| sorted(class.position - 1, d));
+        rows.extend((0..low).flat_map(|token| (0..class.position).map(move |slot| space.answer_row(slot, token))));
+        let fixed = rows.len();
+        rows.extend(space.fixed_rows());
+        let destination = match (space.asks, d) {
+            (Asks::Largest { separators: false }, Some(last)) => (list_len - 1) * values + last,
+            (_, Some(d)) => space.answer_row(class.position - 1, d),
+            (_, None) => space.fixed_rows().end - 1,
+        };
+        if let (Asks::Largest { separators: true }, Some(_)) = (space.asks, d) {
+            rows.push(destination);
+        }
         let weights = (0..tables.n_heads())
             .map(|head| {
                 let mut scores: Vec<f64> = rows.iter().map(|&row| tables.score(head, destination, row)).collect();
@@ -76,7 +91,7 @@ impl<'a> ClassRows<'a> {
             })
             .collect();
         let sigma = SigmaBounds::default();
-        let mut class_rows = Self { tables, class, tokens, low, destination, rows, weights, sigma };
+        let mut class_rows = Self { tables, class, tokens, low, destination, fixed, rows, weights, sigma };
         let middle = class_rows.middle();
         class_rows.bound_sigma_around(&middle);
         class_rows
@@ -147,12 +162,17 @@ impl<'a> ClassRows<'a> {
 
     /// Number of the first local row of the sorted half.
     pub fn low_start(&self) -> usize {
-        self.tokens.len() * self.tables.list_len()
+        self.tokens.len() * self.list_len()
     }
 
-    /// Length of the unsorted list.
+    /// Length of the list.
     pub fn list_len(&self) -> usize {
-        self.tables.list_len()
+        self.tables.space().list_len
+    }
+
+    /// What is asked for of a list.
+    pub fn asks(&self) -> Asks {
+        self.tables.space().asks
     }
 
     /// The number of a token among the class's.
@@ -180,12 +200,35 @@ impl<'a> ClassRows<'a> {
         let mut low: Vec<usize> = list[..list_len].iter().map(|&token| at(token)).filter(|&q| q < self.low).collect();
         low.sort_unstable();
         rows.extend(low.iter().enumerate().map(|(rank, q)| self.low_start() + q * self.class.position + rank));
-        rows.push(self.rows.len() - 1);
+        rows.extend(self.fixed..self.rows.len());
         rows
     }
 
-    /// The class's middle list: values evenly spread below `d` and above `y`, in ascending order.
+    /// The class's middle list: of sorted lists values evenly spread below `d` and above `y`, in ascending order; where the
+    /// largest is asked for, values evenly spread up to it, and it at the last position that is free.
     pub fn middle(&self) -> List {
+        match self.asks() {
+            Asks::Sorted => self.middle_sorted(),
+            Asks::Largest { .. } => self.middle_largest(),
+        }
+    }
+
+    fn middle_largest(&self) -> List {
+        let (list_len, largest) = (self.list_len(), self.tokens.len() - 1);
+        let mut list = [0; MOST_VALUES];
+        for (at, token) in list[..list_len].iter_mut().enumerate() {
+            *token = ((2 * at + 1) * largest / (2 * list_len)) as u16;
+        }
+        let mut free = list_len - 1;
+        if let (Asks::Largest { separators: false }, Some(last)) = (self.asks(), self.class.token) {
+            list[free] = last as u16;
+            free = if last as usize == largest { free } else { free - 1 };
+        }
+        list[free] = largest as u16;
+        list
+    }
+
+    fn middle_sorted(&self) -> List {
         let (list_len, position) = (self.list_len(), self.class.position);
         let mut list = [0; MOST_VALUES];
         let below = self.low.saturating_sub(1);
@@ -204,6 +247,14 @@ impl<'a> ClassRows<'a> {
             *token = self.tokens[q];
         }
         list
+    }
+}
+
+/// The largest value of the lists of a class.
+pub fn largest(space: Space, class: Class) -> Token {
+    match (space.asks, class.token) {
+        (Asks::Largest { separators: true }, Some(largest)) => largest,
+        _ => class.target,
     }
 }
 

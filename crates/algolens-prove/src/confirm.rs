@@ -5,14 +5,14 @@ use algolens_core::{
     Result,
     engine::{Engine, Plain, loss::argmax},
     model::Model,
-    task::{Dataset, SortedList, Token},
+    task::{Dataset, Task, Token},
 };
 
 /// The answers that the plain engine, in f32, gives at the positions of counterexamples.
 ///
 /// # Errors
 /// A list that is none of the task's, a model that does not fit it.
-pub fn plain_answers(model: &Model, task: &SortedList, found: &[&Counterexample]) -> Result<Vec<Token>> {
+pub fn plain_answers(model: &Model, task: &dyn Task, found: &[&Counterexample]) -> Result<Vec<Token>> {
     /// Lists whose logits are in memory at once.
     const CHUNK: usize = 1024;
     let mut answers = Vec::with_capacity(found.len());

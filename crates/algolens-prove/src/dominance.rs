@@ -132,6 +132,8 @@ impl<'a, 'o, 'p> DominanceProof<'a, 'o, 'p> {
         if least == f64::INFINITY {
             least = self.minimize(&a, &vec![0.0; heads])?.1.ratio(head);
         }
+        // At least one unit down, and ever more: a tie within rounding ends as well.
+        let mut down = 0.5 * self.minimizer.floor_unit;
         let grid = |ratio: f64, unit: f64| (ratio / unit).floor().clamp(-1e9, 1e9) as i32;
         loop {
             let mut floor = grid(least, self.minimizer.floor_unit);
@@ -148,8 +150,11 @@ impl<'a, 'o, 'p> DominanceProof<'a, 'o, 'p> {
                 self.floors[head] = floor;
                 return Some(());
             }
-            // At least one unit down: a tie within rounding ends as well.
-            least = sums.ratio(head).min(self.at(floor) - 0.5 * self.minimizer.floor_unit);
+            let (found, lower) = (sums.ratio(head), self.at(floor) - down);
+            if lower < found {
+                down *= 2.0;
+            }
+            least = found.min(lower);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Failure families: worst case and failure rate of predictions grouped by gap, by position and by order.
 
-use super::{Attack, AttackProgress, Classes, Order, Restrictions, Tables, attack, local::Sorter};
+use super::{Attack, AttackProgress, Classes, Order, Restrictions, Tables, attack, sorter::Sorter};
 use algolens_check::certificate::{Class, Counterexample};
 use algolens_core::{
     Result,
@@ -53,7 +53,7 @@ pub fn failures_by_family(
 ) -> Result<Vec<Failures>> {
     let classes = Classes::of(sorter.task)?;
     let data = Dataset::generate(sorter.task, samples, &mut random::stream(0, "attack/families"))?;
-    let drawn = Outcomes::of(sorter, &data, &classes)?;
+    let drawn = Outcomes::of(sorter, &data)?;
     let mut gaps: Vec<Token> = classes.all().iter().filter_map(Class::gap).collect();
     gaps.sort_unstable();
     gaps.dedup();
@@ -73,7 +73,7 @@ pub fn failures_by_family(
         work_left = work_left.saturating_sub(work);
         let (predictions, rate) = match family {
             Family::Order(order) if order != Order::Any => {
-                Outcomes::of(sorter, &in_order(sorter, &data, order)?, &classes)?.rate(|_| true)
+                Outcomes::of(sorter, &in_order(sorter, &data, order)?)?.rate(|_| true)
             }
             _ => drawn.rate(|class| restrictions.allow(class)),
         };
@@ -98,14 +98,14 @@ struct Outcomes(Vec<(Class, bool)>);
 
 impl Outcomes {
     /// Runs a model on sampled lists.
-    fn of(sorter: Sorter, data: &Dataset, classes: &Classes) -> Result<Self> {
+    fn of(sorter: Sorter, data: &Dataset) -> Result<Self> {
         const CHUNK: usize = 1024;
         let mut predictions = Vec::new();
         for chunk in data.chunks(CHUNK) {
             let logits = sorter.engine.logits(sorter.model, chunk.tokens(), chunk.positions())?;
             for (tokens, logits) in chunk.tokens().outer_iter().zip(logits.outer_iter()) {
                 let list: Vec<Token> = tokens.iter().take(sorter.task.list_len()).copied().collect();
-                let pairs = classes.along(&list).into_iter().zip(logits.outer_iter());
+                let pairs = Classes::along(&list).into_iter().zip(logits.outer_iter());
                 predictions.extend(pairs.map(|(class, logits)| (class, argmax(logits) as Token != class.target)));
             }
         }

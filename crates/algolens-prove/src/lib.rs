@@ -13,7 +13,7 @@
 //!   least N - λ D is positive.
 //! - *Lagrangian relaxation* (`dominance`): within a cell of the heads' averages, multipliers μ ≥ 0 join the heads into
 //!   one functional whose minimum decides.
-//! - *Sequential linearization* (`descent`) and *local search* (`local`) find lists with small margins.
+//! - *Sequential linearization* (`descent`) finds lists with small margins.
 //!
 //! A list is sorted correctly, letter by letter or by greedy decoding alike, if and only if each of its predictions is
 //! correct: up to its first wrong prediction the model reads the target tokens. So this is a proof about sorting.
@@ -24,6 +24,7 @@
 
 mod accuracy;
 mod attack;
+mod branching;
 mod certify;
 mod class;
 mod class_rows;
@@ -32,7 +33,7 @@ mod descent;
 mod dominance;
 mod families;
 mod list;
-mod local;
+
 mod logit_difference;
 mod minimizer;
 mod node;
@@ -42,6 +43,8 @@ mod restrictions;
 mod safe;
 mod saved;
 mod search;
+mod sorter;
+mod space;
 mod state;
 mod tables;
 mod tree;
@@ -56,10 +59,12 @@ pub use confirm::plain_answers;
 pub use families::{Failures, Family, failures_by_family};
 use list::List;
 pub use list::MOST_VALUES;
-pub use local::Sorter;
+
 pub use order::Order;
 pub use restrictions::Restrictions;
 pub use safe::{SafeFrom, SafeInputs, SafeRange, safe_inputs};
 pub use search::Search;
+pub use sorter::Sorter;
+pub use space::{Asks, Space};
 pub use tables::Tables;
 pub use tree::Decided;

@@ -1,6 +1,6 @@
 //! The difference of two answers' logits as sums over attended rows.
 
-use super::ClassRows;
+use super::{Asks, ClassRows};
 
 /// The difference of two answers' logits, winner less loser less `slack` (logits), bounded below on a class's lists.
 ///
@@ -12,6 +12,9 @@ pub struct LogitDifference<'a> {
     base: f64,
     /// e · contribution `[head][local row]`.
     weighted: Vec<Vec<f64>>,
+    /// What of a cost a checker's rounding may take, as a share of what it is made of: where costs of lists are so different
+    /// that a whole unit is not more.
+    spare: f64,
 }
 
 /// Numerators and denominators of the attention averages ρ_h of one list.
@@ -58,7 +61,8 @@ impl<'a> LogitDifference<'a> {
                     .collect()
             })
             .collect();
-        Self { rows, base, weighted }
+        let spare = if rows.asks() == Asks::Sorted { 0.0 } else { 1e-11 };
+        Self { rows, base, weighted, spare }
     }
 
     /// The threshold of Σ_h ρ_h from which on the winner dominates.
@@ -88,7 +92,8 @@ impl<'a> LogitDifference<'a> {
             let (a, b) = (numerators[head], denominators[head]);
             if a != 0.0 || b != 0.0 {
                 let sums = self.weighted[head].iter().zip(&self.rows.weights[head]);
-                costs.iter_mut().zip(sums).for_each(|(cost, (n, d))| *cost += a * n - b * d);
+                let spare = self.spare * (a.abs() * self.rows.tables.largest_output() + b.abs());
+                costs.iter_mut().zip(sums).for_each(|(cost, (n, d))| *cost += a * n - b * d - spare * d);
             }
         }
     }

@@ -20,7 +20,7 @@ pub struct Minimizer<'a, 'o> {
     /// The class's rows.
     pub rows: &'a ClassRows<'a>,
     /// The exact oracle it asks.
-    pub oracle: &'o mut Oracle,
+    pub oracle: &'o mut dyn Oracle,
     /// Logits (times σ) that a floor of 1 stands for.
     pub floor_unit: f64,
     /// The pool: lists found so far, within the present region.
@@ -31,7 +31,7 @@ pub struct Minimizer<'a, 'o> {
 
 impl<'a, 'o> Minimizer<'a, 'o> {
     /// A minimizer with an empty pool.
-    pub fn new(rows: &'a ClassRows<'a>, oracle: &'o mut Oracle, floor_unit: f64) -> Self {
+    pub fn new(rows: &'a ClassRows<'a>, oracle: &'o mut dyn Oracle, floor_unit: f64) -> Self {
         Self { rows, oracle, floor_unit, points: Vec::new(), costs: Vec::new() }
     }
 

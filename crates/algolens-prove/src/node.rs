@@ -1,11 +1,11 @@
 //! Nodes of the branch-and-bound tree: bounding, bound tightening, and the choice of the branching variable.
 
 use super::{
-    ClassRows, List, Order, Restrictions,
+    List, Order, Restrictions,
     dominance::{DominanceProof, NO_FLOOR, Outcome},
     logit_difference::LogitDifference,
     minimizer::Minimizer,
-    oracle::{ABSENT, Region},
+    oracle::{Region, Split},
 };
 use algolens_check::certificate::{
     Class,
@@ -72,15 +72,6 @@ type Worst = (f64, Vec<[f32; 16]>);
 /// The largest share of a node's lists that may remain for a round to be written down.
 const WORTHWHILE: f64 = 0.9;
 
-/// A branching: a token by its number in the class, and which of its options the first child keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Split {
-    /// The token.
-    pub token: usize,
-    /// Bits of the first child's options; the second child has the others.
-    pub options: u16,
-}
-
 /// Limits on the work that bounding one node may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort<'c> {
@@ -121,10 +112,8 @@ impl Node {
     }
 
     /// The two children of a split; none for a child without lists.
-    pub fn split(&self, minimizer: &mut Minimizer, split: Split) -> [Option<Self>; 2] {
-        [split.options, !split.options].map(|options| {
-            let mut region = self.region.clone();
-            region.options_mut()[split.token] &= options;
+    pub fn split(&self, minimizer: &mut Minimizer, split: &Split) -> [Option<Self>; 2] {
+        split.parts(&self.region).map(|region| {
             let count = minimizer.oracle.count(minimizer.rows, &region);
             let lists = self.lists.iter().filter(|list| region.has(minimizer.rows, list)).copied().collect();
             (count > 0.5).then(|| Self { region, count, rivals: self.rivals.clone(), lists })
@@ -253,7 +242,7 @@ impl Node {
 
     /// The number of the region's lists with only certified classes at earlier positions.
     fn count_first(&self, minimizer: &mut Minimizer, certified: &HashSet<Class>) -> f64 {
-        minimizer.oracle.count_with_transitions(minimizer.rows, &self.region, |position, token, target| {
+        minimizer.oracle.count_with_transitions(minimizer.rows, &self.region, &|position, token, target| {
             certified.contains(&Class { position, token: token.map(Token::from), target: target.into() })
         })
     }
@@ -295,57 +284,6 @@ impl Node {
         }
         self.restrict(minimizer, &kept);
         Some((before - self.count, (first_before - self.count_first(minimizer, certified)).max(0.0)))
-    }
-
-    /// The branching variable: the token whose options differ most in their min-marginals, above the `least` bound.
-    fn choose_split(&self, rows: &ClassRows, least: f64, marginals: &[[f32; 16]]) -> Option<Split> {
-        let mut best: Option<(f64, Split)> = None;
-        let [below, above] = self.share_present(rows);
-        for (token, &options) in self.region.options().iter().enumerate() {
-            if options.count_ones() < 2 {
-                continue;
-            }
-            let optional = options >> ABSENT & 1 == 1;
-            let present = match optional {
-                true if token < rows.low => below,
-                true => above,
-                false => 1.0,
-            };
-            let positions = f64::from((options & !(1 << ABSENT)).count_ones());
-            let mut ways: Vec<(f64, f64, u16)> = (0..16_u32)
-                .filter(|option| options >> option & 1 == 1)
-                .map(|option| {
-                    let share = if option == ABSENT { 1.0 - present } else { present / positions };
-                    let most = (-3.0 * least).max(0.0);
-                    let raised = (f64::from(marginals[token][option as usize]) - least).clamp(0.0, most);
-                    (raised, share, 1 << option)
-                })
-                .collect();
-            ways.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let (mut first, mut first_share) = (0, 0.0);
-            for at in 0..ways.len() - 1 {
-                first |= ways[at].2;
-                first_share += ways[at].1;
-                let second_share = 1.0 - first_share;
-                let gain = ways[at + 1].0 * second_share + 1e-6 * first_share * second_share;
-                if best.as_ref().is_none_or(|(best, _)| gain > *best) {
-                    best = Some((gain, Split { token, options: first }));
-                }
-            }
-        }
-        best.map(|(_, split)| split)
-    }
-
-    /// Estimated shares of the optional tokens up to `d`, and from `y` on, that a list of the region has.
-    fn share_present(&self, rows: &ClassRows) -> [f64; 2] {
-        let share = |tokens: std::ops::Range<usize>, needed: usize| {
-            let options = &self.region.options()[tokens];
-            let forced = options.iter().filter(|options| **options >> ABSENT & 1 == 0).count();
-            let optional = options.iter().filter(|o| **o >> ABSENT & 1 == 1 && **o != 1 << ABSENT).count();
-            (needed.saturating_sub(forced) as f64 / optional.max(1) as f64).min(1.0)
-        };
-        let (low, position) = (rows.low, rows.class.position);
-        [share(0..low, position), share(low..rows.tokens.len(), rows.list_len() - position)]
     }
 }
 

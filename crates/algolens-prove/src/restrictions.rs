@@ -5,7 +5,11 @@ use super::{
     oracle::{ABSENT, Region},
 };
 use algolens_check::certificate::Class;
-use algolens_core::task::Token;
+use algolens_core::{
+    random::Twister,
+    task::{Family, SortedList, Token},
+};
+use rand::seq::SliceRandom;
 
 /// Constraints on the lists and predictions that an attack searches.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +42,26 @@ impl Restrictions {
             && self.max_gap.is_none_or(|most| class.gap().is_some_and(|gap| gap <= most))
             && has(class.target)
             && class.token.is_none_or(has)
+    }
+
+    /// The family of the task's lists that have allowed values in the allowed order: its only member, `allowed`.
+    pub fn lists(&self, task: &SortedList) -> Family<'_> {
+        let (list_len, task) = (task.list_len(), task.clone());
+        let values = self.values.clone().unwrap_or_else(|| (0..=task.max_value()).collect());
+        let draw = move |rng: &mut Twister| {
+            let mut values = values.clone();
+            let mut list = values.partial_shuffle(rng, list_len).0.to_vec();
+            self.order.apply(&mut list);
+            (list.len() == list_len).then_some(list)
+        };
+        let is_allowed = move |example: &[Token]| {
+            let list = task.list(example);
+            let mut ordered = list.to_vec();
+            self.order.apply(&mut ordered);
+            let has = |token: &Token| self.values.as_ref().is_none_or(|values| values.contains(token));
+            (ordered == list && list.iter().all(has)).then_some(0)
+        };
+        Family::new("lists", "whether they meet the restrictions").with("allowed", draw).told_by(is_allowed)
     }
 
     /// Removes forbidden values from a region of a class, whose `tokens` are given.

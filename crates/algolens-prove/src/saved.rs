@@ -1,11 +1,13 @@
 //! Serialization of a search's state: postcard, deflated (zlib), with a format number and the model's digest.
 
 use super::{
-    Classes, Tables,
+    Asks, Classes, Tables,
+    class_rows::largest,
     node::Node,
     state::{Open, State},
     tree::{End, Tree},
 };
+use algolens_check::certificate::Class;
 use algolens_core::{Error, Result};
 use flate2::{Compression, bufread::ZlibDecoder, write::ZlibEncoder};
 use serde::{Deserialize, Serialize};
@@ -68,7 +70,7 @@ fn is_sound(state: &State, tables: &Tables, classes: &Classes) -> bool {
     let is_open_sound = |open: &Open| {
         let tree = state.trees.get(open.tree as usize);
         tree.is_some_and(|tree| (open.branch as usize) < tree.nodes.len() && tree.open > 0)
-            && open.split.token < open.node.region.options().len()
+            && open.split.fits(open.node.region.options().len(), tables.space().list_len)
             && is_node_sound(&open.node, tables, classes.all()[open.tree as usize])
     };
     state.trees.len() <= classes.all().len()
@@ -79,16 +81,22 @@ fn is_sound(state: &State, tables: &Tables, classes: &Classes) -> bool {
 }
 
 /// True if a node's lists, tokens and rivals are of its class.
-fn is_node_sound(node: &Node, tables: &Tables, class: algolens_check::certificate::Class) -> bool {
+fn is_node_sound(node: &Node, tables: &Tables, class: Class) -> bool {
+    let space = tables.space();
+    let largest = largest(space, class) as usize;
     let (low, y) = (class.token.map_or(0, |token| token as usize + 1), class.target as usize);
-    let is_token = |token: &u16| (*token as usize) < low || (y..tables.values()).contains(&(*token as usize));
-    node.region.options().len() == low + tables.values() - y
-        && node.lists.iter().all(|list| {
-            let list = &list[..tables.list_len()];
+    let tokens = if space.asks == Asks::Sorted { low + space.values - y } else { largest + 1 };
+    let is_token = |token: &u16| (*token as usize) < low || (y..space.values).contains(&(*token as usize));
+    let is_list_sound = |list: &[u16]| match space.asks {
+        Asks::Sorted => {
             list.iter().all(is_token)
                 && (1..list.len()).all(|at| !list[..at].contains(&list[at]))
                 && list.iter().filter(|token| (**token as usize) < low).count() == class.position
-        })
+        }
+        Asks::Largest { .. } => list.iter().all(|token| usize::from(*token) <= largest),
+    };
+    node.region.options().len() == tokens
+        && node.lists.iter().all(|list| is_list_sound(&list[..space.list_len]))
         && node.rivals.iter().all(|rival| {
             (rival.answer as usize) < tables.d_vocab_out()
                 && rival.floors.len() == tables.n_heads()

@@ -5,8 +5,8 @@ use super::{
     descent::{descend, descend_from_worst},
     logit_difference::LogitDifference,
     minimizer::Minimizer,
-    node::{Effort, Examined, Node, Remainder, Split},
-    oracle::Oracle,
+    node::{Effort, Examined, Node, Remainder},
+    oracle::{Oracle, Split, oracle},
     saved,
     state::{Open, State},
     tree::{Decided, Tree},
@@ -29,7 +29,7 @@ pub struct Search<'a> {
     state: State,
     /// The rows `[class]` of classes with nodes in the queue.
     rows: Vec<Option<Box<ClassRows<'a>>>>,
-    oracles: Mutex<Vec<Oracle>>,
+    oracles: Mutex<Vec<Box<dyn Oracle>>>,
     /// The classes certified at their root.
     certified: HashSet<Class>,
     restrictions: Restrictions,
@@ -160,7 +160,7 @@ impl<'a> Search<'a> {
     }
 
     /// Descends and bounds at a class's root; its tree, what remains, and the class's rows.
-    fn root(&self, number: usize, oracle: &mut Oracle) -> (Tree, Option<(Node, Split)>, Box<ClassRows<'a>>) {
+    fn root(&self, number: usize, oracle: &mut dyn Oracle) -> (Tree, Option<(Node, Split)>, Box<ClassRows<'a>>) {
         let rows = Box::new(ClassRows::of(self.tables, self.classes.all()[number]));
         let mut minimizer = Minimizer::new(&rows, oracle, self.state.step);
         let root = Node::root(&mut minimizer, &self.restrictions);
@@ -204,7 +204,7 @@ impl<'a> Search<'a> {
         missing.into_iter().zip(rows).for_each(|(tree, rows)| self.rows[tree] = Some(rows));
 
         let places: Vec<(usize, usize, Split)> =
-            open.iter().map(|open| (open.tree as usize, open.branch as usize, open.split)).collect();
+            open.iter().map(|open| (open.tree as usize, open.branch as usize, open.split.clone())).collect();
         let parts = self.in_parallel(open, |search, open, oracle| search.split(&open, oracle));
         for ((tree, branch, split), parts) in places.into_iter().zip(parts) {
             let proof = &mut self.state.trees[tree];
@@ -229,7 +229,7 @@ impl<'a> Search<'a> {
     }
 
     /// The two children of a node, bounded; a child without lists has nothing remaining.
-    fn split(&self, open: &Open, oracle: &mut Oracle) -> [(Examined, Option<WorstCase>); 2] {
+    fn split(&self, open: &Open, oracle: &mut dyn Oracle) -> [(Examined, Option<WorstCase>); 2] {
         let tree = open.tree as usize;
         let rows = self.rows[tree].as_deref().expect("the rows of every node under way were made");
         let has_worst = self.objective == Objective::Shares && self.state.trees[tree].is_refuted();
@@ -246,7 +246,7 @@ impl<'a> Search<'a> {
             }
         };
         let mut minimizer = Minimizer::new(&rows, oracle, self.state.step);
-        open.node.split(&mut minimizer, open.split).map(|part| {
+        open.node.split(&mut minimizer, &open.split).map(|part| {
             let Some(mut part) = part else {
                 return (
                     Examined { moves: Vec::new(), wrong: 0.0, first_wrong: 0.0, remainder: Remainder::Nothing },
@@ -277,16 +277,16 @@ impl<'a> Search<'a> {
     fn in_parallel<P: Send, R: Send>(
         &mut self,
         pieces: Vec<P>,
-        work: impl Fn(&Self, P, &mut Oracle) -> R + Send + Sync,
+        work: impl Fn(&Self, P, &mut dyn Oracle) -> R + Send + Sync,
     ) -> Vec<R> {
         let mut results: Vec<Option<(R, u64)>> = pieces.iter().map(|_| None).collect();
         let search = &*self;
         parallel::for_each(pieces.into_iter().zip(&mut results).collect(), |(piece, result)| {
             let held = search.oracles.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let new = || Oracle::new(search.tables.list_len(), Vectors::best()).ordered(search.restrictions.order);
+            let new = || oracle(search.tables.space(), Vectors::best(), search.restrictions.order);
             let mut oracle = held.unwrap_or_else(new);
             let before = oracle.calls();
-            let done = work(search, piece, &mut oracle);
+            let done = work(search, piece, &mut *oracle);
             *result = Some((done, oracle.calls() - before));
             search.oracles.lock().unwrap_or_else(PoisonError::into_inner).push(oracle);
         });
@@ -317,7 +317,7 @@ impl<'a> Search<'a> {
 
     /// The worst case found of each class begun, in the classes' order.
     pub fn worst(&self) -> Vec<Option<Counterexample>> {
-        let list_len = self.tables.list_len();
+        let list_len = self.tables.space().list_len;
         let trees = self.state.trees.iter().zip(self.classes.all());
         trees.map(|(tree, class)| Some(tree.worst?.counterexample(*class, list_len))).collect()
     }

@@ -1,10 +1,6 @@
 //! The resumable state of a search: trees, and the priority queue of nodes to branch on.
 
-use super::{
-    Tables,
-    node::{Node, Split},
-    tree::Tree,
-};
+use super::{Tables, node::Node, oracle::Split, tree::Tree};
 use serde::{Deserialize, Serialize};
 use std::{cmp::Ordering, collections::BinaryHeap};
 
@@ -70,6 +66,5 @@ impl Eq for Open {}
 
 /// The floor unit: a power of two, about 2⁻¹⁶ of the largest entry of G.
 fn floor_unit(tables: &Tables) -> f64 {
-    let largest = tables.G.iter().flatten().fold(f64::MIN_POSITIVE, |largest, g| g.abs().max(largest));
-    libm::exp2(libm::floor(libm::log2(largest)) - 16.0)
+    libm::exp2(libm::floor(libm::log2(tables.largest_output())) - 16.0)
 }

@@ -2,23 +2,21 @@
 //! and logit contributions (OV, direct path).
 #![allow(non_snake_case, reason = "matrices are called what the literature calls them")]
 
-use super::MOST_VALUES;
+use super::Space;
 use algolens_core::{
     Error, Result,
     model::{AttentionDir, Config, Model, Normalization, Positions},
-    task::{SortedList, Task},
+    task::Task,
 };
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-/// A one-layer attention-only model as tables over rows. A *row* is a token at a position: the unsorted half's come
-/// first (position by position, token by token), then SEP, then the sorted half's.
+/// A one-layer attention-only model as tables over rows. A *row* is a token at a position: see [`Space`].
 ///
 /// For a destination row, logit t is `(B_t + Σ_h N_h,t / D_h) / σ + β_t` where `N_h,t = Σ_r e_h(r) G_h[r, t]`,
 /// `D_h = Σ_r e_h(r)` and σ is the final norm's scale of this input.
 #[derive(Clone, Debug)]
 pub struct Tables {
-    list_len: usize,
-    values: usize,
+    space: Space,
     /// `[head][row, d_head]`, scaled by 1/√d_head.
     queries: Vec<Array2<f64>>,
     /// `[head][row, d_head]`.
@@ -36,6 +34,7 @@ pub struct Tables {
     pub(super) beta: Array1<f64>,
     /// True if there is a final norm; without one σ = 1.
     pub(super) normed: bool,
+    largest_output: f64,
 }
 
 impl Tables {
@@ -46,30 +45,25 @@ impl Tables {
     ///
     /// # Errors
     /// A model of another form: more than one layer, an MLP, bidirectional attention; sizes that do not fit the task;
-    /// lists of more than [`MOST_VALUES`] values; weights that are not finite.
-    pub fn of(model: &Model, task: &SortedList) -> Result<Self> {
-        check(model.config(), task)?;
+    /// lists that [`Space`] has not; weights that are not finite.
+    pub fn of(model: &Model, task: &dyn Task) -> Result<Self> {
+        let space = Space::of(&task.spec())?;
+        check(model.config(), space)?;
         if let Some((name, _)) = model.params.tensors().find(|(_, tensor)| tensor.iter().any(|x| !x.is_finite())) {
             return Err(Error::invalid(name, "finite numbers", "NaN or infinity"));
         }
         let model = model.cast::<f64>();
         let (config, layout) = (model.config(), model.params.layout().clone());
-        let (list_len, values) = (task.list_len(), task.max_value() as usize + 1);
         let block = &layout.blocks[0];
         let W_E = model.params.get(layout.W_E);
         let W_pos = model.params.get_or_zeros(layout.W_pos, [config.n_ctx, config.d_model]);
-        let rows = 2 * list_len * values + 1;
-        let position_and_token = |row: usize| match row.checked_sub(list_len * values) {
-            None => (row / values, row % values),
-            Some(0) => (list_len, values),
-            Some(after) => (list_len + 1 + (after - 1) / values, (after - 1) % values),
-        };
-        // The last sorted value is at position 2 · list_len, which a context may lack: no prediction attends to it.
-        let position = |row| position_and_token(row).0.min(config.n_ctx - 1);
+        let rows = space.rows();
+        // The last sorted value is at a position that a context may lack: no prediction attends to it.
+        let position = |row| space.position_and_token(row).0.min(config.n_ctx - 1);
         let pick = |matrix: ArrayView2<f64>, index: &dyn Fn(usize) -> usize| {
             Array2::from_shape_fn((rows, config.d_model), |(row, i)| matrix[[index(row), i]])
         };
-        let (tokens, positions) = (pick(W_E, &|row| position_and_token(row).1), pick(W_pos.view(), &position));
+        let (tokens, positions) = (pick(W_E, &|row| space.position_and_token(row).1), pick(W_pos.view(), &position));
         let standard = config.positional_embedding_type == Positions::Standard;
         let residual = if standard { &tokens + &positions } else { tokens };
         let normed = |x: &Array2<f64>| match config.normalization_type {
@@ -115,15 +109,16 @@ impl Tables {
             let last = Array2::from_elem((x.nrows(), 1), last);
             ndarray::concatenate(Axis(1), &[x.view(), last.view()]).expect("both have a row a table row")
         };
+        let G: Vec<Array2<f64>> = outputs.iter().map(|outputs| outputs.dot(&unembed)).collect();
         Ok(Self {
-            list_len,
-            values,
+            space,
             queries: heads
                 .clone()
                 .map(|head| project(&attending, W_Q, b_Q.view(), head) * config.attn_scale(0))
                 .collect(),
             keys: heads.map(|head| project(&attending, W_K, b_K.view(), head)).collect(),
-            G: outputs.iter().map(|outputs| outputs.dot(&unembed)).collect(),
+            largest_output: G.iter().flatten().fold(f64::MIN_POSITIVE, |largest, g| g.abs().max(largest)),
+            G,
             B: direct.dot(&unembed),
             outputs: outputs.iter().map(|outputs| widen(outputs, 0.0)).collect(),
             residual: widen(&direct, (config.eps * config.d_model as f64).sqrt()),
@@ -132,14 +127,9 @@ impl Tables {
         })
     }
 
-    /// Length of a list.
-    pub fn list_len(&self) -> usize {
-        self.list_len
-    }
-
-    /// Size of the value range.
-    pub fn values(&self) -> usize {
-        self.values
+    /// The lists that the rows are of.
+    pub fn space(&self) -> Space {
+        self.space
     }
 
     /// Number of attention heads.
@@ -150,6 +140,11 @@ impl Tables {
     /// Number of output tokens, the answers a prediction can give.
     pub fn d_vocab_out(&self) -> usize {
         self.beta.len()
+    }
+
+    /// The largest entry of G, by its size.
+    pub(super) fn largest_output(&self) -> f64 {
+        self.largest_output
     }
 
     /// The centred residual `[d_model + 1]` of a destination, with √(eps d_model) as a last coordinate.
@@ -174,9 +169,8 @@ fn centred(x: &Array2<f64>) -> Array2<f64> {
     x - &mean.insert_axis(Axis(1))
 }
 
-/// Checks that a model's form and sizes fit the task and the tables.
-fn check(config: &Config, task: &SortedList) -> Result<()> {
-    let (list_len, values) = (task.list_len(), task.max_value() as usize + 1);
+/// Checks that a model's form and sizes fit the lists and the tables.
+fn check(config: &Config, space: Space) -> Result<()> {
     let refuse = |what: &str, expected: &str, found: String| Err(Error::invalid(what, expected, found));
     if config.n_layers != 1 {
         return refuse("n_layers", "1, for proofs", config.n_layers.to_string());
@@ -187,22 +181,18 @@ fn check(config: &Config, task: &SortedList) -> Result<()> {
     if config.attention_dir != AttentionDir::Causal {
         return refuse("attention", "causal, for proofs", "bidirectional".into());
     }
-    if let Some(option) = config.beyond_post().next() {
+    // Biases that a model has not are 0.
+    if let Some(option) = config.beyond_post().find(|option| *option != "biases") {
         return refuse("model", "no option beyond those of the post's family, for proofs", option.into());
     }
-    if task.bos() {
-        return refuse("bos", "lists without BOS, for proofs", "lists behind it".into());
-    }
-    if list_len > MOST_VALUES {
-        return refuse("list_len", &format!("at most {MOST_VALUES}, for proofs"), list_len.to_string());
-    }
-    if config.d_vocab < values + 1 || config.d_vocab_out < values || config.n_ctx < 2 * list_len {
-        let expected = format!("a model of lists of {list_len} values up to {}", task.max_value());
+    let [n_ctx, d_vocab, d_vocab_out] = space.needs();
+    if config.n_ctx < n_ctx || config.d_vocab < d_vocab || config.d_vocab_out < d_vocab_out {
+        let expected = format!("a model of lists of {} values up to {}", space.list_len, space.values - 1);
         let found = format!("d_vocab {}, d_vocab_out {}, n_ctx {}", config.d_vocab, config.d_vocab_out, config.n_ctx);
         return refuse("model", &expected, found);
     }
     let width = config.d_model + config.d_vocab_out + 2 * config.d_head + 1;
-    let numbers = task.n_ctx().saturating_mul(values).saturating_mul((config.n_heads + 1).saturating_mul(width));
+    let numbers = space.rows().saturating_mul((config.n_heads + 1).saturating_mul(width));
     if numbers > Tables::MOST {
         return refuse("model", &format!("tables of at most {} numbers", Tables::MOST), numbers.to_string());
     }

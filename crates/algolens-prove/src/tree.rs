@@ -1,13 +1,11 @@
 //! The branch-and-bound tree of one class: its proof.
 
 use super::{
-    node::{Examined, Node, Remainder, Split},
+    node::{Examined, Node, Remainder},
+    oracle::Split,
     worst_case::WorstCase,
 };
-use algolens_check::certificate::{
-    Status,
-    evidence::{tag, write_number},
-};
+use algolens_check::certificate::{Status, evidence::tag};
 use serde::{Deserialize, Serialize};
 
 /// Proved shares of a class's lists, and the class's status.
@@ -54,7 +52,7 @@ pub(super) struct Branch {
 }
 
 /// The end of a node.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum End {
     /// Every list is decided.
     Done,
@@ -136,15 +134,13 @@ impl Tree {
         while let Some(number) = next.pop() {
             let branch = &self.nodes[number];
             bytes.extend(&branch.moves);
-            match branch.end {
+            match &branch.end {
                 End::Done => bytes.push(tag::DONE),
                 End::Open(_) => bytes.push(tag::OPEN),
                 End::Single(_) => bytes.push(tag::SINGLE),
                 End::Split(split, [first, second]) => {
-                    bytes.push(tag::SPLIT);
-                    write_number(bytes, split.token as u64);
-                    bytes.extend(split.options.to_le_bytes());
-                    next.extend([second as usize, first as usize]);
+                    split.write(bytes);
+                    next.extend([*second as usize, *first as usize]);
                 }
             }
         }

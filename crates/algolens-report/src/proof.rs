@@ -4,7 +4,7 @@ use crate::Proof;
 use algolens::{
     check::certificate::{Bracket, Certificate, Class, ClassStatus, Counterexample, Status, Tally},
     interpret::{AttentionRow, Cell, Figure, Item, Note, Plot, Section, Table},
-    task::{SortedList, TaskKind, TaskSpec, Token},
+    task::{MaxOfList, SortedList, TaskKind, TaskSpec, Token},
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -12,51 +12,94 @@ use std::collections::{BTreeMap, HashMap};
 /// The section about a certificate.
 pub(crate) fn section(certificate: &Certificate) -> Section {
     let range = |bracket: Bracket| format!("between {} and {}", at_least(bracket.lower), at_most(bracket.upper));
+    let sorts = SortedList::of(&certificate.model.task).is_ok();
     let caption = format!(
-        "Of all {} lists {} are sorted right, and of all predictions {} are right: proved, not sampled.",
+        "Of all {} lists {} are {}right, and of all predictions {} are right: proved, not sampled.",
         all_lists(&certificate.model.task),
         range(certificate.list_accuracy),
+        if sorts { "sorted " } else { "" },
         range(certificate.token_accuracy),
     );
-    let about = format!(
+    let a_class = if sorts {
         "A class is what predictions have in common: the position i in the sorted list, the token d that predicts (SEP at \
-         position 0), and the right answer y. Found in {:.0} s; a longer `algolens certify` narrows the bounds, and `algolens \
-         check` verifies the certificate with code of its own.",
+         position 0), and the right answer y."
+    } else {
+        "A class is what predictions have in common: which prediction it is, the number that predicts, if one does, and the \
+         right answer."
+    };
+    let about = format!(
+        "{a_class} Found in {:.0} s; a longer `algolens certify` narrows the bounds, and `algolens check` verifies the \
+         certificate with code of its own.",
         certificate.seconds
     );
+    let tables = vec![Item::Table(classes(certificate.classes, certificate.mass)), Item::Table(accuracy(certificate))];
+    let mut items = vec![Item::Row(tables), Item::Note(Note { title: None, lines: vec![about] })];
+    if sorts {
+        items.extend(sorting_figures())
+    } else {
+        items.extend(worst(certificate).map(Item::Table))
+    }
     Section {
         id: "proof".into(),
         title: "Proof".into(),
         headline: format!("≥ {} of lists", at_least(certificate.list_accuracy.lower)),
         caption,
-        items: vec![
-            Item::Row(vec![
-                Item::Table(classes(certificate.classes, certificate.mass)),
-                Item::Table(accuracy(certificate)),
-            ]),
-            Item::Note(Note { title: None, lines: vec![about] }),
-            Item::Figure(Figure {
-                id: "class-map".into(),
-                title: "Every class of predictions".into(),
-                how: "A cell is all lists in which y comes after d at this position; the darker, the larger the share of them \
-                      that may be wrong. Choose a cell to see a list of it below."
-                    .into(),
-                plot: Plot::ClassMap,
-            }),
-            Item::Figure(Figure {
-                id: "counterexample".into(),
-                title: "A list that is predicted wrong".into(),
-                how: "What each head attends to where the model is wrong: the list, SEP, and what is sorted so far; the last \
-                      token predicts. The ring is the right answer; a cross is what the model says instead."
-                    .into(),
-                plot: Plot::Counterexample,
-            }),
-        ],
+        items,
     }
 }
 
-/// The number of lists of a task, as a formula: sets of values times their orders.
+/// The figures of a certificate about sorting.
+fn sorting_figures() -> [Item; 2] {
+    [
+        Item::Figure(Figure {
+            id: "class-map".into(),
+            title: "Every class of predictions".into(),
+            how: "A cell is all lists in which y comes after d at this position; the darker, the larger the share of them \
+                  that may be wrong. Choose a cell to see a list of it below."
+                .into(),
+            plot: Plot::ClassMap,
+        }),
+        Item::Figure(Figure {
+            id: "counterexample".into(),
+            title: "A list that is predicted wrong".into(),
+            how: "What each head attends to where the model is wrong: the list, SEP, and what is sorted so far; the last \
+                  token predicts. The ring is the right answer; a cross is what the model says instead."
+                .into(),
+            plot: Plot::Counterexample,
+        }),
+    ]
+}
+
+/// The table of lists that are predicted wrong, the worst first, or of the one with the least margin; none where no list was
+/// evaluated.
+fn worst(certificate: &Certificate) -> Option<Table> {
+    /// The most lists that are shown.
+    const MOST: usize = 20;
+    let mut found: Vec<&Counterexample> = certificate.counterexamples.iter().flatten().collect();
+    found.sort_by(|a, b| a.margin.total_cmp(&b.margin));
+    if found.is_empty() {
+        found.extend(&certificate.worst);
+    }
+    let row = |found: &&Counterexample| {
+        let list: Vec<String> = found.list.iter().map(ToString::to_string).collect();
+        let numbers = [found.predicted.to_string(), found.expected.to_string(), format!("{:.3}", found.margin)];
+        [list.join(" "), found.position.to_string()].into_iter().chain(numbers).map(Cell::Text).collect()
+    };
+    let rows: Vec<Vec<Cell>> = found.iter().take(MOST).map(row).collect();
+    (!rows.is_empty()).then(|| Table {
+        id: "worst-lists".into(),
+        caption: "Lists with the least margins, a class each".into(),
+        columns: ["list", "prediction", "says", "right is", "margin"].map(String::from).to_vec(),
+        rows,
+    })
+}
+
+/// The number of lists of a task, as a formula: sets of values times their orders, or a power.
 fn all_lists(task: &TaskSpec) -> String {
+    if let Ok(task) = MaxOfList::of(task) {
+        let (list_len, values) = (task.list_len(), f64::from(task.max() + 1));
+        return format!("{values}^{list_len} = {:.3e}", values.powi(list_len as i32));
+    }
     let Ok(task) = SortedList::of(task) else { return String::new() };
     let (list_len, values) = (task.list_len(), task.max_value() as usize + 1);
     let count: f64 = (0..list_len).map(|taken| (values - taken) as f64).product();
@@ -134,8 +177,9 @@ impl<'a> ProofData<'a> {
     /// Most numbers of all examples.
     const MOST_NUMBERS: usize = 400_000;
 
-    /// The data of a proof's figures; none if it has too many classes.
+    /// The data of a proof's figures, which only sorting has; none if it has too many classes.
     pub fn new(proof: &'a Proof) -> Option<Self> {
+        SortedList::of(&proof.certificate.model.task).ok()?;
         let classes = &proof.certificate.class_status;
         let column =
             |number: &dyn Fn(&ClassStatus) -> f64| classes.iter().map(|class| rounded(number(class))).collect();

@@ -12,8 +12,11 @@
 //!          04                         left open
 //!          05 token options node node split on a token: the first node has these options (u16), the second the others
 //!          06                         a single list, decided by its logits
+//!          07 position length tokens node node
+//!                                     split on a position, where any list may have any token: the first node has these
+//!                                     tokens there (a bit each, in `length` bytes), the second the others
 //! ```
-//! Rivals, flags, tokens (by number in the class) are LEB128; floors are zigzag LEB128, in units of the certificate's
+//! Rivals, flags, positions, lengths, tokens (by number in the class) are LEB128; floors are zigzag LEB128, in units of the certificate's
 //! `step`, the floor unit.
 
 /// Tag bytes of moves, ends and cells.
@@ -32,6 +35,8 @@ pub mod tag {
     pub const SPLIT: u8 = 5;
     /// End: a single list, decided by its logits.
     pub const SINGLE: u8 = 6;
+    /// End: a split on a position; two nodes follow.
+    pub const SPLIT_AT: u8 = 7;
     /// A leaf of cells.
     pub const LEAF: u8 = 0xff;
 }

@@ -310,7 +310,7 @@ fn an_engine_that_is_off_is_refused() {
 #[test]
 fn models_that_no_proof_is_about_are_refused() {
     let task = task(3, 6);
-    let sizes = Sizes::of(&task).unwrap();
+    let sizes = task_of(&task.spec()).unwrap().1;
     let config = random_sorting_model(&task, SortingKind::with_heads(1), 0).config().clone();
     let said = |config: Config| Circuits::new(&Model::zeros(config).unwrap(), sizes).err().unwrap().to_string();
     assert!(said(Config { n_layers: 2, ..config.clone() }).contains("one block"));

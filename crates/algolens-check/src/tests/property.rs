@@ -29,7 +29,7 @@ impl World {
         seed: u64,
     ) -> Self {
         let task = task(list_len, values);
-        let sizes = Sizes::of(&task).unwrap();
+        let sizes = task_of(&task.spec()).unwrap().1;
         let model = random_sorting_model(&task, kind(heads, norm, positions), seed);
         let inputs: Vec<Vec<u32>> =
             all_lists(sizes).iter().map(|list| list.iter().map(|t| *t as u32).collect()).collect();

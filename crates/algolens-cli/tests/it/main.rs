@@ -1,6 +1,7 @@
 //! The verbs from outside.
 
 mod all_inputs;
+mod attacks;
 mod backend;
 mod bad_input;
 mod cache;

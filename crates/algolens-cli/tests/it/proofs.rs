@@ -89,6 +89,37 @@ fn a_certificate_is_checked_and_a_forged_one_refused() {
     refused(&["certify", &model, "--resume", "--out", &good], "good.json.state");
 }
 
+/// Where the largest value is asked for, the bracket holds the count of all inputs, and the checker says the same.
+#[test]
+fn the_largest_value_is_certified_as_all_inputs_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| text(&folder.path().join(name));
+    let (model, certificate) = (path("model.safetensors"), path("certificate.json"));
+    let task = "max_of_list(len=4,max=9)";
+    let sizes = ["--epochs", "1", "--train-size", "30000", "--validation-size", "500", "--batch-size", "256"];
+    stdout(&run(&[&["train", "--task", task, "--out", &model], &sizes[..]].concat()));
+    let all: Value = serde_json::from_str(&stdout(&run(&["eval", &model, "--all", "--json"]))).unwrap();
+    let said = stdout(&run(&["certify", &model, "--work", "3000000", "--lists", "--out", &certificate]));
+    assert!(said.contains("certified: right on every list"), "{said}");
+    let checked: Value = serde_json::from_str(&stdout(&run(&["check", &certificate, &model, "--json"]))).unwrap();
+    for (accuracy, counted) in [("token_accuracy", "token_accuracy"), ("list_accuracy", "accuracy")] {
+        let [lower, upper] = ["lower", "upper"].map(|bound| checked["proved"][accuracy][bound].as_f64().unwrap());
+        let counted = all[counted].as_f64().unwrap();
+        assert!(lower <= counted && counted <= upper && upper - lower < 0.005, "{counted} in {lower} to {upper}");
+    }
+    let other = path("other.json");
+    stdout(&run(&["certify", &model, "--work", "1000", "--out", &other]));
+    // What decides where there is no proof is named, and done when told.
+    let deep = path("deep.safetensors");
+    let palindromes = "palindrome(half_length=2,max_value=3)";
+    stdout(&run(&[&["train", "--task", palindromes, "--out", &deep], &sizes[..]].concat()));
+    refused(
+        &["certify", &deep, "--out", &other],
+        "task: expected sorted_list or max_of_list, for proofs, found palindrome; `algolens eval MODEL --all` runs all 256 inputs",
+    );
+    assert!(stdout(&run(&["certify", &deep, "--instead"])).contains("of all 256 inputs, exact"));
+}
+
 #[test]
 fn a_killed_search_goes_on() {
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/sorted_list.safetensors");
@@ -127,5 +158,5 @@ fn attacks_are_shown_and_proved() {
     refused(&["attack", &model, "--values", "1..3"], "--values: expected at least 4 values, found 3");
     refused(&["attack", &model, "--position", "4"], "--position: expected below 4, found 4");
     refused(&["attack", &model, "--min-gap", "9", "--position", "3"], "restrictions");
-    refused(&["attack", &model, "--near", "1,2"], "list 1: expected 4 values");
+    refused(&["attack", &model, "--near", "1,2"], "list: expected 4 values, found 2");
 }

@@ -315,8 +315,11 @@ fn a_task_that_does_not_fit_or_is_not_known_is_refused() {
     let Some(letters) = CASES[6].model() else { return };
     let others = refusal(&["report", &letters, "--task", CASES[6].task, "--out", "none.html", "--others", &letters]);
     assert!(others.contains("models of other seeds: expected a task whose claims they are asked about"), "{others}");
-    let certify = refusal(&["certify", &model, "--out", "none.json"]);
-    assert!(certify.contains("task: expected sorted_list, found palindrome"), "{certify}");
+    let task = "palindrome(half_length=10,max_value=30)";
+    let certify = refusal(&["certify", &model, "--out", "none.json", "--task", task]);
+    let expected =
+        "task: expected sorted_list or max_of_list, for proofs, found palindrome; `algolens attack MODEL` looks";
+    assert!(certify.contains(expected), "{certify}");
     if let Some(behind_bos) = CASES[13].model() {
         let certify = refusal(&["certify", &behind_bos, "--out", "none.json", "--task", CASES[13].task]);
         assert!(certify.contains("bos: expected lists without BOS, for proofs, found lists behind it"), "{certify}");

@@ -42,6 +42,16 @@ impl MaxOfList {
         Ok(Self { len, max, digits, separators })
     }
 
+    /// Numbers of a list.
+    pub fn list_len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether numbers are parted by separators, and the largest follows `ANS`.
+    pub fn separators(&self) -> bool {
+        self.separators
+    }
+
     /// The largest number that there may be.
     pub fn max(&self) -> u32 {
         self.max

@@ -100,8 +100,8 @@ impl SortedList {
         Ok(())
     }
 
-    /// The list of an example.
-    fn list<'a>(&self, example: &'a [Token]) -> &'a [Token] {
+    /// The unsorted list of a whole example.
+    pub fn list<'a>(&self, example: &'a [Token]) -> &'a [Token] {
         &example[usize::from(self.bos)..self.first_query()]
     }
 

@@ -1,6 +1,9 @@
 //! What a model answers on a run of inputs, counted.
 
-use super::sum::Sum;
+use super::{
+    judge::{Again, Judged},
+    sum::Sum,
+};
 use crate::Answer;
 use algolens_core::{
     Error, Result,
@@ -126,29 +129,6 @@ pub struct Sums {
     pub right: Sum,
     /// Of weight times loss.
     pub loss: Sum,
-}
-
-/// One scored prediction.
-pub(super) struct Judged {
-    /// The position that predicts.
-    pub position: usize,
-    pub weight: f64,
-    pub loss: f64,
-    pub margin: f64,
-    /// The largest logit, by its size; at least 1.
-    pub scale: f64,
-    /// What the model says and what is right, where it is wrong.
-    pub wrong: Option<Box<[Answer; 2]>>,
-    /// What changed in f64, where it was run again.
-    pub again: Option<Again>,
-}
-
-/// What changed when a prediction was run again in f64.
-pub(super) struct Again {
-    /// Whether it is right in one of the precisions only.
-    pub changed: bool,
-    /// By how much the margin changed.
-    pub change: f64,
 }
 
 impl Enumeration {

@@ -1,13 +1,65 @@
-//! By how much an answer is right.
+//! By how much answers are right.
 
-use algolens_core::{Scalar, task::Target};
-use ndarray::ArrayView1;
+use crate::Answer;
+use algolens_core::{
+    Error, Result, Scalar,
+    engine::{Outcome, loss},
+    task::{Dataset, Target},
+};
+use ndarray::{ArrayView1, ArrayView3};
+
+/// One scored prediction.
+pub(crate) struct Judged {
+    /// The position that predicts.
+    pub position: usize,
+    pub weight: f64,
+    pub loss: f64,
+    pub margin: f64,
+    /// The largest logit, by its size; at least 1.
+    pub scale: f64,
+    /// What the model says and what is right, where it is wrong.
+    pub wrong: Option<Box<[Answer; 2]>>,
+    /// What changed in f64, where it was run again.
+    pub again: Option<Again>,
+}
+
+/// What changed when a prediction was run again in f64.
+pub(crate) struct Again {
+    /// Whether it is right in one of the precisions only.
+    pub changed: bool,
+    /// By how much the margin changed.
+    pub change: f64,
+}
+
+/// Each prediction, example by example; none where it is not scored.
+pub(crate) fn judge<T: Scalar>(logits: ArrayView3<T>, data: &Dataset) -> Result<Vec<Option<Judged>>> {
+    let outcomes = loss::outcomes(logits, data.targets());
+    let predictions = logits.rows().into_iter().zip(data.targets().iter());
+    let mut all = Vec::with_capacity(outcomes.len());
+    for (((row, (target, weight)), outcome), position) in
+        predictions.zip(&outcomes).zip(data.positions().iter().cycle())
+    {
+        all.push((weight > 0.0).then(|| judged(row, target, *position, outcome)).transpose()?);
+    }
+    Ok(all)
+}
+
+fn judged<T: Scalar>(row: ArrayView1<T>, target: Target, position: usize, outcome: &Outcome) -> Result<Judged> {
+    let Outcome { log_prob, weight, .. } = *outcome;
+    if !log_prob.is_finite() {
+        return Err(Error::invalid(format!("log-probability at position {position}"), "a finite number", log_prob));
+    }
+    let margin = margin(row, target);
+    let scale = row.iter().fold(1.0, |scale: f64, logit| scale.max(logit.as_f64().abs()));
+    let wrong = (margin <= 0.0).then(|| Box::new([Answer::said(row, target), target.classes().into()]));
+    Ok(Judged { position, weight: weight.into(), loss: -log_prob, margin, scale, wrong, again: None })
+}
 
 /// By how many logits what is right is above everything else; negative where it is not, and infinite where nothing else is.
 ///
 /// Of a class: its logit less the largest other. Of a set: the least inside less the largest outside. Of a distribution: the
 /// largest among the likeliest classes less the largest among the others. A tie is 0.
-pub fn margin<T: Scalar>(logits: ArrayView1<T>, target: Target) -> f64 {
+fn margin<T: Scalar>(logits: ArrayView1<T>, target: Target) -> f64 {
     let largest = |chosen: &dyn Fn(usize) -> bool| {
         let logits = logits.iter().enumerate().filter(|(class, _)| chosen(*class)).map(|(_, logit)| logit.as_f64());
         logits.fold(f64::NEG_INFINITY, f64::max)

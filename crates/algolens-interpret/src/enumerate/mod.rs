@@ -9,4 +9,5 @@ mod sum;
 mod walk;
 
 pub use enumeration::{Close, Enumeration, FamilyCount, LeastMargin, MemberCount, Wrong};
+pub(crate) use judge::judge;
 pub use walk::Walk;

@@ -1,18 +1,17 @@
 //! The walk over a task's inputs.
 
 use super::{
-    enumeration::{Again, Enumeration, Judged},
-    judge::margin,
+    enumeration::Enumeration,
+    judge::{Again, Judged, judge},
 };
-use crate::{Answer, Subject};
+use crate::Subject;
 use algolens_core::{
-    Error, Result, Scalar,
-    engine::{Batch, Engine, Outcome, Plain, check_batch, loss},
+    Error, Result,
+    engine::{Batch, Engine, Plain, check_batch},
     model::Model,
     parallel,
-    task::{Dataset, Family, Inputs, Target, Task},
+    task::{Dataset, Family, Inputs, Task},
 };
-use ndarray::{ArrayView1, ArrayView3};
 use std::ops::Range;
 
 /// All inputs of a task, to be run through a model.
@@ -151,28 +150,4 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
-}
-
-/// Each prediction, example by example; none where it is not scored.
-fn judge<T: Scalar>(logits: ArrayView3<T>, data: &Dataset) -> Result<Vec<Option<Judged>>> {
-    let outcomes = loss::outcomes(logits, data.targets());
-    let predictions = logits.rows().into_iter().zip(data.targets().iter());
-    let mut all = Vec::with_capacity(outcomes.len());
-    for (((row, (target, weight)), outcome), position) in
-        predictions.zip(&outcomes).zip(data.positions().iter().cycle())
-    {
-        all.push((weight > 0.0).then(|| judged(row, target, *position, outcome)).transpose()?);
-    }
-    Ok(all)
-}
-
-fn judged<T: Scalar>(row: ArrayView1<T>, target: Target, position: usize, outcome: &Outcome) -> Result<Judged> {
-    let Outcome { log_prob, weight, .. } = *outcome;
-    if !log_prob.is_finite() {
-        return Err(Error::invalid(format!("log-probability at position {position}"), "a finite number", log_prob));
-    }
-    let margin = margin(row, target);
-    let scale = row.iter().fold(1.0, |scale: f64, logit| scale.max(logit.as_f64().abs()));
-    let wrong = (margin <= 0.0).then(|| Box::new([Answer::said(row, target), target.classes().into()]));
-    Ok(Judged { position, weight: weight.into(), loss: -log_prob, margin, scale, wrong, again: None })
 }

@@ -26,6 +26,11 @@ pub enum Known {
         /// The smallest margin, and the first input that has it.
         least_margin: Option<LeastMargin>,
     },
+    /// There is a proof about every input of the task.
+    Proved {
+        /// Bounds of the share of all inputs that are right.
+        bounds: [f64; 2],
+    },
     /// The evaluation data are a sample of all inputs.
     Sampled {
         /// How many examples there are.
@@ -47,15 +52,19 @@ pub enum Known {
 /// The most inputs that a study runs.
 const MOST_INPUTS: u128 = 1 << 20;
 
-/// What is known of a model on the material, of which the study evaluates `data`.
+/// What is known of a model on the material, of which the study evaluates `data`; where not all inputs are run, by what is
+/// proved of them, if anything is.
 ///
 /// # Errors
 /// A model that does not fit.
-pub(super) fn known(subject: Subject, material: Material, data: &Dataset) -> Result<Known> {
+pub fn known(subject: Subject, material: Material, data: &Dataset, proved: Option<[f64; 2]>) -> Result<Known> {
     if let Material::Task(task) = material
         && task.inputs().is_some_and(|inputs| inputs.count() <= MOST_INPUTS)
     {
         return exact(subject, task);
+    }
+    if let (Material::Task(_), Some(bounds)) = (material, proved) {
+        return Ok(Known::Proved { bounds });
     }
     let right_of = right_examples(&subject.engine.outcomes(subject.model, Batch::from(data))?, data);
     let right = right_of.iter().filter(|right| **right).count() as u64;
@@ -80,6 +89,7 @@ impl Known {
         let percent = |right: u64, of: u64| format!("{:.2} %", floor(100.0 * right as f64 / of.max(1) as f64));
         match self {
             Self::Exact { inputs, right, .. } => format!("{} of all {inputs} inputs, exact", percent(*right, *inputs)),
+            Self::Proved { bounds } => format!("{} of all inputs, proved", proved(*bounds)),
             Self::Sampled { examples, right, interval: [low, high] } => {
                 let [low, high] = [floor(100.0 * low), 100.0 * high];
                 format!("{} of {examples}, sampled: {low:.2} to {high:.2} % of all", percent(*right, *examples))
@@ -100,6 +110,10 @@ impl Known {
                 });
                 [Some(how), Some(("right inputs", of(*right, *inputs))), least].into_iter().flatten().collect()
             }
+            Self::Proved { bounds } => vec![
+                ("known by", "a proof about every input (algolens check verifies it)".into()),
+                ("of all inputs", format!("{} are right", proved(*bounds))),
+            ],
             Self::Sampled { examples, right, interval: [low, high] } => vec![
                 ("known by", format!("a sample of {examples} inputs")),
                 ("right inputs", of(*right, *examples)),
@@ -113,6 +127,14 @@ impl Known {
             }
         }
     }
+}
+
+/// Bounds in percent, rounded to the side that stays true: with four decimals, or six where all are right but so few.
+fn proved([low, high]: [f64; 2]) -> String {
+    let digits = if (1.0 - 1e-6..1.0).contains(&high) { 6 } else { 4 };
+    let unit = 10.0_f64.powi(digits);
+    let [low, high] = [(low * 100.0 * unit).floor() / unit, (high * 100.0 * unit).ceil() / unit];
+    format!("{low:.*} to {high:.*} %", digits as usize, digits as usize)
 }
 
 /// Two digits that are not more than there is: 100 % is all.
@@ -130,6 +152,10 @@ mod tests {
         assert_eq!(exact.headline(), "99.99 % of all 25000000 inputs, exact");
         let sampled = Known::Sampled { examples: 500, right: 500, interval: [0.986_278_7, 1.0] };
         assert_eq!(sampled.headline(), "100.00 % of 500, sampled: 98.62 to 100.00 % of all");
+        let proved = Known::Proved { bounds: [0.999_998_777, 0.999_999_948] };
+        assert_eq!(proved.headline(), "99.999877 to 99.999995 % of all inputs, proved");
+        let proved = Known::Proved { bounds: [0.75, 1.0] };
+        assert_eq!(proved.headline(), "75.0000 to 100.0000 % of all inputs, proved");
         assert_eq!(Known::Counted { examples: 3, right: 2 }.headline(), "66.66 % of 3 examples");
     }
 }

@@ -41,6 +41,8 @@ pub struct StudyOptions {
     /// The tokens and classes to show where the vocabulary is drawn; of either, none: all where a figure has room for them
     /// (512), else those of the shown examples.
     pub asked: Shown,
+    /// Bounds of the share of all inputs that the model gets right, where they are proved.
+    pub proved: Option<[f64; 2]>,
 }
 
 impl Default for StudyOptions {
@@ -53,6 +55,7 @@ impl Default for StudyOptions {
             inputs: Vec::new(),
             others: Vec::new(),
             asked: Shown::default(),
+            proved: None,
         }
     }
 }
@@ -112,14 +115,14 @@ pub fn study(
     check_study(config)?;
     casebook.map_or(Ok(()), |book| book.check(config))?;
     options.check(config)?;
-    let StudyOptions { title, size, seed, inputs, others, asked } = options;
+    let StudyOptions { title, size, seed, inputs, others, asked, proved } = options;
     others.iter().try_for_each(|other| check_other(subject.model, other))?;
     let mut next_stage = stages(casebook, observer);
     let data = material.sample(*size, *seed)?;
     let mut arrays = Arrays::new();
     next_stage()?;
     let evaluation = evaluate(subject.engine, subject.model, &data)?;
-    let known = known(subject, material, &data)?;
+    let known = known(subject, material, &data, *proved)?;
     next_stage()?;
     let families = match material {
         Material::Task(task) => family_scores(subject, task, FAMILY_SIZE, *seed)?,

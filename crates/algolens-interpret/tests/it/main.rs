@@ -1,6 +1,7 @@
 //! Analyses and studies, from outside.
 
 mod ablation;
+mod attack;
 mod circuits;
 mod enumerate;
 mod interpret;

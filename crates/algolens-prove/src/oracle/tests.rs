@@ -1,8 +1,13 @@
 //! Against every list there is, one by one.
 
-use super::*;
+use super::{interface::Costs, kernels::BLOCK, *};
+use crate::{ClassRows, List, MOST_VALUES};
 use crate::{Classes, Tables};
-use algolens_core::{random, task::SortedList};
+use algolens_core::{
+    model::Model,
+    random,
+    task::{MaxOfList, SortedList, Task, TaskKind},
+};
 use algolens_testing::{SortingKind, every_list, random_sorting_model};
 
 /// Every list of distinct values.
@@ -66,7 +71,7 @@ fn minima_marginals_and_sums_are_those_of_all_lists() {
                 let best = Vectors::best();
                 for (vectors, order) in every_way.chain([(best, Order::Ascending), (best, Order::Descending)]) {
                     let (count, sum, least, marginals) = by_hand(&rows, &region, order, &costs, &lists);
-                    let mut oracle = Oracle::new(list_len, vectors).ordered(order);
+                    let mut oracle = Subsets::new(list_len, vectors).ordered(order);
                     assert_eq!(oracle.count(&rows, &region), count);
                     if order == Order::Any {
                         assert!((oracle.sum_of_products(&rows, &region, &factors) - sum).abs() <= 1e-12 * sum);
@@ -112,7 +117,7 @@ fn lists_with_allowed_transitions_are_counted() {
         !(rank + 3 * token as usize + before.map_or(1, |before| 5 * before as usize)).is_multiple_of(3)
     };
     let mut rng = random::stream(6, "test/steps");
-    let mut oracle = Oracle::new(4, Vectors::best());
+    let mut oracle = Subsets::new(4, Vectors::best());
     let mut counted = 0.0;
     for &class in Classes::of(&task).unwrap().all() {
         let rows = ClassRows::of(&tables, class);
@@ -127,7 +132,7 @@ fn lists_with_allowed_transitions_are_counted() {
                 .all(|rank| allowed(rank, rank.checked_sub(1).map(|before| sorted[before]), sorted[rank]))
         };
         let expected = all.iter().filter(|list| rows.has(list) && region.has(&rows, list) && keeps(list)).count();
-        assert_eq!(oracle.count_with_transitions(&rows, &region, allowed), expected as f64, "{class:?}");
+        assert_eq!(oracle.count_with_transitions(&rows, &region, &allowed), expected as f64, "{class:?}");
         counted += expected as f64;
     }
     assert!(counted > 100.0);
@@ -138,11 +143,74 @@ fn a_class_has_as_many_lists_as_are_counted() {
     let task = SortedList::new(10, 50).unwrap();
     let tables = Tables::of(&random_sorting_model(&task, SortingKind::with_heads(1), 3), &task).unwrap();
     let classes = Classes::of(&task).unwrap();
-    let mut oracle = Oracle::new(10, Vectors::best());
+    let mut oracle = Subsets::new(10, Vectors::best());
     for &class in classes.all().iter().step_by(97) {
         let rows = ClassRows::of(&tables, class);
         let (counted, expected) = (oracle.count(&rows, &Region::whole(&rows)), classes.lists(class));
         assert!((counted - expected).abs() <= 1e-14 * expected, "{class:?}: {counted} and {expected}");
         assert!(rows.has(&rows.middle()), "{class:?}: {:?}", rows.middle());
+    }
+}
+
+/// Where the largest value is asked for: every list there is, whose class is told by a loop.
+#[test]
+fn minima_marginals_and_counts_of_products_are_those_of_all_lists() {
+    for (len, max, separators) in [(1, 3, true), (1, 3, false), (3, 4, true), (4, 2, false), (3, 5, false)] {
+        let task = MaxOfList::new(len, max, 1, separators).unwrap();
+        let config = task.recipe().model.config(&task);
+        let tables = Tables::of(&Model::init(config, 1).unwrap(), &task).unwrap();
+        let every: Vec<List> = task
+            .inputs()
+            .unwrap()
+            .iter()
+            .map(|input| std::array::from_fn(|at| input.get(at).map_or(0, |token| *token as u16)))
+            .collect();
+        let mut rng = random::stream(6, "test/costs");
+        for &class in Classes::of(&task).unwrap().all() {
+            let rows = ClassRows::of(&tables, class);
+            let costs: Vec<f64> = rows.rows.iter().map(|_| f64::from(random::uniform24(&mut rng)) - 0.5).collect();
+            let largest = if class.position == 1 { class.token.unwrap() } else { class.target };
+            let predicts = class.token.filter(|_| !separators);
+            let is_of_class = |list: &[u16]| {
+                list.iter().max().map(|max| u32::from(*max)) == Some(largest)
+                    && predicts.is_none_or(|last| u32::from(list[len - 1]) == last)
+            };
+            let mut region = Region::whole(&rows);
+            for restricted in [false, true] {
+                if restricted {
+                    for options in region.options_mut() {
+                        *options &= rng.next_u32() as u16 | rng.next_u32() as u16;
+                    }
+                }
+                let there = every.iter().filter(|list| is_of_class(&list[..len]) && region.has(&rows, list));
+                let sums: Vec<(&List, f64)> =
+                    there.map(|list| (list, rows.attended(list).iter().map(|row| costs[*row]).sum())).collect();
+                let mut oracle = Product::default();
+                assert_eq!(oracle.count(&rows, &region), sums.len() as f64, "{class:?}");
+                let minimum = oracle.minimum_and_marginals(&rows, &region, &costs);
+                assert_eq!(minimum, oracle.minimum(&rows, &region, &costs));
+                let _ = oracle.minimum_and_marginals(&rows, &region, &costs);
+                let Some(minimum) = minimum else {
+                    assert!(sums.is_empty());
+                    continue;
+                };
+                let least = sums.iter().map(|(_, sum)| *sum).fold(f64::INFINITY, f64::min);
+                assert!(minimum.bound() <= least && least - minimum.bound() < 1e-7, "{class:?}");
+                let (_, found) = sums.iter().find(|(list, _)| **list == minimum.list).unwrap();
+                assert!((found - least).abs() < 1e-7);
+                for token in &rows.tokens {
+                    for at in 0..len as u32 {
+                        let with = sums.iter().filter(|(list, _)| list[at as usize] == *token);
+                        let least = with.map(|(_, sum)| *sum).fold(f64::INFINITY, f64::min);
+                        let marginal = oracle.marginal(usize::from(*token), at);
+                        if least == f64::INFINITY {
+                            assert!(marginal >= i64::from(i32::MAX), "{class:?} {token} {at}");
+                        } else {
+                            assert!((marginal as f64 / minimum.scale - least).abs() < 1e-7, "{class:?} {token} {at}");
+                        }
+                    }
+                }
+            }
+        }
     }
 }

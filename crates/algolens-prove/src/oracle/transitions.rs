@@ -1,7 +1,7 @@
 //! Counting of lists whose successive sorted values are allowed transitions, by dynamic programming over last value and
 //! set of filled positions.
 
-use super::{ABSENT, Region};
+use super::region::{ABSENT, Region};
 use crate::ClassRows;
 
 /// The number of ways `[set of filled positions]` in which the values up to `d` fill it, with allowed transitions only:

@@ -35,7 +35,7 @@ fn attacks_find_the_worst_list_and_prove_that_none_is_worse() {
                     continue;
                 }
                 let allowed =
-                    classes.along(&list).into_iter().enumerate().filter(|(_, class)| restrictions.allow(class));
+                    Classes::along(&list).into_iter().enumerate().filter(|(_, class)| restrictions.allow(class));
                 for (position, class) in allowed {
                     if restrictions.values.is_none() && restrictions.order == Order::Any {
                         // All lists of the class may be used: their margins are known.
@@ -52,7 +52,7 @@ fn attacks_find_the_worst_list_and_prove_that_none_is_worse() {
                 prove::attack(&tables, &classes, restrictions, u64::MAX, &mut |_| ControlFlow::Continue(())).unwrap();
             assert!((found.found[0].margin - least).abs() < 1e-5, "{:?}, least {least}", found.found[0]);
             assert!(found.proved.is_some_and(|proved| proved <= least && proved > least - 1e-5), "{:?}", found.proved);
-            assert!(restrictions.allow(&classes.along(&found.found[0].list)[found.found[0].position]));
+            assert!(restrictions.allow(&Classes::along(&found.found[0].list)[found.found[0].position]));
             let mut ordered = found.found[0].list.clone();
             restrictions.order.apply(&mut ordered);
             assert_eq!(ordered, found.found[0].list);

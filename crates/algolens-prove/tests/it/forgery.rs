@@ -1,11 +1,16 @@
 //! Forged certificates: refused, or no stronger than the honest one.
 
-use crate::cases::{certificate, kinds, train};
+use crate::cases::{Enumerated, Kind, certificate, kinds, train};
 use algolens_check::{
     Checked,
-    certificate::{Certificate, Status, evidence::tag},
+    certificate::{Certificate, Identity, Status, evidence::tag},
 };
-use algolens_core::{Result, engine::Plain, model::Model};
+use algolens_core::{
+    Result,
+    engine::Plain,
+    model::{Biases, Model, Normalization, Positions},
+    task::{MaxOfList, TaskSpec},
+};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use std::{
@@ -17,12 +22,35 @@ use std::{
 #[test]
 fn tampered_certificates_are_refused() {
     let (model, task) = train(&kinds()[1], 1);
-    let honest = certificate(&model, &task, 20_000);
+    check_tampered(&model, certificate(&model, &task, 20_000));
+    let (model, task) = largest();
+    let honest = certificate(&model, &task, 2000);
+    check_tampered(&model, honest.clone());
+    let other = TaskSpec::new("max_of_list").with("len", 4).with("max", 8).with("digits", 1).with("separators", true);
+    let forged = Certificate { model: Identity { task: other, ..honest.model.clone() }, ..honest };
+    assert!(checked(&forged, &model).is_err());
+}
+
+/// A model of the largest value of four that is right on some lists only.
+fn largest() -> (Model, MaxOfList) {
+    let kind = Kind {
+        list_len: 4,
+        max_value: 9,
+        n_heads: 2,
+        norm: Normalization::LN,
+        positions: Positions::Standard,
+        biases: Biases::ALL,
+        epochs: 1,
+    };
+    let case = Enumerated::largest(&kind, true, 1);
+    (case.model, case.task)
+}
+
+fn check_tampered(model: &Model, honest: Certificate) {
     let is_refused = |tamper: &dyn Fn(&mut Certificate)| {
         let mut forged = honest.clone();
         tamper(&mut forged);
-        let refused = algolens_check::check(&forged, &model, &Plain::new(), &mut |_| ControlFlow::Continue(()));
-        refused.is_err_and(|error| !error.to_string().contains('\n'))
+        checked(&forged, model).is_err_and(|error| !error.to_string().contains('\n'))
     };
     assert!(!is_refused(&|_| {}));
     assert!(is_refused(&|c| c
@@ -41,10 +69,11 @@ fn tampered_certificates_are_refused() {
         let refuted = c.class_status.iter_mut().find(|class| class.status == Status::Refuted).unwrap();
         refuted.status = Status::Certified;
     }));
-    assert!(is_refused(&|c| c.counterexamples.as_mut().unwrap()[0].list.swap(0, 1)));
+    assert!(is_refused(&|c| c.counterexamples.as_mut().unwrap()[0].margin += 1e-3));
+    assert!(is_refused(&|c| c.counterexamples.as_mut().unwrap()[0].list[0] = 200));
     let mut other = model.clone();
     other.params.values_mut()[17] += 1e-3;
-    assert!(algolens_check::check(&honest, &other, &Plain::new(), &mut |_| ControlFlow::Continue(())).is_err());
+    assert!(checked(&honest, &other).is_err());
 }
 
 fn checked(certificate: &Certificate, model: &Model) -> Result<Checked> {
@@ -82,6 +111,12 @@ enum Role {
     SplitToken,
     /// The options of a split's first node.
     SplitOptions,
+    /// The position of a split.
+    SplitPosition,
+    /// How many bytes its tokens take.
+    SplitLength,
+    /// The tokens of its first node.
+    SplitTokens,
 }
 
 /// Names the bytes of evidence, by the grammar of [`evidence`](algolens_check::certificate::evidence).
@@ -100,6 +135,11 @@ impl<'a> Roles<'a> {
                     roles.number(Role::SplitToken);
                     roles.byte(Role::SplitOptions);
                     roles.byte(Role::SplitOptions);
+                }
+                tag::SPLIT_AT => {
+                    roles.number(Role::SplitPosition);
+                    let length = roles.number(Role::SplitLength);
+                    (0..length).for_each(|_| _ = roles.byte(Role::SplitTokens));
                 }
                 _ => {}
             }
@@ -141,12 +181,14 @@ impl Role {
     fn why_it_may_change(self) -> Option<&'static str> {
         match self {
             // Another move, other floors or another subdivision: what follows is read as something that it is not.
-            Self::Tag | Self::Flags | Self::Cell => None,
+            Self::Tag | Self::Flags | Self::Cell | Self::SplitLength => None,
             Self::Rival => Some("what is said holds of another rival, too, and nothing later needs it of this one"),
             Self::Floor => Some("any floor will do that holds and is high enough"),
             Self::Multiplier => Some("any multiplier μ ≥ 0 gives a relaxation, and this one decides as much"),
             Self::SplitToken => Some("two nodes cover their parent whichever token it is split on"),
             Self::SplitOptions => Some("two nodes cover their parent whichever options go where"),
+            Self::SplitPosition => Some("two nodes cover their parent whichever position it is split on"),
+            Self::SplitTokens => Some("two nodes cover their parent whichever tokens go where"),
         }
     }
 }
@@ -156,18 +198,25 @@ impl Role {
 /// proved to the last bit.
 #[test]
 fn a_changed_byte_of_evidence_is_refused_or_is_a_hint_that_proves_the_same() {
+    let (model, task) = train(&kinds()[1], 1);
+    check_changed_bytes(&model, &certificate(&model, &task, u64::MAX), 8);
+    // Where the largest value is asked for, splits are on positions.
+    let (model, task) = largest();
+    check_changed_bytes(&model, &certificate(&model, &task, u64::MAX), 9);
+}
+
+/// Changes bytes of every one of so many roles.
+fn check_changed_bytes(model: &Model, honest: &Certificate, roles: usize) {
     /// Of each role, bytes that are changed.
     const BYTES: usize = 8;
-    let (model, task) = train(&kinds()[1], 1);
-    let honest = certificate(&model, &task, u64::MAX);
-    let proved = checked(&honest, &model).unwrap().proved;
+    let proved = checked(honest, model).unwrap().proved;
     assert_eq!(proved.classes.undecided, 0);
     let bytes = unpack(&honest.evidence);
     let mut places = BTreeMap::<Role, Vec<usize>>::new();
     for (at, role) in Roles::of(&bytes, model.config().n_heads).into_iter().enumerate() {
         places.entry(role).or_default().push(at);
     }
-    assert_eq!(places.len(), 8, "every role is there");
+    assert_eq!(places.len(), roles, "every role is there: {:?}", places.keys());
     for (role, places) in places {
         let mut refused = 0;
         for at in places.iter().step_by(places.len().div_ceil(BYTES)) {
@@ -175,7 +224,7 @@ fn a_changed_byte_of_evidence_is_refused_or_is_a_hint_that_proves_the_same() {
                 let mut changed = bytes.clone();
                 changed[*at] = changed[*at].wrapping_add(by);
                 let forged = Certificate { evidence: pack(&changed), ..honest.clone() };
-                match (checked(&forged, &model), role.why_it_may_change()) {
+                match (checked(&forged, model), role.why_it_may_change()) {
                     (Err(error), _) => {
                         assert!(!error.to_string().contains('\n'), "{error}");
                         refused += 1;

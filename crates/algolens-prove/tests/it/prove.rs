@@ -1,18 +1,18 @@
 //! Proofs against every list there is, on models small enough to run them all.
 
-use crate::cases::{Enumerated, SLACK, certificate, kinds, posts_model, train};
+use crate::cases::{Enumerated, Kind, SLACK, certificate, kinds, largest_kinds, posts_model, train};
 use algolens_check::certificate::Status;
 use algolens_core::{
     engine::{Backend, Engine, Plain, Vectors},
     model::Model,
     random,
-    task::{Dataset, SortedList, Token},
+    task::{Dataset, SortedList, Task, Token},
 };
 use algolens_prove::{self as prove, Classes, Origin, Search, Tables};
 use std::{collections::HashMap, ops::ControlFlow};
 
 /// Advances a search until so much work is done, and holds all it says against every list.
-fn check(case: &Enumerated, search: &mut Search, work: u64) {
+fn check<T: Task>(case: &Enumerated<T>, search: &mut Search, work: u64) {
     while !search.finished() && search.work() < work {
         search.advance();
     }
@@ -32,7 +32,7 @@ fn check(case: &Enumerated, search: &mut Search, work: u64) {
         }
         if let Some(worst) = worst {
             assert!(worst.margin >= least - 1e-9, "{class:?}: {worst:?}, the least margin is {least}");
-            let found = classes.along(&worst.list)[worst.position];
+            let found = (case.classes_of)(&case.task, &worst.list)[worst.position];
             assert_eq!(found, *class);
         }
         if search.finished() {
@@ -55,24 +55,45 @@ fn check(case: &Enumerated, search: &mut Search, work: u64) {
 /// How far along a search has to be right: at its roots, on the way, at its end.
 const WORK: [u64; 3] = [1, 20_000, u64::MAX];
 
+/// Searches to the end, and holds all it says on the way against every list; the number of classes by status.
+fn check_search<T: Task>(case: &Enumerated<T>) -> HashMap<Status, usize> {
+    let tables = Tables::of(&case.model, &case.task).unwrap();
+    let mut search = Search::new(&tables, Classes::of(&case.task).unwrap(), SLACK).unwrap();
+    for work in WORK {
+        check(case, &mut search, work);
+        let bytes = search.to_bytes(&case.model).unwrap();
+        search = Search::from_bytes(&bytes, &tables, Classes::of(&case.task).unwrap(), &case.model).unwrap();
+    }
+    assert!(search.finished());
+    println!("accuracy {:?}, work {}", case.accuracy, search.work());
+    let mut statuses = HashMap::new();
+    search.decided().iter().for_each(|decided| *statuses.entry(decided.status).or_default() += 1);
+    statuses
+}
+
+/// The sum of counts by status.
+fn added(all: impl Iterator<Item = HashMap<Status, usize>>) -> HashMap<Status, usize> {
+    all.flatten().fold(HashMap::new(), |mut sum, (status, count)| {
+        *sum.entry(status).or_default() += count;
+        sum
+    })
+}
+
 #[test]
 fn proofs_hold_for_every_list() {
-    let mut statuses = HashMap::<Status, usize>::new();
-    for (seed, kind) in kinds().iter().enumerate() {
-        let case = Enumerated::of(kind, seed as u64);
-        let tables = Tables::of(&case.model, &case.task).unwrap();
-        let mut search = Search::new(&tables, Classes::of(&case.task).unwrap(), SLACK).unwrap();
-        for work in WORK {
-            check(&case, &mut search, work);
-            let bytes = search.to_bytes(&case.model).unwrap();
-            search = Search::from_bytes(&bytes, &tables, Classes::of(&case.task).unwrap(), &case.model).unwrap();
-        }
-        assert!(search.finished());
-        search.decided().iter().for_each(|decided| *statuses.entry(decided.status).or_default() += 1);
-        println!("accuracy {:?}, work {}", case.accuracy, search.work());
-    }
+    let kinds = kinds();
+    let statuses = added(kinds.iter().zip(0..).map(|(kind, seed)| check_search(&Enumerated::of(kind, seed))));
     // Both kinds of classes were there to be told apart.
     assert!(statuses[&Status::Certified] > 100 && statuses[&Status::Refuted] > 100, "{statuses:?}");
+}
+
+#[test]
+fn proofs_about_the_largest_value_hold_for_every_list() {
+    let kinds = largest_kinds();
+    let search =
+        |((kind, separators), seed): (&(Kind, bool), u64)| check_search(&Enumerated::largest(kind, *separators, seed));
+    let statuses = added(kinds.iter().zip(0..).map(search));
+    assert!(statuses[&Status::Certified] > 20 && statuses[&Status::Refuted] > 20, "{statuses:?}");
 }
 
 #[test]
@@ -101,25 +122,29 @@ fn counterexamples_of_a_certificate_are_predicted_wrong() {
 /// Proofs of a whole search, and of one that was cut short, pass the checker; what it proves is what the search says.
 #[test]
 fn certificates_are_checked() {
-    for (seed, kind) in kinds().iter().enumerate() {
-        let case = Enumerated::of(kind, seed as u64);
-        for work in WORK {
-            let certificate = certificate(&case.model, &case.task, work);
-            let checked =
-                algolens_check::check(&certificate, &case.model, &Plain::new(), &mut |_| ControlFlow::Continue(()))
-                    .unwrap();
-            let proved = &checked.proved;
-            assert_eq!(proved.classes, certificate.classes);
-            for (proved, said, truth) in [
-                (proved.token_accuracy, certificate.token_accuracy, case.accuracy[0]),
-                (proved.list_accuracy, certificate.list_accuracy, case.accuracy[1]),
-            ] {
-                assert!(
-                    (proved.lower - said.lower).abs() < 1e-9 && proved.upper <= said.upper + 1e-9,
-                    "{proved:?} {said:?}"
-                );
-                assert!(proved.lower <= truth + 1e-12 && truth <= proved.upper + 1e-12, "{proved:?}, truth {truth}");
-            }
+    kinds().iter().zip(0..).for_each(|(kind, seed)| check_certificates(&Enumerated::of(kind, seed)));
+    for ((kind, separators), seed) in largest_kinds().iter().zip(0..) {
+        check_certificates(&Enumerated::largest(kind, *separators, seed));
+    }
+}
+
+fn check_certificates<T: Task>(case: &Enumerated<T>) {
+    for work in WORK {
+        let certificate = certificate(&case.model, &case.task, work);
+        let checked =
+            algolens_check::check(&certificate, &case.model, &Plain::new(), &mut |_| ControlFlow::Continue(()))
+                .unwrap();
+        let proved = &checked.proved;
+        assert_eq!(proved.classes, certificate.classes);
+        for (proved, said, truth) in [
+            (proved.token_accuracy, certificate.token_accuracy, case.accuracy[0]),
+            (proved.list_accuracy, certificate.list_accuracy, case.accuracy[1]),
+        ] {
+            assert!(
+                (proved.lower - said.lower).abs() < 1e-9 && proved.upper <= said.upper + 1e-9,
+                "{proved:?} {said:?}"
+            );
+            assert!(proved.lower <= truth + 1e-12 && truth <= proved.upper + 1e-12, "{proved:?}, truth {truth}");
         }
     }
 }
