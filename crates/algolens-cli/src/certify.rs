@@ -11,6 +11,7 @@ use crate::{
 use algolens::{
     Error, Result,
     check::certificate::{Bracket, Certificate, Class, Status, Tally},
+    engine::{Backend, Vectors},
     files::{Lock, write_whole},
     model::Model,
     prove::{self, Asks, Classes, Origin, SafeInputs, Search, Tables},
@@ -57,9 +58,6 @@ pub struct Args {
     processed: bool,
 }
 
-/// The logits that separate f32 from exact arithmetic, with room.
-const SLACK: f64 = 1e-4;
-
 /// The flags of a search: how long it goes on, and what counts as right.
 #[derive(clap::Args)]
 pub struct SearchFlags {
@@ -69,15 +67,16 @@ pub struct SearchFlags {
     /// How much to search, in passes of the oracle: the same result on every machine
     #[arg(long, value_name = "N")]
     work: Option<u64>,
-    /// Logits by which an answer must be above every other to count
-    #[arg(long, value_name = "X", default_value_t = SLACK)]
-    slack: f64,
+    /// Logits by which an answer must be above every other to count [default: more than f32 loses of the model's logits, 1e-4 or
+    /// the next power of ten that is]
+    #[arg(long, value_name = "X")]
+    slack: Option<f64>,
 }
 
 impl SearchFlags {
     /// The flags of a search of this length.
     pub fn lasting(budget: Duration) -> Self {
-        Self { budget: Some(budget), work: None, slack: SLACK }
+        Self { budget: Some(budget), work: None, slack: None }
     }
 
     const BUDGET: Duration = Duration::from_secs(12 * 60);
@@ -93,10 +92,18 @@ impl SearchFlags {
     }
 
     fn check(&self) -> Result<()> {
-        if self.slack > 0.0 && self.slack <= 1.0 {
-            return Ok(());
+        match self.slack {
+            Some(slack) if !(slack > 0.0 && slack <= 1.0) => {
+                Err(Error::invalid("--slack", "a number above 0, at most 1", slack))
+            }
+            _ => Ok(()),
         }
-        Err(Error::invalid("--slack", "a number above 0, at most 1", self.slack))
+    }
+
+    /// The slack: as it is said, or as a model needs it.
+    fn slack(&self, model: &Model, task: &dyn Task) -> Result<f64> {
+        let engine = || Backend::best(model.config()).engine(Vectors::best());
+        self.slack.map_or_else(|| prove::slack(model, task, &*engine()), Ok)
     }
 }
 
@@ -134,7 +141,7 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
 pub fn certificate(opened: &Opened, task: &dyn Task, budget: Duration, terminal: &Terminal) -> Result<Certificate> {
     let tables = Tables::of(&opened.model, task)?;
     let flags = SearchFlags::lasting(budget);
-    let mut search = Search::new(&tables, Classes::of(task)?, flags.slack)?;
+    let mut search = Search::new(&tables, Classes::of(task)?, flags.slack(&opened.model, task)?)?;
     advance(&mut search, &flags, terminal, |_| Ok(()))?;
     search_certificate(&search, opened, task, true)
 }
@@ -318,10 +325,14 @@ fn begin<'t>(
 ) -> Result<Search<'t>> {
     let classes = Classes::of(task)?;
     let begun = if args.resume { state.read()? } else { None };
-    let Some(bytes) = begun else { return Search::new(tables, classes, args.search.slack) };
+    let Some(bytes) = begun else {
+        return Search::new(tables, classes, args.search.slack(&opened.model, task)?);
+    };
     let search = Search::from_bytes(&bytes, tables, classes, &opened.model).map_err(|error| state.error(error))?;
-    if search.slack() != args.search.slack {
-        return Err(state.error(Error::invalid("slack", args.search.slack.to_string(), search.slack())));
+    match args.search.slack {
+        Some(slack) if slack != search.slack() => {
+            Err(state.error(Error::invalid("slack", slack.to_string(), search.slack())))
+        }
+        _ => Ok(search),
     }
-    Ok(search)
 }

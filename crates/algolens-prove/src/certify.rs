@@ -65,7 +65,7 @@ pub fn certificate(search: &Search, origin: &Origin) -> Result<Certificate> {
         token_accuracy: bracket(bounds.token, sampled.token_accuracy),
         list_accuracy: bracket(bounds.list, sampled.list_accuracy),
         sampled_lists: origin.sampled_lists,
-        worst: worst.iter().flatten().min_by(|a, b| a.margin.total_cmp(&b.margin)).cloned(),
+        worst: least(&worst),
         slack: search.slack(),
         step: search.floor_unit(),
         seconds: search.seconds(),
@@ -79,6 +79,12 @@ pub fn certificate(search: &Search, origin: &Origin) -> Result<Certificate> {
         counterexamples: origin.counterexamples.then_some(wrong),
         evidence: pack(&search.evidence())?,
     })
+}
+
+/// The list with the least margin, if one is: where nothing else may be answered margins are infinite.
+fn least(worst: &[Option<Counterexample>]) -> Option<Counterexample> {
+    let finite = worst.iter().flatten().filter(|found| found.margin.is_finite());
+    finite.min_by(|a, b| a.margin.total_cmp(&b.margin)).cloned()
 }
 
 /// The certificate's entry of a class.

@@ -40,6 +40,7 @@ mod node;
 mod oracle;
 mod order;
 mod restrictions;
+mod rounding;
 mod safe;
 mod saved;
 mod search;
@@ -62,6 +63,7 @@ pub use list::MOST_VALUES;
 
 pub use order::Order;
 pub use restrictions::Restrictions;
+pub use rounding::slack;
 pub use safe::{SafeFrom, SafeInputs, SafeRange, safe_inputs};
 pub use search::Search;
 pub use sorter::Sorter;

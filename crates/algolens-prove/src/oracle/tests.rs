@@ -187,6 +187,15 @@ fn minima_marginals_and_counts_of_products_are_those_of_all_lists() {
                     there.map(|list| (list, rows.attended(list).iter().map(|row| costs[*row]).sum())).collect();
                 let mut oracle = Product::default();
                 assert_eq!(oracle.count(&rows, &region), sums.len() as f64, "{class:?}");
+                // Before the second prediction there is the first, of ANS.
+                for is_right in [false, true] {
+                    let allowed = |at: usize, token: Option<u16>, target: u16| {
+                        assert_eq!((at, token, u32::from(target)), (0, None, largest));
+                        is_right
+                    };
+                    let first = if class.position == 0 || is_right { sums.len() } else { 0 };
+                    assert_eq!(oracle.count_with_transitions(&rows, &region, &allowed), first as f64);
+                }
                 let minimum = oracle.minimum_and_marginals(&rows, &region, &costs);
                 assert_eq!(minimum, oracle.minimum(&rows, &region, &costs));
                 let _ = oracle.minimum_and_marginals(&rows, &region, &costs);

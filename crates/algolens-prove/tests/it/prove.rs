@@ -96,6 +96,18 @@ fn proofs_about_the_largest_value_hold_for_every_list() {
     assert!(statuses[&Status::Certified] > 20 && statuses[&Status::Refuted] > 20, "{statuses:?}");
 }
 
+/// More than f32 loses, whatever the logits' size.
+#[test]
+fn the_slack_goes_with_the_logits() {
+    let (mut model, task) = (posts_model(), SortedList::POST);
+    let engine = Backend::best(model.config()).engine(Vectors::best());
+    assert_eq!(prove::slack(&model, &task, &*engine).unwrap(), 1e-4);
+    let unembedding = model.params.layout().W_U.unwrap().range();
+    model.params.values_mut()[unembedding].iter_mut().for_each(|weight| *weight *= 64.0);
+    let slack = prove::slack(&model, &task, &*engine).unwrap();
+    assert!((slack - 1e-2).abs() < 1e-6, "{slack}");
+}
+
 #[test]
 fn counterexamples_of_a_certificate_are_predicted_wrong() {
     let (model, task) = train(&kinds()[1], 1);
