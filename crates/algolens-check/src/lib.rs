@@ -10,6 +10,8 @@
 //! - *Subset dynamic programming* (`quantize`, `recursion`, `passes`, `count`): in the min-plus semiring, on costs
 //!   rounded down to whole units, it minimizes such a functional exactly over the lists of a region; in the sum-product
 //!   semiring it counts them.
+//! - *Minima over a product* (`product`): where the largest value is asked for, positions are independent but that it
+//!   stands somewhere.
 //! - *Branch and bound* (`replay`): the evidence's tree is walked, and what it decides of each class is counted.
 //!
 //! The counts add up to accuracies (`accuracy`), against which the certificate's own words are held (`claims`). So

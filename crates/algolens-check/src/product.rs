@@ -87,7 +87,8 @@ impl Product {
 fn floor(number: f64) -> i64 {
     /// More than the product and this difference round, as a share of the number.
     const ROUNDING: f64 = 2.0 * f64::EPSILON;
-    (number - number.abs() * ROUNDING).floor() as i64
+    // One number down: what became 0 may have been less.
+    (number - number.abs() * ROUNDING).next_down().floor() as i64
 }
 
 /// Number of a region's lists.
@@ -106,4 +107,19 @@ pub(super) fn only_list(members: &Members, region: &[u16]) -> Option<Vec<usize>>
     let place = (0..list_len).find(|position| region[largest] >> position & 1 == 1)?;
     let allowed = |position: usize| (0..region.len()).find(|token| region[*token] >> position & 1 == 1);
     (0..list_len).map(|position| if position == place { Some(largest) } else { allowed(position) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_never_above_what_they_stand_for() {
+        // Below 0, however little: of the smallest numbers a product is 0.
+        assert_eq!([-1e-308_f64 * 1e-36, -f64::MIN_POSITIVE, -0.0, 0.0].map(floor), [-1; 4]);
+        assert_eq!([1.5, 2.0, -1.5].map(floor), [1, 1, -2]);
+        for number in [1e15, 1.8e16, -1.8e16_f64] {
+            assert!((floor(number) as f64) < number && number - (floor(number) as f64) < 16.0);
+        }
+    }
 }

@@ -72,8 +72,8 @@ impl Sizes {
     /// Positions, tokens and output tokens that the task needs.
     pub fn needs(self) -> [usize; 3] {
         match self.asks {
-            Asks::Sorted => [2 * self.list_len + 1, self.values + 1, self.values],
-            Asks::Separated => [2 * self.list_len + 2, self.values + 4, self.values + 4],
+            Asks::Sorted => [2 * self.list_len, self.values + 1, self.values],
+            Asks::Separated => [2 * self.list_len + 2, self.values + 3, self.values + 4],
             Asks::Bare => [self.list_len, self.values, self.values],
         }
     }

@@ -112,10 +112,11 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     let opened = args.model.processed(args.processed, registry)?;
     args.search.check()?;
     let task = opened.task()?;
-    let tables = match (Tables::of(&opened.model, &*task), &args.out) {
-        (Ok(tables), _) => tables,
-        (Err(why), _) if args.instead => return instead::run(&opened, &*task, &why, terminal),
-        (Err(why), _) => return Err(instead::named(&*task, why)),
+    let proofs = Tables::of(&opened.model, &*task).and_then(|tables| Classes::of(&*task).map(|_| tables));
+    let tables = match proofs {
+        Ok(tables) => tables,
+        Err(why) if args.instead => return instead::run(&opened, &*task, &why, terminal),
+        Err(why) => return Err(instead::named(&*task, why)),
     };
     let Some(out) = &args.out else {
         return Err(Error::invalid("--out", "a file for the certificate, as there is a proof", "none"));

@@ -3,7 +3,7 @@
 use crate::{check::read_certificate, load::Opened};
 use algolens::{
     Error, Result,
-    check::certificate::{Certificate, ClassStatus},
+    check::certificate::{Bracket, Certificate, ClassStatus},
     engine::Plain,
     interpret::{Subject, attention_rows},
     prove::Classes,
@@ -34,6 +34,11 @@ pub fn on_page(certificate: Certificate, opened: &Opened) -> Result<Proof> {
         &processed
     };
     certificate.check_model(model)?;
+    let Bracket { lower, upper, .. } = certificate.list_accuracy;
+    if !(0.0 <= lower && lower <= upper && upper <= 1.0) {
+        let found = format!("{lower} to {upper}");
+        return Err(Error::invalid("certificate's list_accuracy", "bounds of a share", found));
+    }
     let task = opened.task()?;
     if certificate.model.task != task.spec() {
         return Err(Error::invalid("certificate's task", task.spec().to_string(), certificate.model.task));

@@ -103,7 +103,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
         None => proof,
     };
     options.proved = proof.as_ref().map(proof::bounds);
-    // Only of sorting an attack is known, and of lists that nothing stands before.
+    // Lists are shown that proofs are about.
     let worst = match source.spec().map(|spec| SortedList::of(&spec)) {
         Some(Ok(task)) if !task.bos() => attack::worst_lists(&opened, &task, args.worst, terminal)?,
         _ => Vec::new(),

@@ -83,3 +83,34 @@ pub fn tally(classes: &Classes, decided: &[Decided]) -> (Tally<usize>, Tally<f64
     }
     (counts, mass)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use algolens_core::task::MaxOfList;
+
+    /// Of nine lists of two values up to 2, five have a 2: where all is right of these and nothing known of others, adding up
+    /// what may fail at each position says less.
+    #[test]
+    fn lists_of_certified_classes_are_right() {
+        for (separators, classes_of_two) in [(true, 2), (false, 3)] {
+            let classes = Classes::of(&MaxOfList::new(2, 2, 1, separators).unwrap()).unwrap();
+            let is_of_two = |class: &algolens_check::certificate::Class| {
+                if class.position > 0 { class.token == Some(2) } else { class.target == 2 }
+            };
+            let decided: Vec<Decided> = classes
+                .all()
+                .iter()
+                .map(|class| match is_of_two(class) {
+                    true => Decided { status: Status::Certified, right: 1.0, wrong: 0.0, first_wrong: 0.0 },
+                    false => Decided { status: Status::Undecided, right: 0.0, wrong: 0.0, first_wrong: 0.0 },
+                })
+                .collect();
+            assert_eq!(classes.all().iter().filter(|class| is_of_two(class)).count(), classes_of_two);
+            let Bounds { token, list } = bounds(&classes, &decided);
+            for (found, expected) in [(token, 5.0 / 9.0), (list, 5.0 / 9.0)] {
+                assert!((found[0] - expected).abs() < 1e-12 && found[1] == 1.0, "{found:?}");
+            }
+        }
+    }
+}

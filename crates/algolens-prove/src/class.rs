@@ -32,7 +32,13 @@ impl Classes {
     /// A vocabulary with millions of classes, more lists than 128 bits can count.
     pub fn over(space: Space) -> Result<Self> {
         let Space { list_len, values, .. } = space;
-        if space.predictions().saturating_mul(values).saturating_mul(values) / 2 > Self::MOST {
+        let pairs = values.saturating_mul(values) / 2;
+        let classes = match space.asks {
+            Asks::Sorted => list_len.saturating_mul(pairs),
+            Asks::Largest { separators: true } => 2 * values,
+            Asks::Largest { separators: false } => pairs,
+        };
+        if classes > Self::MOST {
             return Err(Error::invalid("values", "a vocabulary with fewer than four million classes", values));
         }
         let lists = (values as u128).checked_pow(list_len as u32);

@@ -46,6 +46,8 @@ pub enum Outcome {
     Dominates,
     /// The winner dominates on every list with an option that is not `kept`.
     Narrowed,
+    /// Nothing is known: of some head there is no floor.
+    Unknown,
     /// The region has no lists.
     Empty,
 }
@@ -134,7 +136,8 @@ impl<'a, 'o, 'p> DominanceProof<'a, 'o, 'p> {
         }
         // At least one unit down, and ever more: a tie within rounding ends as well.
         let mut down = 0.5 * self.minimizer.floor_unit;
-        let grid = |ratio: f64, unit: f64| (ratio / unit).floor().clamp(-1e9, 1e9) as i32;
+        const LOWEST: f64 = -1e9;
+        let grid = |ratio: f64, unit: f64| (ratio / unit).floor().clamp(LOWEST, -LOWEST) as i32;
         loop {
             let mut floor = grid(least, self.minimizer.floor_unit);
             if let Some(first) = first.take_if(|first| *first <= floor) {
@@ -148,6 +151,9 @@ impl<'a, 'o, 'p> DominanceProof<'a, 'o, 'p> {
             let (minimum, sums) = self.minimize(&a, &b)?;
             if minimum.is_positive() {
                 self.floors[head] = floor;
+                return Some(());
+            }
+            if f64::from(floor) <= LOWEST {
                 return Some(());
             }
             let (found, lower) = (sums.ratio(head), self.at(floor) - down);
@@ -174,6 +180,9 @@ impl<'a, 'o, 'p> DominanceProof<'a, 'o, 'p> {
     /// Lagrangian relaxation of the cell's upper bounds.
     pub fn divide(&mut self, depth: usize) -> Outcome {
         self.cells.clear();
+        if self.floors.len() > 1 && self.floors.contains(&NO_FLOOR) {
+            return Outcome::Unknown;
+        }
         self.kept = vec![0; self.region.options().len()];
         let others = 0..self.difference.n_heads() - 1;
         let all: f64 = self.floors.iter().map(|floor| self.at(*floor)).sum();

@@ -1,5 +1,5 @@
-//! Complete verification of sorting models: attacks that find the lists a model gets wrong, and proofs over *all*
-//! lists, by branch and bound.
+//! Complete verification of models that sort lists or say their largest value: attacks that find the lists a model gets
+//! wrong, and proofs over *all* lists, by branch and bound.
 //!
 //! Every prediction of every list belongs to one [`Class`](algolens_check::certificate::Class); a [`Search`] proves
 //! what share of each class is correct, and what share is wrong, for a
@@ -7,8 +7,10 @@
 //!
 //! - *Branch and bound* (`search`, `tree`, `node`): a class is split on the options of its tokens until bounds decide
 //!   each part.
-//! - *Subset dynamic programming* (`oracle`): over the sets of filled list positions, in the min-plus semiring it
+//! - *Subset dynamic programming* (`oracle`), of lists to be sorted: over the sets of filled list positions, in the min-plus semiring it
 //!   minimizes a sum of costs of attended rows exactly, and in the sum-product semiring it counts lists.
+//! - *Minima over a product* (`oracle`), where the largest value is asked for: positions are independent, but that the
+//!   largest stands somewhere.
 //! - *Dinkelbach's method for ratios* (`dominance`): λ is a lower bound of a head's attention average N / D once the
 //!   least N - λ D is positive.
 //! - *Lagrangian relaxation* (`dominance`): within a cell of the heads' averages, multipliers μ ≥ 0 join the heads into
@@ -18,9 +20,8 @@
 //! A list is sorted correctly, letter by letter or by greedy decoding alike, if and only if each of its predictions is
 //! correct: up to its first wrong prediction the model reads the target tokens. So this is a proof about sorting.
 //!
-//! Everything here is about one-layer attention-only causal models of the task
-//! [`SortedList`](algolens_core::task::SortedList), in f64, from the weights' circuits. `docs/certify.md` explains the
-//! method.
+//! Everything here is about one-layer attention-only causal models of the tasks that a [`Space`] is of, in f64, from the
+//! weights' circuits. `docs/certify.md` explains the method.
 
 mod accuracy;
 mod attack;

@@ -194,6 +194,10 @@ impl Node {
             match outcome {
                 Outcome::Empty => return None,
                 Outcome::Dominates => moves.extend(written),
+                Outcome::Unknown => {
+                    kept.clone_from(&all);
+                    open.push((usize::MAX, rival, Vec::new()));
+                }
                 Outcome::Narrowed => {
                     kept.iter_mut().zip(&proof.kept).for_each(|(kept, more)| *kept |= more);
                     if let Some(found) = proof.worst
@@ -269,7 +273,7 @@ impl Node {
         }
         let outcome = prove_dominance(&mut proof, effort);
         let kept = match outcome {
-            Outcome::Empty => return None,
+            Outcome::Empty | Outcome::Unknown => return None,
             Outcome::Dominates => vec![0; proof.kept.len()],
             Outcome::Narrowed => proof.kept.clone(),
         };

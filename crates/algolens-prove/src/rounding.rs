@@ -9,7 +9,7 @@ use algolens_core::{
 };
 
 /// The least slack that is more than f32 loses of a model's logits: a power of ten of at least 1e-4, and of twice the largest
-/// difference of a margin between an engine in f32 and the plain one in f64, over random lists.
+/// difference of a margin between an engine in f32 and the plain one in f64, over random lists; at most 1, which may then be too little.
 ///
 /// # Errors
 /// A model that does not fit the task, or that the engine does not run.

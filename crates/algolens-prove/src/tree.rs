@@ -102,9 +102,10 @@ impl Tree {
 
     /// Replaces a leaf's end by a branching into two children.
     pub fn split(&mut self, branch: usize, split: Split, children: [u32; 2]) {
-        /// A split has a token and options, its tag is counted.
-        const BYTES: usize = 3;
-        self.bytes += BYTES;
+        let mut written = Vec::new();
+        split.write(&mut written);
+        // Its tag is counted.
+        self.bytes += written.len() - 1;
         self.nodes[branch].end = End::Split(split, children);
     }
 

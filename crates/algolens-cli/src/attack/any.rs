@@ -61,8 +61,10 @@ pub fn found(task: &dyn Task, attack: &Attack) -> String {
     let Attack { found, wrong_kinds, tried, wrong, all } = attack;
     let mut text: String = found.iter().map(|found| one(task, found)).collect();
     text += &match (all, wrong) {
-        (true, 0) => format!("all {tried} inputs were run: every answer that is looked at is right\n"),
-        (true, _) => format!("all {tried} inputs were run: {wrong} of them are wrong, of {wrong_kinds} kinds\n"),
+        (true, 0) => format!("nothing wrong: all inputs were run, {tried} that are looked at\n"),
+        (true, _) => {
+            format!("all inputs were run: of {tried} that are looked at {wrong} are wrong, of {wrong_kinds} kinds\n")
+        }
         (false, 0) => format!("nothing wrong among {tried} inputs that were run; there may be wrong ones\n"),
         (false, _) => format!("wrong inputs of {wrong_kinds} kinds, among {tried} that were run\n"),
     };

@@ -7,6 +7,7 @@ use algolens::{
     interpret::{
         Known, Material, Subject,
         attack::{Attacker, Progress, Restrictions},
+        enumerate::{Enumeration, Walk},
         known,
     },
     random,
@@ -17,8 +18,8 @@ use std::ops::ControlFlow;
 /// The examples of a sample, and the inputs that an attack runs.
 const SAMPLED: usize = 100_000;
 const WORK: u64 = 200_000;
-/// The most inputs that are all run without a word about it.
-const MOST_INPUTS: u128 = 1 << 36;
+/// The most inputs that are all run.
+const MOST_INPUTS: u128 = 1 << 28;
 
 /// Why there is no proof, with what decides instead.
 pub fn named(task: &dyn Task, why: Error) -> Error {
@@ -36,12 +37,12 @@ pub fn run(opened: &Opened, task: &dyn Task, why: &Error, terminal: &Terminal) -
     terminal.say(format_args!("no proof: {why}"));
     let engine = Backend::best(opened.model.config()).engine(Vectors::best());
     let subject = Subject { model: &opened.model, engine: &*engine };
+    if task.inputs().is_some_and(|inputs| inputs.count() <= MOST_INPUTS) {
+        return exact(subject, task, terminal);
+    }
     let data = Dataset::generate(task, SAMPLED, &mut random::stream(0, "certify/instead"))?;
     let known = known(subject, Material::Task(task), &data, None)?;
     let text = format!("right on {}\n", known.headline());
-    if let Known::Exact { .. } = known {
-        return Ok(text + &worst_of_all(task, &known));
-    }
     let attacker = Attacker::new(subject, task, &Restrictions::default())?;
     let attack = attacker.attack(WORK, 1, 0, &mut |_: Progress| {
         if terminal.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -49,9 +50,29 @@ pub fn run(opened: &Opened, task: &dyn Task, why: &Error, terminal: &Terminal) -
     Ok(text + &crate::attack::found(task, &attack))
 }
 
-fn worst_of_all(task: &dyn Task, known: &Known) -> String {
-    let Known::Exact { least_margin: Some(least), .. } = known else { return String::new() };
+/// Runs all inputs.
+fn exact(subject: Subject, task: &dyn Task, terminal: &Terminal) -> Result<String> {
+    /// Blocks between two looks at the terminal.
+    const BLOCKS: u64 = 64;
+    let walk = Walk::new(subject, task, Walk::SLACK, 0)?;
+    let mut run = walk.begin(0);
+    let bar = terminal.spinner();
+    while run.to() < walk.count() {
+        let to = run.to() + BLOCKS * Walk::BLOCK;
+        walk.go_on(&mut run, to)?;
+        bar.set_message(format!("{} of {} inputs", run.to(), walk.count()));
+        bar.tick();
+        if terminal.interrupted() {
+            bar.finish_and_clear();
+            return Err(Error::Cancelled);
+        }
+    }
+    bar.finish_and_clear();
+    let Enumeration { inputs, right, least_margin, .. } = run;
+    let known = Known::Exact { inputs, right, least_margin };
+    let text = format!("right on {}\n", known.headline());
+    let Known::Exact { least_margin: Some(least), .. } = known else { return Ok(text) };
     let input = labels_of(&task.token_labels(), &least.input).join(" ");
     let rows = [vec![input, least.position.to_string(), format!("{:.4}", least.margin)]];
-    output::table(&["worst input", "position", "margin"], rows)
+    Ok(text + &output::table(&["worst input", "position", "margin"], rows))
 }

@@ -78,7 +78,7 @@ fn a_wrong_sum_is_found_and_the_nearest_to_a_right_one() {
 fn what_an_attack_cannot_do_is_one_line() {
     let folder = TempDir::new().unwrap();
     let model = trained(&folder, "palindrome(half_length=2,max_value=3)", &["--n-layers", "1"]);
-    assert!(answer(&[&model]).contains("all 256 inputs were run"));
+    assert!(answer(&[&model]).contains("all inputs were run"));
     assert!(answer(&[&model, "--families", "--work", "2000"]).contains("broken_pairs=1+2"));
     for (arguments, line) in [
         (["--values", "1..3"], "--values: expected a model of the task sorted_list, found palindrome"),

@@ -181,7 +181,11 @@ impl Task for BalancedBrackets {
             }
         };
         let kinds = ["balanced", "closed too early", "left open", "both or too many closed"];
-        let length = |example: &[Token]| self.input(example).len() / 2 - 1;
+        // Strings are drawn of even lengths; of a member there is one of its length only.
+        let length = |example: &[Token]| match self.input(example).len() {
+            length if length % 2 == 0 => (length / 2).wrapping_sub(1),
+            _ => usize::MAX,
+        };
         let lengths = (1..=self.max_len / 2).map(|half| (2 * half).to_string());
         vec![
             Family::by("fault", "what is wrong with the string", self, kinds, kind),

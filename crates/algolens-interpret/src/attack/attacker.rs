@@ -18,6 +18,8 @@ pub struct Attacker<'a> {
     pub(super) task: &'a dyn Task,
     pub(super) families: Vec<Family<'a>>,
     pub(super) members: Members,
+    /// A family whose first member all inputs are of as well.
+    pub(super) within: Option<Family<'a>>,
     /// Which answers of a whole example are looked at, by the number of the prediction.
     looks_at: Box<LooksAt<'a>>,
     /// The model in f64, which confirms what is found.
@@ -54,7 +56,7 @@ impl<'a> Attacker<'a> {
         let exact = (subject.model.cast(), Plain::new());
         let only = restrictions.position.and_then(|only| positions.iter().position(|position| *position == only));
         let looks_at = Box::new(move |_: &[Token], prediction| only.is_none_or(|only| only == prediction));
-        let attacker = Self { subject, task, families, members, looks_at, exact };
+        let attacker = Self { subject, task, families, members, within: None, looks_at, exact };
         let example = attacker.draw(1, &mut algolens_core::random::stream(0, "attack/check"));
         check_batch(subject.model, Batch::from(&Dataset::from_inputs(task, &example)?))?;
         Ok(attacker)
@@ -68,8 +70,7 @@ impl<'a> Attacker<'a> {
 
     /// The attack, which looks only at inputs of the first member of this family as well, and draws from it.
     pub fn within(mut self, family: Family<'a>) -> Self {
-        self.members.add(self.families.len(), 0);
-        self.families.push(family);
+        self.within = Some(family);
         self
     }
 
@@ -106,7 +107,10 @@ impl<'a> Attacker<'a> {
     fn run_chunk(&self, sequences: &[Vec<Token>]) -> Result<Vec<Option<Tried>>> {
         let is_allowed = |at: &usize| {
             let example = self.task.complete(&sequences[*at]);
-            example.is_ok_and(|example| self.members.have(&example, &self.families))
+            example.is_ok_and(|example| {
+                self.members.have(&example, &self.families)
+                    && self.within.as_ref().is_none_or(|family| family.member_of(&example) == Some(0))
+            })
         };
         let allowed: Vec<usize> = (0..sequences.len()).filter(is_allowed).collect();
         let mut tried = vec![None; sequences.len()];

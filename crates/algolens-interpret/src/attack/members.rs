@@ -16,7 +16,7 @@ pub struct MemberAttack {
     pub family: String,
     /// On random inputs.
     pub sampled: MemberScore,
-    /// The attack; none where it cannot be told whether an input is of the member.
+    /// The attack; none where it cannot be told whether an input is of the member, or none was drawn again.
     pub attack: Option<Attack>,
 }
 
@@ -44,7 +44,7 @@ pub fn attack_members(
         for sampled in scores.members {
             let member = [scores.id.clone(), sampled.name.clone()];
             let attack = family.tells().then(|| attack_member(subject, task, member, share, seed, observer));
-            let attack = attack.transpose()?;
+            let attack = attack.transpose()?.flatten();
             all.push(MemberAttack { family: scores.id.clone(), sampled, attack });
         }
     }
@@ -58,10 +58,10 @@ fn attack_member(
     work: u64,
     seed: u32,
     observer: &mut dyn Observer<Progress>,
-) -> Result<Attack> {
+) -> Result<Option<Attack>> {
     let restrictions = Restrictions { members: vec![member], ..Restrictions::default() };
     let mut stopped = false;
-    let attack = Attacker::new(subject, task, &restrictions)?.attack(work, 1, seed.into(), &mut |progress| {
+    let attack = Attacker::new(subject, task, &restrictions)?.attack_if_any(work, 1, seed.into(), &mut |progress| {
         let flow = observer.on(progress);
         stopped = flow.is_break();
         flow

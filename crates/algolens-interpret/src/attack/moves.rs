@@ -9,7 +9,7 @@ use algolens_core::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moves {
     vocabulary: usize,
-    /// Whether inputs have several lengths, so that a token may be inserted or removed.
+    /// Whether shorter inputs are padded, so that a token may be inserted or removed.
     lengths: bool,
     /// Whether two tokens may be exchanged everywhere.
     exchanges: bool,
@@ -50,7 +50,8 @@ impl Moves {
         ]
     }
 
-    fn count(self, input: &[Token]) -> usize {
+    /// How many there are.
+    pub fn count(self, input: &[Token]) -> usize {
         self.counts(input).iter().sum()
     }
 

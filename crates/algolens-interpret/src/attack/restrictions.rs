@@ -44,11 +44,6 @@ impl Members {
     pub fn numbers(&self) -> &[(usize, usize)] {
         &self.0
     }
-
-    /// One more member, by its numbers.
-    pub fn add(&mut self, family: usize, member: usize) {
-        self.0.push((family, member));
-    }
 }
 
 /// The number of a name among some.

@@ -57,6 +57,18 @@ impl Attacker<'_> {
     /// # Errors
     /// Restrictions that no input meets, of those tried; logits that are not finite.
     pub fn attack(&self, work: u64, count: usize, seed: u64, observer: &mut dyn Observer<Progress>) -> Result<Attack> {
+        let none = || Error::invalid("restrictions", "some input that meets them", "none of those tried");
+        self.attack_if_any(work, count, seed, observer)?.ok_or_else(none)
+    }
+
+    /// [`attack`](Self::attack); nothing where no input that was tried meets the restrictions.
+    pub(super) fn attack_if_any(
+        &self,
+        work: u64,
+        count: usize,
+        seed: u64,
+        observer: &mut dyn Observer<Progress>,
+    ) -> Result<Option<Attack>> {
         let mut search = Search {
             attacker: self,
             moves: Moves::of(self.task),
@@ -73,13 +85,13 @@ impl Attacker<'_> {
         };
         let Search { tried, wrong, worst, .. } = search;
         if worst.is_empty() {
-            return Err(Error::invalid("restrictions", "some input that meets them", format!("none of {tried}")));
+            return Ok(None);
         }
         let mut kinds: Vec<&Tried> = worst.values().collect();
         kinds.sort_by(|a, b| a.margin.total_cmp(&b.margin));
         let wrong_kinds = kinds.iter().filter(|tried| tried.margin <= 0.0).count();
         kinds.truncate(count);
-        Ok(Attack { found: self.confirm(&kinds)?, wrong_kinds, tried, wrong, all })
+        Ok(Some(Attack { found: self.confirm(&kinds)?, wrong_kinds, tried, wrong, all }))
     }
 }
 
@@ -123,19 +135,22 @@ impl Search<'_, '_, '_> {
     /// Random inputs that were run: in the first round as many of the families' members, and only such of the members that
     /// are asked for, if any are.
     fn draw(&mut self, draws: usize, round: usize, rng: &mut Twister) -> Result<Vec<Tried>> {
-        let Attacker { families, members, .. } = self.attacker;
+        let Attacker { families, members, within, .. } = self.attacker;
         let every = || {
             let of = |family: usize| (0..families[family].members.len()).map(move |member| (family, member));
             (0..families.len()).flat_map(of).collect()
         };
-        let only = members.numbers();
-        let from: Vec<_> = if only.is_empty() && round == 0 { every() } else { only.to_vec() };
+        let (only, within) = (members.numbers(), within.iter().map(|family| &family.members[0]));
+        let is_free = only.is_empty() && within.len() == 0;
+        let from: Vec<_> = if is_free && round == 0 { every() } else { only.to_vec() };
+        let from = from.into_iter().map(|(family, member)| &families[family].members[member]);
+        let from: Vec<_> = from.chain(within).collect();
         let mut tried = Vec::new();
-        for (family, member) in &from {
-            let inputs = families[*family].members[*member].draw(draws.div_ceil(from.len()), rng);
+        for member in &from {
+            let inputs = member.draw(draws.div_ceil(from.len()), rng);
             tried.extend(self.run_batches(&inputs)?.into_iter().flatten());
         }
-        if only.is_empty() && !self.is_done() {
+        if is_free && !self.is_done() {
             let inputs = self.attacker.draw(draws, rng);
             tried.extend(self.run_batches(&inputs)?.into_iter().flatten());
         }

@@ -17,8 +17,13 @@ pub struct Product {
     /// Costs in units `[token · list_len + position]`; [`NEVER`] where an option is not allowed.
     units: Vec<i64>,
     constant: i64,
+    /// The costs, all finite.
+    costs: Vec<f64>,
     calls: u64,
 }
+
+/// So large that the costs of a list add up.
+const MOST_COST: f64 = 1e300;
 
 /// The cost of what is not allowed: more than any list costs, and than any 32 bits hold.
 const NEVER: i64 = 1 << 58;
@@ -31,6 +36,11 @@ impl Product {
     /// position has no option.
     fn prepare(&mut self, rows: &ClassRows, region: &Region, costs: &Costs) -> Option<f64> {
         self.calls += 1;
+        // What no number is costs nothing: such a functional proves nothing, and need not.
+        self.costs.clear();
+        let finite = |cost: &f64| if cost.is_nan() { 0.0 } else { cost.clamp(-MOST_COST, MOST_COST) };
+        self.costs.extend(costs.iter().map(finite));
+        let costs = &self.costs;
         let list_len = rows.list_len();
         let fixed = &costs[rows.fixed..];
         let mut largest = [0.0_f64; MOST_VALUES];

@@ -96,6 +96,21 @@ fn proofs_about_the_largest_value_hold_for_every_list() {
     assert!(statuses[&Status::Certified] > 20 && statuses[&Status::Refuted] > 20, "{statuses:?}");
 }
 
+/// Where heads are so sharp that no number holds the weights of some lists, a search ends, and says nothing false.
+#[test]
+fn a_search_of_sharp_heads_ends() {
+    let (kind, separators) = &largest_kinds()[0];
+    let mut case = Enumerated::largest(kind, *separators, 0);
+    let keys = case.model.params.layout().blocks[0].W_QKV[1].range();
+    case.model.params.values_mut()[keys].iter_mut().for_each(|weight| *weight *= 300.0);
+    let certificate = certificate(&case.model, &case.task, 200_000);
+    let checked = algolens_check::check(&certificate, &case.model, &Plain::new(), &mut |_| ControlFlow::Continue(()));
+    // Scores of thousands lose more than the slack in f32.
+    if let Err(error) = checked {
+        assert!(error.to_string().starts_with("logits of the engine plain"), "{error}");
+    }
+}
+
 /// More than f32 loses, whatever the logits' size.
 #[test]
 fn the_slack_goes_with_the_logits() {
