@@ -55,7 +55,11 @@ impl BackendFlags {
         vectors(self.vectors.as_deref())
     }
 
-    fn backend(&self, config: &Config) -> Result<Backend> {
+    /// The backend that runs models of this config.
+    ///
+    /// # Errors
+    /// A backend that there is not.
+    pub fn backend(&self, config: &Config) -> Result<Backend> {
         if self.backend == AUTO {
             let best = Backend::best(config);
             for faster in Backend::ALL.into_iter().take_while(|backend| *backend != best) {

@@ -1,14 +1,13 @@
 //! `algolens bench`: how fast each backend runs a model.
 
 mod figures;
-mod roof;
 mod workload;
 
 use crate::{
     backend_flags::{Suggested, vectors},
     hint_flags::{HintArgs, Said},
     load::Opened,
-    output,
+    output, roof,
 };
 use algolens::{
     Error, Result,

@@ -2,6 +2,7 @@
 
 mod all;
 mod counted;
+mod rate;
 
 use crate::{
     backend_flags::BackendFlags,
@@ -17,6 +18,7 @@ use algolens::{
     interpret::Subject,
     task::Registry,
 };
+use rate::By;
 use std::path::PathBuf;
 
 /// Evaluate a model on random examples, your own data or all inputs there are: loss, probabilities, accuracy
@@ -54,9 +56,11 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     }
     let path = args.path.as_ref().ok_or_else(|| Error::invalid("MODEL", "a model's file", "none"))?;
     let opened = Opened::read(path, &args.hints.said()?, registry)?.processed(args.processed);
-    let engine = args.backend.engine(opened.model.config())?;
+    let config = opened.model.config();
+    let engine = args.backend.engine(config)?;
     if args.all.is_asked() {
-        return all::run(&args.all, args.json, &opened, (&*engine, args.backend.vectors()?.name()), terminal);
+        let by = By { engine: &*engine, backend: args.backend.backend(config)?, vectors: args.backend.vectors()? };
+        return all::run(&args.all, args.json, &opened, &by, terminal);
     }
     let lists = args.data.read(&opened)?;
     let subject = Subject { model: &opened.model, engine: &*engine };

@@ -32,6 +32,7 @@ mod proof;
 mod recipe_flags;
 mod refusal;
 mod report;
+mod roof;
 mod scores;
 mod sections;
 mod shown_flags;

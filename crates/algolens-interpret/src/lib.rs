@@ -49,7 +49,7 @@ pub use shown::Shown;
 pub use site::Site;
 pub use study::{
     AblationTable, Arrays, Axis, AxisLabels, Cell, Costs, Figure, Group, Item, Known, Labels, Material, Note, Plot,
-    RANDOM, Section, ShownAt, ShownExample, Stage, Study, StudyOptions, Table, Training, WORST, YOURS, check_other,
-    known, study,
+    RANDOM, SampledWorst, Section, ShownAt, ShownExample, Stage, Study, StudyOptions, Table, Training, WORST, YOURS,
+    check_other, known, study,
 };
 pub use subject::Subject;

@@ -1,6 +1,9 @@
 //! `algolens eval --all`: all inputs of a task, run through a model.
 
-use super::counted::{Counted, grouped};
+use super::{
+    counted::{Counted, grouped},
+    rate::{self, By},
+};
 use crate::{
     load::Opened,
     state_file::StateFile,
@@ -8,7 +11,6 @@ use crate::{
 };
 use algolens::{
     Error, Result,
-    engine::Engine,
     files::Lock,
     interpret::{
         Subject,
@@ -106,21 +108,15 @@ impl AllFlags {
     }
 }
 
-/// Counts with an engine that uses these vector instructions, writes the file, and says what was counted.
-pub fn run(
-    flags: &AllFlags,
-    json: bool,
-    opened: &Opened,
-    (engine, vectors): (&dyn Engine, &str),
-    terminal: &Terminal,
-) -> Result<String> {
+/// Counts, writes the file, and says what was counted.
+pub fn run(flags: &AllFlags, json: bool, opened: &Opened, by: &By, terminal: &Terminal) -> Result<String> {
     let task = opened.task()?;
-    let by = [engine.name(), vectors];
-    let walk = Walk::new(Subject { model: &opened.model, engine }, &*task, flags.slack, flags.limit)?;
+    let names = [by.engine.name(), by.vectors.name()];
+    let walk = Walk::new(Subject { model: &opened.model, engine: by.engine }, &*task, flags.slack, flags.limit)?;
     let [from, to] = flags.part.unwrap_or(Share { part: 1, of: 1 }).numbers(walk.count());
     let state = flags.out.as_deref().map(StateFile::beside).transpose()?;
     let _lock = flags.out.as_deref().map(Lock::take).transpose()?;
-    let counted = |run: &Enumeration| Counted::of(opened, &*task, by, run.clone());
+    let counted = |run: &Enumeration| Counted::of(opened, &*task, names, run.clone());
     let mut run = walk.begin(from);
     if let (true, Some(state)) = (flags.resume, &state) {
         run = begun(state, &counted(&run), to)?.unwrap_or(run);
@@ -128,6 +124,7 @@ pub fn run(
     let save = |run: &Enumeration| state.as_ref().map_or(Ok(()), |state| counted(run).write(state.path()));
     // An unwritable folder is found at once.
     save(&run)?;
+    let (clock, begun) = (Instant::now(), run.inputs);
     let found = Count { walk: &walk, to, most: flags.part.is_none().then_some(MOST), terminal }.finish(&mut run, save);
     if let Err(Error::Cancelled) = found {
         let saved = "the counts are saved; the same command with --resume goes on";
@@ -137,6 +134,9 @@ pub fn run(
         ));
     }
     found?;
+    if !terminal.quiet && run.inputs > begun {
+        terminal.say(rate::said(by, opened.model.config(), &*task, run.inputs - begun, clock.elapsed())?);
+    }
     save(&run)?;
     let counted = counted(&run);
     if let Some(out) = &flags.out {

@@ -3,7 +3,7 @@
 use super::material::Material;
 use crate::{
     Subject,
-    enumerate::{Enumeration, LeastMargin, Walk},
+    enumerate::{Enumeration, LeastMargin, Walk, judge},
     families::{interval, right_examples},
 };
 use algolens_core::{
@@ -39,6 +39,8 @@ pub enum Known {
         right: u64,
         /// What share of all inputs is right: the exact interval of confidence 99.9 %.
         interval: [f64; 2],
+        /// The example with the smallest margin; none where nothing competes with what is right.
+        worst: Option<SampledWorst>,
     },
     /// The evaluation data are all there is to say something of: a user's own.
     Counted {
@@ -47,6 +49,17 @@ pub enum Known {
         /// How many of them are right.
         right: u64,
     },
+}
+
+/// The example of a sample with the smallest margin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampledWorst {
+    /// Logits by which what is right is above everything else; negative where it is not.
+    pub margin: f64,
+    /// The input.
+    pub input: Vec<Token>,
+    /// The position that predicts.
+    pub position: usize,
 }
 
 /// The most inputs that a study runs.
@@ -72,7 +85,26 @@ pub fn known(subject: Subject, material: Material, data: &Dataset, proved: Optio
     if let Material::Data(_) = material {
         return Ok(Known::Counted { examples, right });
     }
-    Ok(Known::Sampled { examples, right, interval: interval(&right_of) })
+    Ok(Known::Sampled { examples, right, interval: interval(&right_of), worst: worst(subject, material, data)? })
+}
+
+fn worst(subject: Subject, material: Material, data: &Dataset) -> Result<Option<SampledWorst>> {
+    /// Examples whose logits are in memory at once.
+    const CHUNK: usize = 1024;
+    let mut worst: Option<SampledWorst> = None;
+    for chunk in data.chunks(CHUNK) {
+        let logits = subject.engine.logits(subject.model, chunk.tokens(), chunk.positions())?;
+        let judged = judge(logits.view(), &chunk)?;
+        let (tokens, per_example) = (chunk.tokens(), chunk.positions().len());
+        let scored = judged.iter().enumerate().filter_map(|(at, judged)| Some((at / per_example, judged.as_ref()?)));
+        for (example, prediction) in scored {
+            if worst.as_ref().map_or(prediction.margin < f64::INFINITY, |worst| prediction.margin < worst.margin) {
+                let input = material.input(&tokens.row(example).to_vec());
+                worst = Some(SampledWorst { margin: prediction.margin, input, position: prediction.position });
+            }
+        }
+    }
+    Ok(worst)
 }
 
 fn exact(subject: Subject, task: &dyn Task) -> Result<Known> {
@@ -90,7 +122,7 @@ impl Known {
         match self {
             Self::Exact { inputs, right, .. } => format!("{} of all {inputs} inputs, exact", percent(*right, *inputs)),
             Self::Proved { bounds } => format!("{} of all inputs, proved", proved(*bounds)),
-            Self::Sampled { examples, right, interval: [low, high] } => {
+            Self::Sampled { examples, right, interval: [low, high], .. } => {
                 let [low, high] = [floor(100.0 * low), 100.0 * high];
                 format!("{} of {examples}, sampled: {low:.2} to {high:.2} % of all", percent(*right, *examples))
             }
@@ -114,14 +146,21 @@ impl Known {
                 ("known by", "a proof about every input (algolens check verifies it)".into()),
                 ("of all inputs", format!("{} are right", proved(*bounds))),
             ],
-            Self::Sampled { examples, right, interval: [low, high] } => vec![
-                ("known by", format!("a sample of {examples} inputs")),
-                ("right inputs", of(*right, *examples)),
-                (
-                    "of all inputs",
-                    format!("{:.2} to {:.2} % are right (exact 99.9 % interval)", floor(100.0 * low), 100.0 * high),
-                ),
-            ],
+            Self::Sampled { examples, right, interval: [low, high], worst } => {
+                let mut rows = vec![
+                    ("known by", format!("a sample of {examples} inputs")),
+                    ("right inputs", of(*right, *examples)),
+                    (
+                        "of all inputs",
+                        format!("{:.2} to {:.2} % are right (exact 99.9 % interval)", floor(100.0 * low), 100.0 * high),
+                    ),
+                ];
+                rows.extend(worst.as_ref().map(|SampledWorst { margin, input: tokens, position }| {
+                    let text = format!("{}: margin {margin:.3} logits, position {position}", input(tokens));
+                    ("worst input of the sample", text)
+                }));
+                rows
+            }
             Self::Counted { examples, right } => {
                 vec![("known by", "the data as they are".into()), ("right examples", of(*right, *examples))]
             }
@@ -150,7 +189,7 @@ mod tests {
     fn a_share_below_one_is_never_called_all() {
         let exact = Known::Exact { inputs: 25_000_000, right: 24_999_999, least_margin: None };
         assert_eq!(exact.headline(), "99.99 % of all 25000000 inputs, exact");
-        let sampled = Known::Sampled { examples: 500, right: 500, interval: [0.986_278_7, 1.0] };
+        let sampled = Known::Sampled { examples: 500, right: 500, interval: [0.986_278_7, 1.0], worst: None };
         assert_eq!(sampled.headline(), "100.00 % of 500, sampled: 98.62 to 100.00 % of all");
         let proved = Known::Proved { bounds: [0.999_998_777, 0.999_999_948] };
         assert_eq!(proved.headline(), "99.999877 to 99.999995 % of all inputs, proved");

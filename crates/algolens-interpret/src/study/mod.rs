@@ -23,7 +23,7 @@ pub(crate) use copied::peaks;
 pub use data::Study;
 pub use examples::{Group, RANDOM, ShownExample, WORST, YOURS};
 pub use figure::{Axis, AxisLabels, Figure, Plot};
-pub use known::{Known, known};
+pub use known::{Known, SampledWorst, known};
 pub use labels::Labels;
 pub use material::Material;
 pub use run::{Stage, StudyOptions, check_other, study};

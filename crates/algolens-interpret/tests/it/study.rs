@@ -284,7 +284,12 @@ fn what_is_sampled_has_its_interval() {
     let options = StudyOptions { size: 100, ..StudyOptions::default() };
     let found = study(subject, Material::Task(&task), None, &options, &[], &mut |_| ControlFlow::Continue(()));
     match found.unwrap().0.known {
-        Some(Known::Sampled { examples: 100, right, interval: [low, high] }) => {
+        Some(Known::Sampled { examples: 100, right, interval: [low, high], worst: Some(worst) }) => {
+            let data = Dataset::from_inputs(&task, &[&worst.input]).unwrap();
+            let logits = Plain::new().logits(&model, data.tokens(), data.positions()).unwrap();
+            let class = data.classes().unwrap()[[0, 0]] as usize;
+            let margin = f64::from(logits[[0, 0, class]] - logits[[0, 0, 1 - class]]);
+            assert!((margin - worst.margin).abs() < 1e-4 && margin < 0.0 && worst.position == 11, "{margin} {worst:?}");
             let share = right as f64 / 100.0;
             assert!(0.0 < share && share < 1.0 && low < share && share < high);
             // Each end leaves a twentieth of a percent beyond it.
