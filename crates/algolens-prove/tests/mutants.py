@@ -253,9 +253,6 @@ MUTANTS = [
     ("nothing is spared for rounding", "logit_difference.rs",
      "let spare = self.spare * (a.abs()",
      "let spare = -1e9 * self.spare * (a.abs()"),
-    ("a floor goes up where it should go down", "dominance.rs",
-     "let (found, lower) = (sums.ratio(head), self.at(floor) - down);",
-     "let (found, lower) = (sums.ratio(head), self.at(floor) + down);"),
 ]
 
 TESTS = ["--lib", "--test it -- --skip ten_million"]
