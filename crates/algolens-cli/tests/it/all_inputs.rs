@@ -1,31 +1,12 @@
 //! `eval --all`: exact counts, and counts that several machines share.
 
+use crate::ran::{answer, refusal, run};
 use algolens_testing::reference;
-use assert_cmd::Command;
 use serde_json::Value;
 use std::{fs, path::Path};
 
-fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::cargo_bin("algolens").unwrap().args(arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-fn answer(arguments: &[&str]) -> String {
-    let (code, out, said) = run(arguments);
-    assert_eq!(code, Some(0), "{arguments:?}: {said}");
-    out
-}
-
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
-}
-
-/// The last line that is said: the error.
-fn refusal(arguments: &[&str]) -> String {
-    let (code, _, said) = run(arguments);
-    assert_eq!(code, Some(2), "{arguments:?}: {said}");
-    said.lines().last().unwrap().to_owned()
 }
 
 /// A model that is trained a little, on a task of 4 096 inputs.

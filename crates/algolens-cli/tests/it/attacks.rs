@@ -1,38 +1,31 @@
 //! `attack` on models of any task, from outside.
 
+use crate::ran;
 use algolens_testing::reference;
-use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::cargo_bin("algolens").unwrap().arg("attack").args(arguments).arg("--quiet").output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+fn answer(arguments: &[&str]) -> String {
+    ran::answer(&attack(arguments))
 }
 
-fn answer(arguments: &[&str]) -> String {
-    let (code, out, said) = run(arguments);
-    assert_eq!(code, Some(0), "{arguments:?}: {said}");
-    out
+fn refusal(arguments: &[&str]) -> String {
+    ran::refusal(&attack(arguments))
+}
+
+fn attack<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    [&["attack"], arguments, &["--quiet"]].concat()
 }
 
 fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&answer(&[arguments, &["--json"]].concat())).unwrap()
 }
 
-/// The last line that is said: the error.
-fn refusal(arguments: &[&str]) -> String {
-    let (code, out, said) = run(arguments);
-    assert_eq!((code, &*out), (Some(2), ""), "{arguments:?}: {said}");
-    said.lines().last().unwrap().to_owned()
-}
-
 fn trained(folder: &TempDir, task: &str, more: &[&str]) -> String {
     let path = folder.path().join("model.safetensors").to_str().unwrap().to_owned();
     let sizes = ["--train-size", "512", "--validation-size", "64", "--batch-size", "64", "--epochs", "2"];
     let train = ["train", "--task", task, "--out", &path, "--quiet"];
-    Command::cargo_bin("algolens").unwrap().args([&train[..], &sizes, more].concat()).assert().success();
+    ran::answer(&[&train[..], &sizes, more].concat());
     path
 }
 

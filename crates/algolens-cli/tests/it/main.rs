@@ -11,6 +11,7 @@ mod data_file;
 mod layouts;
 mod program;
 mod proofs;
+mod ran;
 mod recipe_flags;
 mod tasks;
 mod train;

@@ -77,11 +77,11 @@ impl<'a> Attacker<'a> {
     /// So many inputs of random examples.
     pub(super) fn draw(&self, size: usize, rng: &mut Twister) -> Vec<Vec<Token>> {
         let mut example = vec![0; self.task.n_ctx()];
-        let mut input = |()| {
+        let input = |_| {
             self.task.generate(rng, &mut example);
             self.task.input(&example)
         };
-        (0..size).map(|_| input(())).collect()
+        (0..size).map(input).collect()
     }
 
     /// Runs sequences; none of those that are no allowed inputs.
