@@ -116,7 +116,7 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     let tables = match proofs {
         Ok(tables) => tables,
         Err(why) if args.instead => return instead::run(&opened, &*task, &why, terminal),
-        Err(why) => return Err(instead::named(&*task, why)),
+        Err(why) => return Err(instead::named(opened.model.config(), &*task, why)),
     };
     let Some(out) = &args.out else {
         return Err(Error::invalid("--out", "a file for the certificate, as there is a proof", "none"));

@@ -7,9 +7,10 @@ use algolens::{
     interpret::{
         Known, Material, Subject,
         attack::{Attacker, Progress, Restrictions},
-        enumerate::{Enumeration, Walk},
+        enumerate::{Enumeration, Walk, inputs_to_run},
         known,
     },
+    model::Config,
     random,
     task::{Dataset, Task, labels_of},
 };
@@ -22,9 +23,11 @@ const WORK: u64 = 200_000;
 const MOST_INPUTS: u128 = 1 << 28;
 
 /// Why there is no proof, with what decides instead.
-pub fn named(task: &dyn Task, why: Error) -> Error {
-    let instead = match task.inputs().map(|inputs| inputs.count()) {
-        Some(count) if count <= MOST_INPUTS => format!("`algolens eval MODEL --all` runs all {count} inputs"),
+pub fn named(config: &Config, task: &dyn Task, why: Error) -> Error {
+    let instead = match inputs_to_run(config, task) {
+        Some(count) if count <= MOST_INPUTS => {
+            format!("`algolens eval MODEL --all` decides all, by running {count} inputs")
+        }
         _ => "`algolens attack MODEL` looks for wrong inputs, `algolens eval MODEL` gives the interval of a sample"
             .into(),
     };
@@ -37,7 +40,7 @@ pub fn run(opened: &Opened, task: &dyn Task, why: &Error, terminal: &Terminal) -
     terminal.say(format_args!("no proof: {why}"));
     let engine = Backend::best(opened.model.config()).engine(Vectors::best());
     let subject = Subject { model: &opened.model, engine: &*engine };
-    if task.inputs().is_some_and(|inputs| inputs.count() <= MOST_INPUTS) {
+    if inputs_to_run(opened.model.config(), task).is_some_and(|inputs| inputs <= MOST_INPUTS) {
         return exact(subject, task, terminal);
     }
     let data = Dataset::generate(task, SAMPLED, &mut random::stream(0, "certify/instead"))?;

@@ -124,7 +124,10 @@ pub fn run(flags: &AllFlags, json: bool, opened: &Opened, by: &By, terminal: &Te
     let save = |run: &Enumeration| state.as_ref().map_or(Ok(()), |state| counted(run).write(state.path()));
     // An unwritable folder is found at once.
     save(&run)?;
-    let (clock, begun) = (Instant::now(), run.inputs);
+    if walk.by_multisets() && !terminal.quiet {
+        terminal.say("the task asks the same in every order, and the model knows no positions: one order is run, and counts for all");
+    }
+    let (clock, begun) = (Instant::now(), run.to());
     let found = Count { walk: &walk, to, most: flags.part.is_none().then_some(MOST), terminal }.finish(&mut run, save);
     if let Err(Error::Cancelled) = found {
         let saved = "the counts are saved; the same command with --resume goes on";
@@ -134,8 +137,8 @@ pub fn run(flags: &AllFlags, json: bool, opened: &Opened, by: &By, terminal: &Te
         ));
     }
     found?;
-    if !terminal.quiet && run.inputs > begun {
-        terminal.say(rate::said(by, opened.model.config(), &*task, run.inputs - begun, clock.elapsed())?);
+    if !terminal.quiet && run.to() > begun {
+        terminal.say(rate::said(by, opened.model.config(), &*task, run.to() - begun, clock.elapsed())?);
     }
     save(&run)?;
     let counted = counted(&run);
@@ -211,7 +214,7 @@ impl Count<'_> {
     }
 
     fn progress(&self, run: &Enumeration, rate: f64) -> String {
-        let (done, all) = (run.inputs, self.to - run.from);
+        let (done, all) = (run.to() - run.from, self.to - run.from);
         let left = (self.to - run.to()) as f64 / rate;
         format!(
             "{} of {} inputs · {} a second · {} left · {} wrong",
@@ -219,7 +222,7 @@ impl Count<'_> {
             grouped(all),
             grouped(rate as u64),
             length(left),
-            grouped(done - run.right)
+            grouped(run.inputs - run.right)
         )
     }
 }

@@ -87,7 +87,7 @@ impl Counted {
 pub fn merge(paths: &[PathBuf], json: bool, registry: &Registry) -> Result<String> {
     let part = |path: &PathBuf| Counted::from_bytes(path, &read(path)?);
     let mut parts = paths.iter().map(|path| Ok((path, part(path)?))).collect::<Result<Vec<_>>>()?;
-    parts.sort_by_key(|(_, part)| (part.run.from, part.run.inputs));
+    parts.sort_by_key(|(_, part)| (part.run.from, part.run.ran));
     let mut parts = parts.into_iter();
     let Some((mut before, mut sum)) = parts.next() else {
         return Err(Error::invalid("parts", "at least one file", "none"));
@@ -113,7 +113,7 @@ pub fn merge(paths: &[PathBuf], json: bool, registry: &Registry) -> Result<Strin
         before = path;
     }
     if !sum.run.is_whole() {
-        return missing(sum.run.to(), sum.run.of);
+        return missing(sum.run.to(), sum.run.to_run);
     }
     sum.answer(&*registry.task(&sum.task)?, json)
 }
@@ -149,6 +149,9 @@ fn words(run: &Enumeration, task: &dyn Task) -> String {
 /// One line: how many are right, and the smallest margin.
 fn verdict(run: &Enumeration, input: &dyn Fn(&[Token]) -> String) -> String {
     let which = match run.inputs {
+        _ if run.is_whole() && run.multisets => {
+            format!("all {} inputs ({} multisets)", grouped(run.inputs), grouped(run.ran))
+        }
         _ if run.is_whole() => format!("all {} inputs", grouped(run.inputs)),
         0 => format!("0 of {} inputs", grouped(run.of)),
         inputs => {

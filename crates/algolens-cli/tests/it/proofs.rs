@@ -115,7 +115,7 @@ fn the_largest_value_is_certified_as_all_inputs_say() {
     stdout(&run(&[&["train", "--task", palindromes, "--out", &deep], &sizes[..]].concat()));
     refused(
         &["certify", &deep, "--out", &other],
-        "task: expected sorted_list or max_of_list, for proofs, found palindrome; `algolens eval MODEL --all` runs all 256 inputs",
+        "task: expected sorted_list or max_of_list, for proofs, found palindrome; `algolens eval MODEL --all` decides all, by running 256 inputs",
     );
     assert!(stdout(&run(&["certify", &deep, "--instead"])).contains("of all 256 inputs, exact"));
 }

@@ -78,8 +78,9 @@ impl Score {
 
 /// The class with the largest logit; the first of equals.
 pub fn argmax<T: Scalar>(logits: ArrayView1<T>) -> usize {
-    let larger = |best: usize, at: usize| if logits[at] > logits[best] { at } else { best };
-    (1..logits.len()).fold(0, larger)
+    let Some(first) = logits.first() else { return 0 };
+    let larger = |best: (usize, T), (at, logit): (usize, &T)| if *logit > best.1 { (at, *logit) } else { best };
+    logits.iter().enumerate().fold((0, *first), larger).0
 }
 
 /// log Σ exp(logits), computed in f64.

@@ -36,23 +36,26 @@ pub struct Queries {
 }
 
 impl Queries {
-    /// Queries in a block, at most: those of one tile.
-    const BLOCK: usize = 5;
-
     /// The queries at these positions of sequences of `seq` tokens.
     pub fn new(direction: AttentionDir, seq: usize, positions: &[usize]) -> Self {
         let last = positions.iter().max().map_or(0, |last| last + 1);
         let seen = |position| if direction == AttentionDir::Causal { position + 1 } else { seq };
         let all: Vec<_> = positions.iter().map(|&position| Query { position, seen: seen(position) }).collect();
-        let block = |run: Range<usize>| Block {
-            queries: run.clone(),
-            seen: all[run].iter().map(|query| query.seen).max().unwrap_or(0),
-        };
-        let blocks = runs(all.len(), Self::BLOCK).map(block).collect();
+        let blocks = blocks(&all).collect();
         let keys = if direction == AttentionDir::Causal { last } else { seq };
         let key_runs = key_runs(&all, keys);
         Self { all, blocks, keys, key_runs }
     }
+}
+
+/// Queries block by block.
+pub fn blocks(queries: &[Query]) -> impl Iterator<Item = Block> {
+    /// Queries in a block, at most: those of one tile.
+    const MOST: usize = 5;
+    runs(queries.len(), MOST).map(|run| {
+        let seen = queries[run.clone()].iter().map(|query| query.seen).max().unwrap_or(0);
+        Block { queries: run, seen }
+    })
 }
 
 /// Keys in runs of whole tiles, each with the first query that sees any of them.

@@ -1,6 +1,9 @@
 //! How much a backend multiplies.
 
-use super::{Backend, Batch, table::rows_of_table};
+use super::{
+    Backend, Batch,
+    table::{rows_of_table, shared_positions},
+};
 use crate::model::{Config, Normalization};
 
 /// The multiply-adds of the products that a backend computes for a batch, counted from shapes: rows and columns that a model
@@ -44,25 +47,36 @@ fn circuit(config: &Config, batch: Batch) -> MultiplyAdds {
     MultiplyAdds::of(batch.tokens.nrows() * collected, n_heads * head + direct)
 }
 
-/// The first block's queries, keys and values once for each row of its table, where that pays; the last block's queries, and
-/// what follows them, at predicted positions.
+/// A forward pass computes a prefix once that neighbouring sequences share; a step does not share.
 fn table(config: &Config, batch: Batch) -> MultiplyAdds {
-    let (sequences, seq, predicted) = (batch.tokens.nrows(), batch.tokens.ncols(), batch.positions.len());
+    let shared = shared_positions(config, batch.tokens, batch.positions);
+    let step = table_pass(config, batch, &vec![0; batch.tokens.nrows()]);
+    let forward = shared.map_or(step, |shared| table_pass(config, batch, &shared));
+    MultiplyAdds { forward, step: 3 * step }
+}
+
+/// The first block's queries, keys and values once for each row of its table, where that pays; the last block's queries, and
+/// what follows them, at predicted positions; nothing at the first positions of each sequence that are shared.
+fn table_pass(config: &Config, batch: Batch, shared: &[usize]) -> u64 {
+    let seq = batch.tokens.ncols();
     let attends = config.n_layers > 0 && config.n_heads > 0;
     let seen = batch.positions.iter().map(|query| config.keys_seen(*query, seq)).max().unwrap_or(0);
-    let keys = if attends { seen } else { predicted };
-    let mut all = sequences * predicted * config.d_model * config.d_vocab_out;
+    let keys = if attends { seen } else { batch.positions.len() };
+    let own = |shared: usize| batch.positions.iter().copied().filter(move |position| *position >= shared);
+    let each = |of: &dyn Fn(usize) -> usize| shared.iter().map(|shared| of(*shared)).sum::<usize>();
+    let (predicted, rows) = (each(&|shared| own(shared).count()), each(&|shared| keys - shared));
+    let mut all = predicted * config.d_model * config.d_vocab_out;
     for layer in 0..config.n_layers {
         let last = layer + 1 == config.n_layers;
         let (queries, scores) = match last {
-            true => (predicted, pairs(config, batch.positions.iter().copied(), seq)),
-            false => (keys, pairs(config, 0..keys, seq)),
+            true => (predicted, each(&|shared| pairs(config, own(shared), seq))),
+            false => (rows, each(&|shared| pairs(config, shared..keys, seq))),
         };
         let table = if layer == 0 { rows_of_table(config, batch.tokens, keys) } else { None };
-        let made = |positions: usize| table.unwrap_or(sequences * positions);
-        all += projections(config, made(queries), made(keys)) + sequences * mixing(config, scores, queries);
+        let made = |rows: usize| table.unwrap_or(rows);
+        all += projections(config, made(queries), made(rows)) + mixing(config, scores, queries);
     }
-    MultiplyAdds::of(all, 0)
+    all as u64
 }
 
 /// Everything at every position, but for the logits.
@@ -129,5 +143,16 @@ mod tests {
         // Of few lists each position is computed: 20 keys, and 10 queries.
         let few = Backend::Table.multiply_adds(&config, Batch::from(&data.select(&[0, 1])));
         assert_eq!(few.forward, 2 * ((10 + 2 * 20) * 96 * 96 + list) as u64);
+    }
+
+    /// Of four sequences of each group that are the same, one is computed; all of them are learnt from.
+    #[test]
+    fn prefixes_that_are_shared_count_once() {
+        let config = Config { n_layers: 2, ..Architecture::default().config(&SortedList::POST) };
+        let data = SortedList::POST.dataset(1, 1);
+        let of =
+            |sequences: usize| Backend::Table.multiply_adds(&config, Batch::from(&data.select(&vec![0; sequences])));
+        assert_eq!(of(64).forward, of(16).forward);
+        assert!(of(64).step > 11 * of(64).forward, "{:?}", of(64));
     }
 }

@@ -85,6 +85,10 @@ impl Task for CountUnique {
         Inputs::sequences(self.len, self.symbols)
     }
 
+    fn is_permutation_invariant(&self) -> bool {
+        true
+    }
+
     fn families(&self) -> Vec<Family<'_>> {
         let count = |example: &[Token]| self.different(example) - 1;
         let counts = (1..=self.most()).map(|count| count.to_string());

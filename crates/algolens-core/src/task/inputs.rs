@@ -11,19 +11,30 @@ use std::{collections::HashSet, fmt};
 pub struct Inputs<'a> {
     count: u128,
     input: Box<dyn Fn(u128) -> Vec<Token> + Send + Sync + 'a>,
+    /// Length and vocabulary, where they are all sequences.
+    sequences: Option<(usize, Token)>,
 }
 
 impl<'a> Inputs<'a> {
     /// `count` inputs; `input` makes the i-th, for i below `count`, each another.
     pub fn new(count: u128, input: impl Fn(u128) -> Vec<Token> + Send + Sync + 'a) -> Self {
-        Self { count, input: Box::new(input) }
+        Self { count, input: Box::new(input), sequences: None }
     }
 
     /// The sequences of `length` tokens below `vocabulary`, in lexicographic order; none where they are more than a `u128`
     /// can count.
     pub fn sequences(length: usize, vocabulary: Token) -> Option<Self> {
         let count = u128::from(vocabulary).checked_pow(u32::try_from(length).ok()?)?;
-        Some(Self::new(count, move |at| digits(at, (0..length).map(|_| vocabulary))))
+        let sequences = Self::new(count, move |at| digits(at, (0..length).map(|_| vocabulary)));
+        Some(Self { sequences: Some((length, vocabulary)), ..sequences })
+    }
+
+    /// One of every multiset of tokens, in ascending order each, in lexicographic order; none unless these are all
+    /// [sequences](Self::sequences) of a length.
+    pub fn multisets(&self) -> Option<Inputs<'static>> {
+        let (length, vocabulary) = self.sequences?;
+        let count = multisets(length, vocabulary)?;
+        Some(Inputs::new(count, move |at| ascending(at, length, vocabulary)))
     }
 
     /// The sequences of `length` different tokens below `vocabulary`, in lexicographic order; none where they are more than
@@ -85,6 +96,29 @@ impl fmt::Debug for Inputs<'_> {
     }
 }
 
+/// How many multisets of `length` tokens there are; none beyond 128 bits.
+fn multisets(length: usize, vocabulary: Token) -> Option<u128> {
+    let Some(most) = vocabulary.checked_sub(1) else { return Some((length == 0).into()) };
+    // length + vocabulary − 1 choose length, factor by factor: each product is a binomial times the next factor.
+    (1..=length as u128).try_fold(1_u128, |count, nth| Some(count.checked_mul(u128::from(most) + nth)? / nth))
+}
+
+/// The multiset of this number, ascending.
+fn ascending(mut at: u128, length: usize, vocabulary: Token) -> Vec<Token> {
+    let mut least = 0;
+    (0..length)
+        .rev()
+        .map(|left| {
+            // Those that go on with `least`, of which the others are no smaller.
+            while let Some(with) = multisets(left, vocabulary - least).filter(|with| *with <= at) {
+                at -= with;
+                least += 1;
+            }
+            least
+        })
+        .collect()
+}
+
 /// The digits of a number, the most significant first, of which each has a base of its own.
 fn digits(mut number: u128, bases: impl DoubleEndedIterator<Item = Token>) -> Vec<Token> {
     let mut digits: Vec<Token> = bases
@@ -114,6 +148,17 @@ mod tests {
         // 31^20 has 100 bits; 31^26 has 129.
         assert_eq!(Inputs::sequences(20, 31).unwrap().count(), 31_u128.pow(20));
         assert!(Inputs::sequences(26, 31).is_none() && Inputs::arrangements(100, 4000).is_none());
+    }
+
+    #[test]
+    fn multisets_are_the_ascending_sequences() {
+        for (length, vocabulary) in [(0, 3), (1, 4), (3, 1), (3, 4), (5, 3), (2, 0)] {
+            let all = Inputs::sequences(length, vocabulary).unwrap();
+            let ascending: Vec<_> = all.iter().filter(|input| input.is_sorted()).collect();
+            assert_eq!(all.multisets().unwrap().iter().collect::<Vec<_>>(), ascending, "{length} of {vocabulary}");
+        }
+        assert_eq!(Inputs::sequences(10, 10).unwrap().multisets().unwrap().count(), 92_378);
+        assert!(Inputs::arrangements(3, 3).unwrap().multisets().is_none());
     }
 
     #[test]

@@ -67,15 +67,21 @@ impl MaxOfList {
         if self.digits == 1 { self.max + 1 } else { 10 }
     }
 
-    fn digits_of(&self, number: u32) -> Vec<Token> {
-        if self.digits == 1 {
-            return vec![number];
-        }
-        (0..self.digits as u32).rev().map(|place| number / 10_u32.pow(place) % 10).collect()
+    fn digits_of(&self, number: u32) -> impl Iterator<Item = Token> + use<> {
+        let digits = self.digits as u32;
+        let digit = move |place| if digits == 1 { number } else { number / 10_u32.pow(place) % 10 };
+        (0..digits).rev().map(digit)
     }
 
     fn numbers_of(&self, input: &[Token]) -> Vec<u32> {
-        input.chunks(self.digits).map(|digits| digits.iter().fold(0, |number, digit| 10 * number + digit)).collect()
+        input.chunks(self.digits).map(number_of).collect()
+    }
+
+    /// The numbers of an example's list.
+    fn list_of(&self, example: &[Token]) -> impl Iterator<Item = u32> {
+        let (first, step) = if self.separators { (1, self.digits + 1) } else { (0, 1) };
+        let list = example.get(first..).unwrap_or_default().chunks_exact(step).take(self.len);
+        list.map(|number| number_of(&number[..self.digits]))
     }
 
     /// The example of some numbers.
@@ -84,7 +90,8 @@ impl MaxOfList {
             return list.to_vec();
         }
         let [bos, sep, ans] = [0, 1, 2].map(|behind| self.values() + behind);
-        let mut example = vec![bos];
+        let mut example = Vec::with_capacity(self.n_ctx());
+        example.push(bos);
         for (at, number) in list.iter().enumerate() {
             example.extend(self.digits_of(*number));
             example.push(if at + 1 == list.len() { ans } else { sep });
@@ -130,7 +137,7 @@ impl Task for MaxOfList {
             number.map(|number| self.digits_of(number)).ok_or_else(unknown)
         };
         let parts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty());
-        Ok(parts.map(number).collect::<Result<Vec<_>>>()?.concat())
+        Ok(parts.map(number).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     fn predicted_positions(&self) -> Vec<usize> {
@@ -148,10 +155,17 @@ impl Task for MaxOfList {
 
     fn inputs(&self) -> Option<Inputs<'_>> {
         let lists = Inputs::sequences(self.len, self.max + 1)?;
+        if self.digits == 1 {
+            return Some(lists);
+        }
         Some(Inputs::new(lists.count(), move |at| {
             let list = lists.get(at).unwrap_or_default();
             list.iter().flat_map(|number| self.digits_of(*number)).collect()
         }))
+    }
+
+    fn is_permutation_invariant(&self) -> bool {
+        self.digits == 1
     }
 
     fn families(&self) -> Vec<Family<'_>> {
@@ -169,9 +183,9 @@ impl Task for MaxOfList {
         });
         // The largest number, and how often it occurs.
         let largest = move |example: &[Token]| {
-            let list = self.numbers_of(&self.input(example));
-            let max = list.iter().copied().max().unwrap_or(0);
-            (max, list.iter().filter(|number| **number == max).count())
+            let list = || self.list_of(example);
+            let max = list().max().unwrap_or(0);
+            (max, list().filter(|number| *number == max).count())
         };
         let by_max = by_max.told_by(move |example| {
             let (max, times) = largest(example);
@@ -256,6 +270,11 @@ impl TaskKind for MaxOfList {
         let len = n_ctx.checked_sub(2).filter(|rest| d_vocab == 14 && rest % 2 == 0)? / 2;
         Self::new(len, 9, 1, true).ok()
     }
+}
+
+/// The number of some digits.
+fn number_of(digits: &[Token]) -> u32 {
+    digits.iter().fold(0, |number, digit| 10 * number + digit)
 }
 
 /// What the recipes of the puzzles of 2026 share: AdamW, its rate falling to 0 as a cosine; an epoch has 1000 steps.

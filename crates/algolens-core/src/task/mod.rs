@@ -134,6 +134,13 @@ pub trait Task: Debug + Send + Sync {
         None
     }
 
+    /// Whether the order of an input's tokens makes no difference: examples of permutations differ at positions of
+    /// [`Role::Input`] only, and have the same targets and members of families. Models that know no positions then need not
+    /// run every order.
+    fn is_permutation_invariant(&self) -> bool {
+        false
+    }
+
     /// Families of inputs on which models of the task may differ; none, by default.
     fn families(&self) -> Vec<Family<'_>> {
         Vec::new()

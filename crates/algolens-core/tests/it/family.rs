@@ -9,7 +9,7 @@ use algolens_core::{
     train::{Adam, Recipe},
 };
 use algolens_testing::{larger, largest_difference, log_probs, random_config, random_model, random_tokens};
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, s};
 
 const SEEDS: std::ops::Range<u64> = 0..200;
 const LISTS: usize = 3;
@@ -155,6 +155,29 @@ fn single_precision_and_every_backend_agree_with_double_precision() {
         assert!(table > 5 && table == plain && as_documented, "{option}: {circuit}, {table}, {plain}");
     }
     println!("largest differences of circuit, table and plain over {SEEDS:?}: {:?}", taken.largest);
+}
+
+/// Sequences of which each shares a prefix with the one before, from nothing to all of it, over several chunks.
+#[test]
+fn sequences_that_share_prefixes_have_logits_of_their_own() {
+    for seed in SEEDS {
+        let (model, mut tokens) = model_of(random_config(seed), 600, seed);
+        let seq = tokens.ncols();
+        for list in 1..tokens.nrows() {
+            let shared = (list * 7 + list / 5) % (seq + 1);
+            let before = tokens.slice(s![list - 1, ..shared]).to_owned();
+            tokens.slice_mut(s![list, ..shared]).assign(&before);
+        }
+        let single: Model<f32> = model.cast();
+        for positions in [&[0, seq - 1][..], &[seq / 2], &[seq - 1, 0]] {
+            let expected = Plain::<f64>::new().logits(&model, tokens.view(), positions).unwrap();
+            for backend in Backend::ALL.into_iter().filter(|backend| backend.check(model.config()).is_ok()) {
+                let found = backend.engine(Vectors::best()).logits(&single, tokens.view(), positions).unwrap();
+                let off = off(found.mapv(f64::from).as_slice().unwrap(), expected.as_slice().unwrap());
+                assert!(off < 1e-5, "seed {seed}, {backend} at {positions:?}: off by {off}: {:?}", model.config());
+            }
+        }
+    }
 }
 
 /// The losses of some steps of Adam on one batch.

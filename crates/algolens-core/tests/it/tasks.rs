@@ -3,11 +3,12 @@
 use algolens_core::{
     model::Model,
     random,
-    task::{Caesar, Dataset, Palindrome, Registry, RightView, Task, TaskSpec, Token},
+    task::{Caesar, Dataset, Palindrome, Registry, RightView, Role, Task, TaskSpec, Token},
     train::Run,
 };
 use algolens_testing::reference;
 use ndarray::Array2;
+use rand::seq::SliceRandom;
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -37,6 +38,34 @@ fn all() -> Vec<Arc<dyn Task>> {
     let text = "It was the best of times, it was the worst of times;\nit was the age of wisdom, it was the age of foolishness!";
     all.push(Arc::new(Caesar::hard(4, text).unwrap()));
     all
+}
+
+/// What a task that calls itself permutation-invariant promises, and which do.
+#[test]
+fn order_makes_no_difference_where_a_task_says_so() {
+    let mut invariant = Vec::new();
+    for task in all().into_iter().filter(|task| task.is_permutation_invariant()) {
+        let mut rng = random::from_dataset_seed(2);
+        let (roles, families) = (task.roles(), task.families());
+        let data = Dataset::generate(&*task, 100, &mut rng).unwrap();
+        for example in data.tokens().outer_iter().map(|example| example.to_vec()) {
+            let mut input = task.input(&example);
+            input.shuffle(&mut rng);
+            let other = task.complete(&input).unwrap();
+            let [fixed, permuted] = [&example, &other].map(|example| {
+                let fixed = example.iter().zip(&roles).filter(|(_, role)| **role != Role::Input);
+                fixed.map(|(token, _)| *token).collect::<Vec<_>>()
+            });
+            assert_eq!(fixed, permuted, "{}", task.spec());
+            assert_eq!(task.targets(&example), task.targets(&other), "{}", task.spec());
+            for family in families.iter().filter(|family| family.tells()) {
+                assert_eq!(family.member_of(&example), family.member_of(&other), "{}", task.spec());
+            }
+        }
+        assert!(task.inputs().unwrap().multisets().is_some(), "{}", task.spec());
+        invariant.push(task.spec().to_string());
+    }
+    assert_eq!(invariant.len(), 3, "{invariant:?}");
 }
 
 #[test]

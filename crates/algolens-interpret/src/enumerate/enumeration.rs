@@ -19,8 +19,15 @@ use serde::{Deserialize, Serialize};
 pub struct Enumeration {
     /// How many inputs the task has.
     pub of: u64,
+    /// How many of them are run for all. Numbers are those of the inputs that are run.
+    pub to_run: u64,
+    /// Whether fewer are run than there are: of those that differ in their order only, the ascending one, which is counted as
+    /// often as there are orders.
+    pub multisets: bool,
     /// The number of the first input.
     pub from: u64,
+    /// How many inputs were run.
+    pub ran: u64,
     /// How many inputs there are in the run.
     pub inputs: u64,
     /// How many of them are right.
@@ -131,17 +138,31 @@ pub struct Sums {
     pub loss: Sum,
 }
 
+/// The inputs that are run for all inputs.
+#[derive(Clone, Copy)]
+pub(super) struct ToRun {
+    /// How many inputs the task has.
+    pub of: u64,
+    /// How many are run.
+    pub count: u64,
+    /// Whether they are multisets.
+    pub multisets: bool,
+}
+
 impl Enumeration {
     /// A run before its first input.
-    pub(super) fn new(of: u64, from: u64, slack: f64, limit: usize, families: &[Family]) -> Self {
+    pub(super) fn new(to_run: ToRun, from: u64, slack: f64, limit: usize, families: &[Family]) -> Self {
         let count = |family: &Family| FamilyCount {
             id: family.id.into(),
             differs_in: family.differs_in.into(),
             members: family.members.iter().map(|member| MemberCount::of(&member.name)).collect(),
         };
         Self {
-            of,
+            of: to_run.of,
+            to_run: to_run.count,
+            multisets: to_run.multisets,
             from,
+            ran: 0,
             inputs: 0,
             right: 0,
             accuracy: 0.0,
@@ -159,7 +180,7 @@ impl Enumeration {
 
     /// The number of the input after the last.
     pub fn to(&self) -> u64 {
-        self.from + self.inputs
+        self.from + self.ran
     }
 
     /// Whether the counts can be those of a run, whoever wrote them down; brings the means up to date.
@@ -170,8 +191,14 @@ impl Enumeration {
         let at_most = |name: &str, most: u64, found: u64| {
             if found <= most { Ok(()) } else { Err(Error::invalid(name.to_owned(), format!("at most {most}"), found)) }
         };
-        at_most("from", self.of, self.from)?;
-        at_most("inputs", self.of - self.from, self.inputs)?;
+        at_most("inputs to run", self.of, self.to_run)?;
+        at_most("from", self.to_run, self.from)?;
+        at_most("inputs run", self.to_run - self.from, self.ran)?;
+        at_most("inputs", self.of, self.inputs)?;
+        if (!self.multisets && self.inputs != self.ran) || (self.is_whole() && self.inputs != self.of) {
+            let expected = if self.multisets { self.of } else { self.ran };
+            return Err(Error::invalid("inputs", expected.to_string(), self.inputs));
+        }
         at_most("right", self.inputs, self.right)?;
         at_most("wrong predictions listed", self.limit as u64, self.wrong.len() as u64)?;
         at_most("close predictions that changed", self.close.predictions, self.close.changed)?;
@@ -190,30 +217,31 @@ impl Enumeration {
 
     /// Whether all inputs of the task are in the run.
     pub fn is_whole(&self) -> bool {
-        self.from == 0 && self.inputs == self.of
+        self.from == 0 && self.ran == self.to_run
     }
 
-    /// Adds the next input of the run; `member_of` says of which member of each counted family it is.
+    /// Adds the next input of the run, which counts `times`; `member_of` says of which member of each counted family it is.
     pub(super) fn add<'a>(
         &mut self,
         input: &[Token],
+        times: u64,
         predictions: impl Iterator<Item = &'a Judged>,
         member_of: impl Iterator<Item = Option<usize>>,
     ) {
         let number = self.to();
         let mut all_right = true;
         for Judged { position, weight, loss, margin, wrong, again, .. } in predictions {
-            let (position, margin) = (*position, *margin);
+            let (position, margin, weight) = (*position, *margin, weight * times as f64);
             if let Some(again) = again {
-                self.close.add(again);
+                self.close.add(again, times);
             }
-            self.sums.weight.add(*weight);
+            self.sums.weight.add(weight);
             self.sums.loss.add(weight * loss);
             if self.is_least(position, margin) {
                 self.take_least(LeastMargin { margin, input: input.to_vec(), number, position });
             }
             let Some(wrong) = wrong else {
-                self.sums.right.add(*weight);
+                self.sums.right.add(weight);
                 continue;
             };
             all_right = false;
@@ -222,11 +250,12 @@ impl Enumeration {
                 self.wrong.push(Wrong { input: input.to_vec(), number, position, predicted, expected, margin });
             }
         }
-        self.inputs += 1;
-        self.right += u64::from(all_right);
+        self.ran += 1;
+        self.inputs += times;
+        self.right += u64::from(all_right) * times;
         for (family, member) in self.families.iter_mut().zip(member_of) {
             if let Some(member) = member.and_then(|member| family.members.get_mut(member)) {
-                member.add(input, all_right);
+                member.add(input, times, all_right);
             }
         }
     }
@@ -239,6 +268,8 @@ impl Enumeration {
         let names = |families: &[FamilyCount]| families.iter().map(FamilyCount::names).collect::<Vec<_>>().join("; ");
         for (name, found, expected) in [
             ("inputs of the task", self.of.to_string(), other.of.to_string()),
+            ("inputs to run", self.to_run.to_string(), other.to_run.to_string()),
+            ("multisets", self.multisets.to_string(), other.multisets.to_string()),
             ("slack", self.close.slack.to_string(), other.close.slack.to_string()),
             ("limit", self.limit.to_string(), other.limit.to_string()),
             ("families", names(&self.families), names(&other.families)),
@@ -259,8 +290,10 @@ impl Enumeration {
         if next.from != self.to() {
             return Err(Error::invalid("first input", self.to().to_string(), next.from));
         }
-        self.inputs += next.inputs;
-        self.right += next.right;
+        self.ran += next.ran;
+        // A file may state any number.
+        self.inputs = self.inputs.saturating_add(next.inputs);
+        self.right = self.right.saturating_add(next.right);
         next.least_margin_by_position.into_iter().for_each(|least| self.take_least(least));
         self.wrong.extend(next.wrong.into_iter().take(self.limit - self.wrong.len().min(self.limit)));
         self.close.join(next.close);
@@ -315,25 +348,25 @@ impl MemberCount {
         Self { name: name.into(), inputs: 0, right: 0, wrong: None }
     }
 
-    fn add(&mut self, input: &[Token], right: bool) {
-        self.inputs += 1;
-        self.right += u64::from(right);
+    fn add(&mut self, input: &[Token], times: u64, right: bool) {
+        self.inputs += times;
+        self.right += u64::from(right) * times;
         if !right {
             self.wrong.get_or_insert_with(|| input.to_vec());
         }
     }
 
     fn join(&mut self, next: Self) {
-        self.inputs += next.inputs;
-        self.right += next.right;
+        self.inputs = self.inputs.saturating_add(next.inputs);
+        self.right = self.right.saturating_add(next.right);
         self.wrong = self.wrong.take().or(next.wrong);
     }
 }
 
 impl Close {
-    fn add(&mut self, again: &Again) {
-        self.predictions += 1;
-        self.changed += u64::from(again.changed);
+    fn add(&mut self, again: &Again, times: u64) {
+        self.predictions += times;
+        self.changed += u64::from(again.changed) * times;
         self.largest_change = self.largest_change.max(again.change);
     }
 

@@ -60,21 +60,23 @@ fn judged<T: Scalar>(row: ArrayView1<T>, target: Target, position: usize, outcom
 /// Of a class: its logit less the largest other. Of a set: the least inside less the largest outside. Of a distribution: the
 /// largest among the likeliest classes less the largest among the others. A tie is 0.
 fn margin<T: Scalar>(logits: ArrayView1<T>, target: Target) -> f64 {
-    let largest = |chosen: &dyn Fn(usize) -> bool| {
-        let logits = logits.iter().enumerate().filter(|(class, _)| chosen(*class)).map(|(_, logit)| logit.as_f64());
-        logits.fold(f64::NEG_INFINITY, f64::max)
-    };
     match target {
-        Target::Class(class) => logits[class as usize].as_f64() - largest(&|other| other != class as usize),
+        Target::Class(class) => logits[class as usize].as_f64() - largest(logits, |other| other != class as usize),
         Target::Set(set) => {
             let inside = logits.iter().zip(set).filter(|(_, is)| **is).map(|(logit, _)| logit.as_f64());
-            inside.fold(f64::INFINITY, f64::min) - largest(&|class| !set[class])
+            inside.fold(f64::INFINITY, f64::min) - largest(logits, |class| !set[class])
         }
         Target::Distribution(probs) => {
             let most = probs.iter().copied().fold(0.0, f32::max);
-            largest(&|class| probs[class] == most) - largest(&|class| probs[class] < most)
+            largest(logits, |class| probs[class] == most) - largest(logits, |class| probs[class] < most)
         }
     }
+}
+
+/// The largest logit of the chosen classes.
+fn largest<T: Scalar>(logits: ArrayView1<T>, chosen: impl Fn(usize) -> bool) -> f64 {
+    let largest = |largest: T, (class, logit): (usize, &T)| if chosen(class) { largest.max(*logit) } else { largest };
+    logits.iter().enumerate().fold(T::neg_infinity(), largest).as_f64()
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@
 
 mod enumeration;
 mod judge;
+mod orders;
 mod sum;
 mod walk;
 
 pub use enumeration::{Close, Enumeration, FamilyCount, LeastMargin, MemberCount, Wrong};
 pub(crate) use judge::judge;
-pub use walk::Walk;
+pub use walk::{Walk, inputs_to_run};

@@ -1,25 +1,39 @@
 //! The walk over a task's inputs.
 
 use super::{
-    enumeration::Enumeration,
+    enumeration::{Enumeration, ToRun},
     judge::{Again, Judged, judge},
+    orders::{multisets, orders},
 };
 use crate::Subject;
 use algolens_core::{
     Error, Result,
     engine::{Batch, Engine, Plain, check_batch},
-    model::Model,
+    model::{Config, Model},
     parallel,
     task::{Dataset, Family, Inputs, Task},
 };
 use std::ops::Range;
 
+/// How many inputs are run to know a model's answers on all of a task; none where they cannot be counted.
+pub fn inputs_to_run(config: &Config, task: &dyn Task) -> Option<u128> {
+    let all = task.inputs()?.count();
+    // A walk counts every order, in 64 bits.
+    let counted = u64::try_from(all).is_ok();
+    Some(multisets(config, task).filter(|_| counted).map_or(all, |inputs| inputs.count()))
+}
+
 /// All inputs of a task, to be run through a model.
 pub struct Walk<'a> {
     subject: Subject<'a>,
     task: &'a dyn Task,
+    /// Those that are run.
     inputs: Inputs<'a>,
     count: u64,
+    /// How many inputs the task has.
+    of: u64,
+    /// Whether those that are run stand for all that differ from them in order only.
+    multisets: bool,
     families: Vec<Family<'a>>,
     /// The model in f64, for what is close.
     exact: (Model<f64>, Plain<f64>),
@@ -41,12 +55,17 @@ impl<'a> Walk<'a> {
     /// A task whose inputs cannot be counted or have no numbers of 64 bits; a model that is not of the task.
     pub fn new(subject: Subject<'a>, task: &'a dyn Task, slack: f64, limit: usize) -> Result<Self> {
         let uncounted = || Error::invalid("inputs of the task", "ones that can be counted", task.spec());
-        let inputs = task.inputs().ok_or_else(uncounted)?;
-        let count = u64::try_from(inputs.count()).map_err(|_| Error::TooLarge {
+        let all = task.inputs().ok_or_else(uncounted)?;
+        let of = u64::try_from(all.count()).map_err(|_| Error::TooLarge {
             what: "task",
             most: format!("at most {} inputs", u64::MAX),
-            found: inputs.count(),
+            found: all.count(),
         })?;
+        let (inputs, multisets) = match multisets(subject.model.config(), task) {
+            Some(multisets) => (multisets, true),
+            None => (all, false),
+        };
+        let count = inputs.count() as u64;
         if !(slack >= 0.0 && slack.is_finite()) {
             return Err(Error::invalid("slack", "a number of 0 or more", slack));
         }
@@ -56,20 +75,27 @@ impl<'a> Walk<'a> {
         }
         let families = task.families();
         let exact = (subject.model.cast(), Plain::new());
-        Ok(Self { subject, task, inputs, count, families, exact, slack, limit })
+        Ok(Self { subject, task, inputs, count, of, multisets, families, exact, slack, limit })
     }
 
-    /// How many inputs there are.
+    /// How many inputs are run.
     pub fn count(&self) -> u64 {
         self.count
     }
 
     /// A run that begins with the input of this number, before it.
     pub fn begin(&self, from: u64) -> Enumeration {
-        Enumeration::new(self.count, from, self.slack, self.limit, &self.families)
+        let to_run = ToRun { of: self.of, count: self.count, multisets: self.multisets };
+        Enumeration::new(to_run, from, self.slack, self.limit, &self.families)
     }
 
-    /// Goes on with a run until `to`, the number of the input after the last.
+    /// Whether inputs that differ in their order only are run once, and counted as often as there are orders: where the
+    /// task is [permutation-invariant](Task::is_permutation_invariant) and the model knows no positions.
+    pub fn by_multisets(&self) -> bool {
+        self.multisets
+    }
+
+    /// Goes on with a run until `to`, the number of the input after the last among those that are run.
     ///
     /// # Errors
     /// An input that is not one of the task's, or logits that are not finite. The run then stands before them.
@@ -114,7 +140,9 @@ impl<'a> Walk<'a> {
                 continue;
             }
             let example = example.to_slice().expect("rows of a dataset are contiguous");
-            block.add(input, predictions.iter().flatten(), told.iter().map(|family| family.member_of(example)));
+            let orders = if self.multisets { orders(input) } else { Some(1) };
+            let orders = orders.expect("an input has no more orders than there are inputs, which 64 bits count");
+            block.add(input, orders, predictions.iter().flatten(), told.iter().map(|family| family.member_of(example)));
         }
         block.take_means();
         Ok(block)

@@ -3,7 +3,7 @@
 use super::material::Material;
 use crate::{
     Subject,
-    enumerate::{Enumeration, LeastMargin, Walk, judge},
+    enumerate::{Enumeration, LeastMargin, Walk, inputs_to_run, judge},
     families::{interval, right_examples},
 };
 use algolens_core::{
@@ -72,7 +72,7 @@ const MOST_INPUTS: u128 = 1 << 20;
 /// A model that does not fit.
 pub fn known(subject: Subject, material: Material, data: &Dataset, proved: Option<[f64; 2]>) -> Result<Known> {
     if let Material::Task(task) = material
-        && task.inputs().is_some_and(|inputs| inputs.count() <= MOST_INPUTS)
+        && inputs_to_run(subject.model.config(), task).is_some_and(|inputs| inputs <= MOST_INPUTS)
     {
         return exact(subject, task);
     }

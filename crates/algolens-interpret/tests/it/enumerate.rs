@@ -3,8 +3,11 @@
 use algolens_core::{
     HookedTransformer,
     engine::{Engine, Plain, loss::log_softmax},
-    model::{ActFn, Mlp, Model, Normalization},
-    task::{ModularArithmetic, Operation, Palindrome, SetCompletion, SetDifference, Task},
+    model::{ActFn, AttentionDir, Mlp, Model, Normalization, Positions},
+    task::{
+        CountUnique, Dataset, Histogram, MaxOfList, ModularArithmetic, Operation, Palindrome, SetCompletion,
+        SetDifference, Task,
+    },
     train::Architecture,
 };
 use algolens_interpret::{Subject, enumerate::Walk};
@@ -55,6 +58,103 @@ fn counts_are_those_of_a_loop() {
     assert_eq!((sizes(0), sizes(1)), (vec![25, 100, 100], vec![400]));
     let of_members: u64 = found.families.iter().flat_map(|family| &family.members).map(|member| member.right).sum();
     assert_eq!(of_members, right);
+}
+
+/// A model without positions, `layers` deep.
+fn without_positions(task: &dyn Task, direction: AttentionDir, layers: usize, seed: u64) -> HookedTransformer {
+    let shape = Architecture {
+        n_layers: layers,
+        d_model: 8,
+        d_head: 4,
+        attention_dir: Some(direction),
+        positional_embedding_type: Positions::None,
+        ..Architecture::default()
+    };
+    let mut model = Model::init(shape.config(task), seed).unwrap();
+    // Weights that are large enough for attention to be far from even.
+    model.params.values_mut().iter_mut().for_each(|weight| *weight *= 3.0);
+    HookedTransformer::new(model)
+}
+
+/// One order of each multiset stands for all orders: every input, run by the plain engine in f64, gives the same counts.
+#[test]
+fn multisets_count_every_order() {
+    let (unique, largest) = (CountUnique::new(5, 4).unwrap(), MaxOfList::new(4, 5, 1, true).unwrap());
+    let cases: [(&dyn Task, AttentionDir, usize, u64); 4] = [
+        (&unique, AttentionDir::Causal, 1, 56),
+        (&unique, AttentionDir::Bidirectional, 3, 56),
+        (&largest, AttentionDir::Causal, 1, 126),
+        (&largest, AttentionDir::Bidirectional, 2, 126),
+    ];
+    let mut right_of = 0;
+    for ((task, direction, layers, multisets), seed) in
+        cases.into_iter().flat_map(|case| (0..8).map(move |s| (case, s)))
+    {
+        let transformer = without_positions(task, direction, layers, seed);
+        let walk = Walk::new(Subject::from(&transformer), task, 1e-3, 3).unwrap();
+        assert!(walk.by_multisets());
+        let mut found = walk.begin(0);
+        [3, 10, walk.count()].iter().for_each(|to| walk.go_on(&mut found, *to).unwrap());
+        assert_eq!((found.ran, found.to_run, found.is_whole()), (multisets, multisets, true));
+        found.check().unwrap();
+
+        let inputs: Vec<_> = task.inputs().unwrap().iter().collect();
+        let data = Dataset::from_inputs(task, &inputs).unwrap();
+        let exact = transformer.model().cast::<f64>();
+        let logits = Plain::<f64>::new().logits(&exact, data.tokens(), data.positions()).unwrap();
+        let (mut right, mut loss, mut least) = (0, 0.0, f64::INFINITY);
+        let families = task.families();
+        let mut members: Vec<[u64; 2]> = vec![[0; 2]; families[0].members.len()];
+        for ((example, logits), classes) in
+            data.tokens().outer_iter().zip(logits.outer_iter()).zip(data.targets().classes().unwrap().outer_iter())
+        {
+            let margins = logits.outer_iter().zip(classes).map(|(logits, class)| {
+                let others = logits.iter().enumerate().filter(|(other, _)| other != &(*class as usize));
+                logits[*class as usize] - others.map(|(_, logit)| *logit).fold(f64::NEG_INFINITY, f64::max)
+            });
+            let margin = margins.fold(f64::INFINITY, f64::min);
+            loss -= logits.outer_iter().zip(classes).map(|(row, class)| log_softmax(row)[*class as usize]).sum::<f64>();
+            least = f64::min(least, margin);
+            right += u64::from(margin > 0.0);
+            if let Some(member) = families[0].member_of(example.to_slice().unwrap()) {
+                members[member][0] += 1;
+                members[member][1] += u64::from(margin > 0.0);
+            }
+        }
+        assert_eq!((found.inputs, found.of, found.right), (inputs.len() as u64, inputs.len() as u64, right));
+        let counted: Vec<_> = found.families[0].members.iter().map(|member| [member.inputs, member.right]).collect();
+        assert_eq!(counted, members);
+        let loss = loss / data.targets().total_weight();
+        assert!((found.loss - loss).abs() < 1e-5 * loss, "{} instead of {loss}", found.loss);
+        assert!((found.least_margin.unwrap().margin - least).abs() < 1e-4);
+        assert!(found.wrong.iter().all(|wrong| wrong.input.is_sorted()));
+        right_of += right;
+    }
+    assert!(right_of > 100, "{right_of} inputs are right");
+}
+
+/// Where order makes a difference every input is run: blocks behind the first of a causal model, positions, a query that is a
+/// part of the list, a task that asks more than the multiset.
+#[test]
+fn order_counts_where_a_model_can_see_it() {
+    let unique = CountUnique::new(5, 4).unwrap();
+    let deep = without_positions(&unique, AttentionDir::Causal, 2, 5);
+    let orders = [[0, 0, 1, 2, 3], [3, 2, 1, 0, 0]].map(|input| input.to_vec());
+    let data = Dataset::from_inputs(&unique, &orders).unwrap();
+    let logits = deep.engine().logits(deep.model(), data.tokens(), data.positions()).unwrap();
+    assert!((&logits.slice(s![0, .., ..]) - &logits.slice(s![1, .., ..])).iter().any(|change| change.abs() > 0.01));
+    let last = MaxOfList::new(4, 5, 1, false).unwrap();
+    let histogram = Histogram::new(3, 4, false).unwrap();
+    for (task, transformer) in [
+        (&unique as &dyn Task, &deep),
+        (&unique, &model(&unique, 1)),
+        (&last, &without_positions(&last, AttentionDir::Causal, 1, 1)),
+        (&histogram, &without_positions(&histogram, AttentionDir::Bidirectional, 1, 1)),
+    ] {
+        let walk = Walk::new(Subject::from(transformer), task, 1e-3, 3).unwrap();
+        assert!(!walk.by_multisets(), "{}", task.spec());
+        assert_eq!(u128::from(walk.count()), task.inputs().unwrap().count());
+    }
 }
 
 /// However inputs are cut into runs, and with whatever slack all is run again, the counts stay.

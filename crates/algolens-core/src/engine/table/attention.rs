@@ -6,17 +6,19 @@ use super::{
 };
 use crate::engine::{
     products::{Rows, RowsMut, Weights, dot_products, weighted_sums},
-    queries::Queries,
+    queries::{Queries, Query, blocks},
     softmax,
     vector::{dot, get, lanes, lanes_mut},
 };
 use fearless_simd::prelude::*;
 use fearless_simd_macros::simd;
-use std::iter::once;
+use std::{iter::once, ops::Range};
 
 /// Where one sequence's and one head's rows stand, and how wide they are.
 #[derive(Clone, Copy)]
-pub struct Place {
+pub struct Place<'a> {
+    /// The sequence's queries.
+    pub queries: &'a [Query],
     /// The sequence's first query row.
     pub query: usize,
     /// The sequence's first key row.
@@ -27,6 +29,15 @@ pub struct Place {
     pub width: usize,
     /// From one query's pattern to the next, padded.
     pub keys: usize,
+    /// Where its pattern `[query, key]` begins.
+    pub pattern: usize,
+}
+
+impl Place<'_> {
+    /// Its pattern among all of a chunk.
+    pub fn patterns(&self) -> Range<usize> {
+        self.pattern..self.pattern + self.queries.len() * self.keys
+    }
 }
 
 /// z of one sequence and head, and its pattern `[query, key]`. Queries have the scale of the scores in them, which are bent by
@@ -34,7 +45,6 @@ pub struct Place {
 #[simd]
 pub fn attend<S: Simd>(
     simd: S,
-    queries: &Queries,
     at: Place,
     [q, k, v]: [&Matrix; 3],
     pattern: &mut [f32],
@@ -44,20 +54,20 @@ pub fn attend<S: Simd>(
     let [q, k, v] = [q.part(at.query, at.column), k.part(at.key, at.column), v.part(at.key, at.column)];
     let mut z = z.part_mut(at.query, at.column);
     let mut scores = RowsMut { data: pattern, stride: at.keys };
-    for block in &queries.blocks {
-        dot_products(simd, &mut scores, q, block.queries.clone(), k, block.seen, at.width);
+    for block in blocks(at.queries) {
+        dot_products(simd, &mut scores, q, block.queries, k, block.seen, at.width);
     }
     match bent {
         None => {
-            for (row, query) in pattern.chunks_exact_mut(at.keys).zip(&queries.all) {
+            for (row, query) in pattern.chunks_exact_mut(at.keys).zip(at.queries) {
                 softmax::pattern(simd, row, query.seen);
             }
         }
-        Some(bent) => bent.patterns(simd, queries, pattern, at.keys),
+        Some(bent) => bent.patterns(simd, at.queries, pattern, at.keys),
     }
     let weights = Weights::Straight(Rows { data: pattern, stride: at.keys });
-    for block in &queries.blocks {
-        weighted_sums(simd, &mut z, block.queries.clone(), 0..at.width, once((weights, v)), 0..block.seen);
+    for block in blocks(at.queries) {
+        weighted_sums(simd, &mut z, block.queries, 0..at.width, once((weights, v)), 0..block.seen);
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::{
     attention::attend_backward,
-    chunk::{AttentionRows, BlockRows, Chunk, pairs, places},
+    chunk::{AttentionRows, BlockRows, Chunk},
     gradients::Gradients,
     matrix::{Matrix, add_rows, multiply},
     mlp::MlpScratch,
     norm::Norm,
     pass::Pass,
+    places::Places,
     rows::{RowGradients, RowTable, embed_backward},
 };
 use crate::{
@@ -80,39 +81,31 @@ impl Backward {
         sums: &mut Sums,
     ) -> Score {
         let score = logits_backward(simd, &mut chunk.logits, targets, sums.scale);
-        let sequences = tokens.nrows();
-        self.unembed(simd, pass, chunk, sequences, sums.gradients);
+        self.unembed(simd, pass, chunk, sums.gradients);
         for layer in (0..chunk.blocks.len()).rev() {
             let block = &chunk.blocks[layer];
             if pass.model.config().parallel_attn_mlp {
-                self.attention(simd, pass, block, layer, sequences, sums.gradients);
-                self.mlp(simd, pass, block, layer, sequences, sums.gradients);
+                self.attention(simd, pass, block, layer, &chunk.places, sums.gradients);
+                self.mlp(simd, pass, block, layer, &chunk.places, sums.gradients);
             } else {
-                self.mlp(simd, pass, block, layer, sequences, sums.gradients);
-                self.attention(simd, pass, block, layer, sequences, sums.gradients);
+                self.mlp(simd, pass, block, layer, &chunk.places, sums.gradients);
+                self.attention(simd, pass, block, layer, &chunk.places, sums.gradients);
             }
             match sums.table.as_mut().filter(|_| layer == 0) {
                 Some((table, d)) => self.look_up(simd, pass, table, d, tokens),
-                None => self.read(simd, pass, chunk, layer, sequences, sums.gradients),
+                None => self.read(simd, pass, chunk, layer, sums.gradients),
             }
         }
         if sums.table.is_none() {
-            let tokens = pairs(pass, tokens).map(|(_, token)| token);
-            embed_backward(pass, &self.resid, chunk.stream(pass, 0, sequences), tokens, sums.gradients);
+            let tokens = chunk.places.pairs(tokens).map(|(_, token)| token);
+            embed_backward(pass, &self.resid, chunk.stream(pass, 0), tokens, sums.gradients);
         }
         score
     }
 
-    fn unembed<S: Simd>(
-        &mut self,
-        simd: S,
-        pass: Pass,
-        chunk: &mut Chunk,
-        sequences: usize,
-        gradients: &mut Gradients,
-    ) {
+    fn unembed<S: Simd>(&mut self, simd: S, pass: Pass, chunk: &mut Chunk, gradients: &mut Gradients) {
         let (params, layout) = (&pass.model.params, pass.model.params.layout());
-        let rows = sequences * pass.plan.predicted().all.len();
+        let rows = chunk.places.predicted.len();
         if let Some(slope) = &chunk.logit_slope {
             multiply(simd, chunk.logits.first_mut(rows), slope.first(rows));
         }
@@ -135,11 +128,11 @@ impl Backward {
         pass: Pass,
         block: &BlockRows,
         layer: usize,
-        sequences: usize,
+        places: &Places,
         gradients: &mut Gradients,
     ) {
         if let (Some(mlp), Some(scratch)) = (&block.mlp, &mut self.mlp) {
-            let rows = sequences * pass.plan.queries(layer).all.len();
+            let rows = places.queries(pass.plan, layer);
             mlp.backward(simd, pass, layer, &block.resid, &mut self.resid, scratch, rows, gradients);
         }
     }
@@ -151,20 +144,19 @@ impl Backward {
         pass: Pass,
         block: &BlockRows,
         layer: usize,
-        sequences: usize,
+        places: &Places,
         gradients: &mut Gradients,
     ) {
-        let Some(AttentionRows { inputs, pattern, slope, z }) = &block.attention else { return };
+        let Some(AttentionRows { inputs, pattern, slope, z, .. }) = &block.attention else { return };
         let queries = pass.plan.queries(layer);
-        let rows = sequences * queries.all.len();
+        let rows = places.queries(pass.plan, layer);
         let d_mid = self.resid.view(rows);
         gradients.add_bias(pass.model.params.layout().blocks[layer].b_O, d_mid);
         matmul::add(gradients.packed.blocks[layer].w_o.view_mut(), z.view(rows).t(), d_mid);
         matmul::set(self.z.view_mut(rows), d_mid, pass.packed.blocks[layer].w_o.t());
-        let share = queries.all.len() * padded(pass.plan.keys());
-        let mut slopes = slope.iter().flat_map(|slope| slope.chunks_exact(share));
-        for (at, pattern) in places(pass, layer, sequences).zip(pattern.chunks_exact(share)) {
-            let (qkv, slope) = (inputs.qkv.each_ref(), slopes.next());
+        for at in places.sequences().iter().flat_map(|rows| places.heads(pass, layer, rows)) {
+            let (qkv, pattern) = (inputs.qkv.each_ref(), &pattern[at.patterns()]);
+            let slope = slope.as_ref().map(|slope| &slope[at.patterns()]);
             attend_backward(simd, queries, at, qkv, pattern, slope, &self.z, self.qkv.each_mut(), &mut self.scores);
         }
     }
@@ -186,17 +178,9 @@ impl Backward {
     }
 
     /// To the residual stream before the block.
-    fn read<S: Simd>(
-        &mut self,
-        simd: S,
-        pass: Pass,
-        chunk: &Chunk,
-        layer: usize,
-        sequences: usize,
-        gradients: &mut Gradients,
-    ) {
+    fn read<S: Simd>(&mut self, simd: S, pass: Pass, chunk: &Chunk, layer: usize, gradients: &mut Gradients) {
         let Some(attention) = &chunk.blocks[layer].attention else { return };
-        let stream = chunk.stream(pass, layer, sequences);
+        let stream = chunk.stream(pass, layer);
         let Self { resid, read, scratch, qkv, .. } = self;
         attention.inputs.backward(simd, pass, layer, stream, qkv, read, scratch, gradients);
         let count = stream.queries.map_or(stream.rows, <[usize]>::len);

@@ -3,7 +3,7 @@
 use super::activation::soft_cap;
 use crate::{
     engine::{
-        queries::Queries,
+        queries::Query,
         softmax::softmax,
         vector::{Numbers, get, lanes, lanes_from, lanes_mut, padded},
     },
@@ -70,9 +70,9 @@ impl Bend {
 impl Bent<'_> {
     /// Products of queries and keys become patterns; each of `keys` numbers.
     #[simd]
-    pub fn patterns<S: Simd>(self, simd: S, queries: &Queries, patterns: &mut [f32], keys: usize) {
+    pub fn patterns<S: Simd>(self, simd: S, queries: &[Query], patterns: &mut [f32], keys: usize) {
         let rows = patterns.chunks_exact_mut(keys).zip(self.slope.chunks_exact_mut(keys));
-        for ((scores, slope), query) in rows.zip(&queries.all) {
+        for ((scores, slope), query) in rows.zip(queries) {
             let shown = self.config.visible_keys(self.layer, query.position, self.bend.seq);
             bend(simd, self.bend, shown, query.seen, self.open, scores, slope);
             softmax(simd, scores);

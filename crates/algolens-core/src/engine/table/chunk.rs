@@ -8,7 +8,8 @@ use super::{
     matrix::Matrix,
     mlp::MlpRows,
     norm::Norm,
-    pass::Pass,
+    pass::{Pass, Plan},
+    places::Places,
     rows::{RowTable, embed},
     stream::Stream,
 };
@@ -17,7 +18,6 @@ use crate::{
         K, Q, V, matmul,
         vector::{Numbers, get, lanes_mut, numbers, padded},
     },
-    model::Config,
     task::Token,
 };
 use fearless_simd::prelude::*;
@@ -30,10 +30,7 @@ pub struct Chunk {
     pub sequences: usize,
     /// The residual stream at its start, `[sequence · row, d_model]`; not used where there is a row table.
     pub embedded: Matrix,
-    /// The position of each row.
-    pub positions: Vec<usize>,
-    /// The key rows that are predicted, sequence by sequence.
-    pub predicted: Vec<usize>,
+    pub places: Places,
     /// Of bent scores: 1, or 0 if a key is padding, `[sequence, key]`, keys padded.
     open: Numbers,
     pub blocks: Vec<BlockRows>,
@@ -63,6 +60,8 @@ pub struct AttentionRows {
     pub slope: Option<Numbers>,
     /// `[sequence · query, head · padded d_head]`.
     pub z: Matrix,
+    /// Where prefixes are shared, the keys and values of the last sequence so far, `[key, head · padded d_head]`.
+    cache: Option<[Matrix; 2]>,
 }
 
 impl BlockRows {
@@ -85,6 +84,7 @@ impl Chunk {
                 pattern: pattern(),
                 slope: pass.plan.bend.as_ref().map(|_| pattern()),
                 z: Matrix::new(queries, config.n_heads * padded(config.d_head)),
+                cache: None,
             };
             BlockRows {
                 attention: (config.n_heads > 0).then(attention),
@@ -92,14 +92,11 @@ impl Chunk {
                 mlp: config.mlp.map(|mlp| MlpRows::new(config, mlp, queries)),
             }
         };
-        let predicted = &pass.plan.predicted().all;
-        let predicted_rows = |sequence: usize| predicted.iter().map(move |query| sequence * keys + query.position);
-        let logits = sequences * predicted.len();
+        let logits = sequences * pass.plan.predicted().all.len();
         Self {
             sequences,
             embedded: Matrix::new(sequences * keys, config.d_model),
-            positions: (0..sequences).flat_map(|_| pass.plan.rows()).copied().collect(),
-            predicted: (0..sequences).flat_map(predicted_rows).collect(),
+            places: Places::default(),
             open: numbers(if pass.plan.bend.is_some() { sequences * padded(keys) } else { 0 }, 1.0),
             blocks: (0..config.n_layers).map(block).collect(),
             ln_final: Norm::of(config.final_normalization(), logits, config.d_model),
@@ -108,11 +105,33 @@ impl Chunk {
         }
     }
 
-    /// The logits of sequences at the predicted positions.
-    pub fn forward<S: Simd>(&mut self, simd: S, pass: Pass, table: Option<&RowTable>, tokens: ArrayView2<Token>) {
-        let sequences = tokens.nrows();
+    /// How many of the next sequences there is room for; `shared` are the positions that each shares with the one before it.
+    pub fn room(&self, plan: &Plan, shared: &[usize]) -> usize {
+        let mut left = [plan.keys(), plan.predicted().all.len()].map(|rows| rows * self.sequences);
+        let fits = |shared: &&usize| {
+            let rows = [plan.keys() - **shared, plan.predicted().all.len() - plan.predictions_before(**shared)];
+            left.iter_mut().zip(rows).all(|(left, rows)| {
+                let fits = rows <= *left;
+                *left = left.saturating_sub(rows);
+                fits
+            })
+        };
+        shared.iter().take_while(fits).count()
+    }
+
+    /// The logits of sequences at the predicted positions. Where prefixes are `shared`, these are positions that each shares
+    /// with the sequence before it, the first with the last of the call before: rows and logits are those of the others.
+    pub fn forward<S: Simd>(
+        &mut self,
+        simd: S,
+        pass: Pass,
+        table: Option<&RowTable>,
+        tokens: ArrayView2<Token>,
+        shared: Option<&[usize]>,
+    ) {
+        self.places.set(pass.plan, tokens.nrows(), shared);
         if table.is_none() {
-            embed(pass.model, &mut self.embedded, pairs(pass, tokens));
+            embed(pass.model, &mut self.embedded, self.places.pairs(tokens));
         }
         if let Some(bend) = &pass.plan.bend {
             bend.open(tokens, pass.plan.keys(), &mut self.open);
@@ -120,13 +139,13 @@ impl Chunk {
         for layer in 0..self.blocks.len() {
             match table.filter(|_| layer == 0) {
                 Some(table) => self.look_up(pass, table, tokens),
-                None => self.read(simd, pass, layer, sequences),
+                None => self.read(simd, pass, layer),
             }
             let BlockRows { attention, resid, mlp } = &mut self.blocks[layer];
-            let rows = sequences * pass.plan.queries(layer).all.len();
+            let rows = self.places.queries(pass.plan, layer);
             let mut attend = |to: &mut Matrix| {
                 if let Some(attention) = attention {
-                    attention.forward(simd, pass, layer, sequences, &self.open, to);
+                    attention.forward(simd, pass, layer, &self.places, &self.open, to);
                 }
             };
             match mlp {
@@ -142,24 +161,25 @@ impl Chunk {
                 }
             }
         }
-        self.unembed(simd, pass, sequences);
+        self.unembed(simd, pass);
     }
 
     /// The first block's inputs from a table.
     fn look_up(&mut self, pass: Pass, table: &RowTable, tokens: ArrayView2<Token>) {
-        let keys = pass.plan.keys();
         let BlockRows { attention, resid, .. } = &mut self.blocks[0];
         let attention = attention.as_mut().expect("only models with attention have a table");
         let [q, k, v] = &mut attention.inputs.qkv;
         let mut queries = q.rows_mut().zip(resid.rows_mut());
         let mut keys_and_values = k.rows_mut().zip(v.rows_mut());
-        for sequence in tokens.outer_iter() {
-            for (query, (q, resid)) in pass.plan.queries(0).all.iter().zip(&mut queries) {
+        let keys = pass.plan.keys();
+        for (sequence, rows) in tokens.outer_iter().zip(self.places.sequences()) {
+            let first = if pass.plan.is_last(0) { rows.shared_predictions } else { rows.shared };
+            for (query, (q, resid)) in pass.plan.queries(0).all[first..].iter().zip(&mut queries) {
                 let row = table.row(query.position, sequence[query.position]);
                 q.copy_from_slice(table.projected(Q, row));
                 resid.copy_from_slice(table.resid(row));
             }
-            for (position, (k, v)) in (0..keys).zip(&mut keys_and_values) {
+            for (position, (k, v)) in (rows.shared..keys).zip(&mut keys_and_values) {
                 let row = table.row(position, sequence[position]);
                 k.copy_from_slice(table.projected(K, row));
                 v.copy_from_slice(table.projected(V, row));
@@ -168,16 +188,14 @@ impl Chunk {
     }
 
     /// A block's inputs from the residual stream before it.
-    fn read<S: Simd>(&mut self, simd: S, pass: Pass, layer: usize, sequences: usize) {
-        let rows = sequences * pass.plan.keys();
+    fn read<S: Simd>(&mut self, simd: S, pass: Pass, layer: usize) {
         let (before, block) = self.blocks.split_at_mut(layer);
-        let x = before.last().map_or(&self.embedded, BlockRows::out);
-        let queries = &self.predicted[..sequences * pass.plan.predicted().all.len()];
-        let queries = (!pass.plan.all_are_queries(layer)).then_some(queries);
+        let stream = stream(pass, layer, &self.places, before.last().map_or(&self.embedded, BlockRows::out));
         let BlockRows { attention, resid, .. } = &mut block[0];
         if let Some(AttentionRows { inputs, .. }) = attention {
-            inputs.forward(simd, pass, layer, Stream { x, rows, positions: &self.positions[..rows], queries });
+            inputs.forward(simd, pass, layer, stream);
         }
+        let Stream { x, rows, queries, .. } = stream;
         match queries {
             None => resid.first_mut(rows).copy_from_slice(x.first(rows)),
             Some(chosen) => {
@@ -189,17 +207,14 @@ impl Chunk {
     }
 
     /// The inputs of a block's attention, once it has been read.
-    pub fn stream<'a>(&'a self, pass: Pass, layer: usize, sequences: usize) -> Stream<'a> {
-        let rows = sequences * pass.plan.keys();
+    pub fn stream(&self, pass: Pass, layer: usize) -> Stream<'_> {
         let x = if layer == 0 { &self.embedded } else { self.blocks[layer - 1].out() };
-        let queries = &self.predicted[..sequences * pass.plan.predicted().all.len()];
-        let queries = (!pass.plan.all_are_queries(layer)).then_some(queries);
-        Stream { x, rows, positions: &self.positions[..rows], queries }
+        stream(pass, layer, &self.places, x)
     }
 
-    fn unembed<S: Simd>(&mut self, simd: S, pass: Pass, sequences: usize) {
+    fn unembed<S: Simd>(&mut self, simd: S, pass: Pass) {
         let (params, layout) = (&pass.model.params, pass.model.params.layout());
-        let rows = sequences * pass.plan.predicted().all.len();
+        let rows = self.places.predicted.len();
         let resid = self.blocks.last().map_or(&self.embedded, BlockRows::out);
         if let Some(ln_final) = &mut self.ln_final {
             ln_final.forward(simd, resid, rows, pass.packed.ln_final.as_ref(), pass.eps());
@@ -221,28 +236,14 @@ impl Chunk {
 
 impl AttentionRows {
     /// Adds to `out`, rows of queries, what attention writes.
-    fn forward<S: Simd>(
-        &mut self,
-        simd: S,
-        pass: Pass,
-        layer: usize,
-        sequences: usize,
-        open: &[f32],
-        out: &mut Matrix,
-    ) {
-        let Self { inputs, pattern, slope, z } = self;
-        let config = pass.model.config();
-        let queries = pass.plan.queries(layer);
-        let share = queries.all.len() * padded(pass.plan.keys());
-        let mut slopes = slope.iter_mut().flat_map(|slope| slope.chunks_exact_mut(share));
-        for ((nth, at), pattern) in places(pass, layer, sequences).enumerate().zip(pattern.chunks_exact_mut(share)) {
-            let bent = slopes.next().zip(pass.plan.bend.as_ref()).map(|(slope, bend)| {
-                let sequence = nth / config.n_heads;
-                Bent { config, layer, bend, open: &open[sequence * at.keys..][..at.keys], slope }
-            });
-            attend(simd, queries, at, inputs.qkv.each_ref(), pattern, bent, z);
+    fn forward<S: Simd>(&mut self, simd: S, pass: Pass, layer: usize, places: &Places, open: &[f32], out: &mut Matrix) {
+        if places.shared {
+            self.attend_to_cache(simd, pass, layer, places);
+        } else {
+            self.attend(simd, pass, layer, places, open);
         }
-        let rows = sequences * queries.all.len();
+        let z = &self.z;
+        let rows = places.queries(pass.plan, layer);
         let params = &pass.model.params;
         let mut out = out.view_mut(rows);
         if let Some(b_o) = params.layout().blocks[layer].b_O {
@@ -250,6 +251,46 @@ impl AttentionRows {
         }
         matmul::add(out, z.view(rows), pass.packed.blocks[layer].w_o.view());
     }
+
+    /// What each query gets of the keys of its own sequence.
+    fn attend<S: Simd>(&mut self, simd: S, pass: Pass, layer: usize, places: &Places, open: &[f32]) {
+        let Self { inputs, pattern, slope, z, .. } = self;
+        let config = pass.model.config();
+        for (rows, nth) in places.sequences().iter().zip(0..) {
+            for at in places.heads(pass, layer, rows) {
+                let bent = slope.as_mut().zip(pass.plan.bend.as_ref()).map(|(slope, bend)| {
+                    let open = &open[nth * at.keys..][..at.keys];
+                    Bent { config, layer, bend, open, slope: &mut slope[at.patterns()] }
+                });
+                attend(simd, at, inputs.qkv.each_ref(), &mut pattern[at.patterns()], bent, z);
+            }
+        }
+    }
+
+    /// The same where sequences have keys and values of the sequence before them.
+    fn attend_to_cache<S: Simd>(&mut self, simd: S, pass: Pass, layer: usize, places: &Places) {
+        let Self { inputs, pattern, z, cache, .. } = self;
+        let [q, k, v] = &inputs.qkv;
+        let keys = pass.plan.keys();
+        let cache = cache.get_or_insert_with(|| [k, v].map(|rows| Matrix::new(keys, rows.width)));
+        let mut made = k.rows().zip(v.rows());
+        for rows in places.sequences() {
+            for (key, (k, v)) in (rows.shared..keys).zip(&mut made) {
+                cache[0].row_mut(key).copy_from_slice(k);
+                cache[1].row_mut(key).copy_from_slice(v);
+            }
+            for at in places.heads(pass, layer, rows) {
+                let at = Place { key: 0, ..at };
+                attend(simd, at, [q, &cache[0], &cache[1]], &mut pattern[at.patterns()], None, z);
+            }
+        }
+    }
+}
+
+/// The residual stream `x` as the inputs of a block.
+fn stream<'a>(pass: Pass, layer: usize, places: &'a Places, x: &'a Matrix) -> Stream<'a> {
+    let queries = (!pass.plan.all_are_queries(layer)).then_some(&places.predicted[..]);
+    Stream { x, rows: places.positions.len(), positions: &places.positions, queries }
 }
 
 /// Caps logits, and leaves in `slope` the derivative of each.
@@ -260,25 +301,4 @@ fn cap_logits<S: Simd>(simd: S, logits: &mut [f32], slope: &mut [f32], cap: f32)
         capped.store_slice(logits);
         bent.store_slice(slope);
     }
-}
-
-/// Where each sequence's and head's rows stand, sequence by sequence.
-pub fn places(pass: Pass, layer: usize, sequences: usize) -> impl Iterator<Item = Place> {
-    let Config { n_heads, d_head, .. } = *pass.model.config();
-    let (queries, keys, width) = (pass.plan.queries(layer).all.len(), pass.plan.keys(), padded(d_head));
-    let place = move |sequence: usize, head: usize| Place {
-        query: sequence * queries,
-        key: sequence * keys,
-        column: head * width,
-        width,
-        keys: padded(keys),
-    };
-    (0..sequences).flat_map(move |sequence| (0..n_heads).map(move |head| place(sequence, head)))
-}
-
-/// Position and token of each row, sequence by sequence.
-pub fn pairs<'a>(pass: Pass<'a>, tokens: ArrayView2<'a, Token>) -> impl Iterator<Item = (usize, usize)> + 'a {
-    let rows = pass.plan.rows();
-    let of = move |sequence: usize| rows.iter().map(move |row| (*row, tokens[[sequence, *row]] as usize));
-    (0..tokens.nrows()).flat_map(of)
 }

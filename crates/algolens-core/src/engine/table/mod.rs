@@ -22,6 +22,7 @@ mod matrix;
 mod mlp;
 mod norm;
 mod pass;
+mod places;
 mod rows;
 mod stream;
 mod weights;
@@ -47,8 +48,9 @@ use backward::{Backward, Sums};
 use chunk::Chunk;
 use fearless_simd::Simd;
 use gradients::Gradients;
-use ndarray::{Array3, ArrayView2, ArrayViewMut3, Axis};
+use ndarray::{Array3, ArrayView2, ArrayViewMut3, Axis, s};
 use pass::{Pass, Plan};
+use places::shared_prefixes;
 use rows::{RowGradients, RowTable};
 use weights::Packed;
 
@@ -229,7 +231,7 @@ impl Learner {
         }
         let mut sums = Sums { scale, gradients: &mut self.gradients, table };
         for sequences in batch.chunks(chunk.sequences) {
-            chunk.forward(simd, pass, sums.table.as_ref().map(|(table, _)| *table), sequences.tokens);
+            chunk.forward(simd, pass, sums.table.as_ref().map(|(table, _)| *table), sequences.tokens, None);
             self.score.add(self.backward.backward(simd, pass, chunk, sequences, &mut sums));
         }
     }
@@ -244,13 +246,31 @@ fn chunk_logits<S: Simd>(
     tokens: ArrayView2<Token>,
     mut logits: ArrayViewMut3<f32>,
 ) {
-    let shares =
-        tokens.axis_chunks_iter(Axis(0), chunk.sequences).zip(logits.axis_chunks_iter_mut(Axis(0), chunk.sequences));
-    for (tokens, mut logits) in shares {
-        chunk.forward(simd, pass, table, tokens);
-        for (mut to, from) in logits.rows_mut().into_iter().zip(chunk.logits.rows()) {
-            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    let shared = shared_prefixes(pass.plan, tokens);
+    let mut done = 0;
+    while done < tokens.nrows() {
+        let shared = shared.as_ref().map(|shared| &shared[done..]);
+        let room = shared.map_or(chunk.sequences, |shared| chunk.room(pass.plan, shared));
+        let count = room.min(tokens.nrows() - done);
+        chunk.forward(
+            simd,
+            pass,
+            table,
+            tokens.slice(s![done..done + count, ..]),
+            shared.map(|shared| &shared[..count]),
+        );
+        let mut rows = chunk.logits.rows();
+        for (sequence, at) in chunk.places.sequences().iter().zip(done..) {
+            let (before, mut all) = logits.view_mut().split_at(Axis(0), at);
+            let mut all = all.index_axis_mut(Axis(0), 0);
+            for position in 0..sequence.shared_predictions {
+                all.row_mut(position).assign(&before.slice(s![at - 1, position, ..]));
+            }
+            for (mut to, from) in all.outer_iter_mut().skip(sequence.shared_predictions).zip(&mut rows) {
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            }
         }
+        done += count;
     }
 }
 
@@ -266,7 +286,7 @@ fn chunk_outcomes<S: Simd>(
 ) {
     let mut outcomes = outcomes.iter_mut();
     for (tokens, classes) in with_classes(tokens, classes, chunk.sequences) {
-        chunk.forward(simd, pass, table, tokens);
+        chunk.forward(simd, pass, table, tokens, None);
         for ((row, class), outcome) in chunk.logits.rows_mut().zip(classes).zip(&mut outcomes) {
             *outcome = predict(simd, row, *class as usize).outcome();
         }
@@ -298,6 +318,14 @@ impl Table {
 pub(super) fn rows_of_table(config: &Config, tokens: ArrayView2<Token>, keys: usize) -> Option<usize> {
     let mut table = RowTable::new(config, keys);
     table.find(config, tokens).then(|| table.len())
+}
+
+/// How many positions each sequence of a batch shares with the one before it, where logits are computed so.
+pub(super) fn shared_positions(config: &Config, tokens: ArrayView2<Token>, predicted: &[usize]) -> Option<Vec<usize>> {
+    let plan = Plan::new(config, tokens.ncols(), predicted);
+    let groups = tokens.axis_chunks_iter(Axis(0), sequences_per_group(tokens.nrows(), GROUPS));
+    let shared = groups.map(|group| shared_prefixes(&plan, group).unwrap_or_else(|| vec![0; group.nrows()]));
+    plan.shares_prefixes().then(|| shared.flatten().collect())
 }
 
 impl Engine for Table {

@@ -3,7 +3,7 @@
 use super::{bend::Bend, weights::Packed};
 use crate::{
     engine::{queries::Queries, rotary::Angles},
-    model::{Config, Mlp, Model},
+    model::{AttentionDir, Config, Mlp, Model},
 };
 
 /// A model on its way over a batch.
@@ -32,6 +32,8 @@ pub struct Plan {
     /// Of every block but the last: all rows.
     inner: Queries,
     layers: usize,
+    attends: bool,
+    causal: bool,
     /// Of rotary positions.
     pub angles: Option<Angles<f32>>,
     pub bend: Option<Bend>,
@@ -47,6 +49,8 @@ impl Plan {
             rows,
             last,
             layers: config.n_layers,
+            attends: attends(config),
+            causal: direction == AttentionDir::Causal,
             angles: config.positional_embedding_type.rotary().map(|rotary| Angles::new(rotary, seq)),
             bend: Bend::of(config, seq),
         }
@@ -65,13 +69,30 @@ impl Plan {
 
     /// The queries of a block.
     pub fn queries(&self, layer: usize) -> &Queries {
-        if layer + 1 == self.layers { &self.last } else { &self.inner }
+        if self.is_last(layer) { &self.last } else { &self.inner }
     }
 
     /// Whether a block's queries are all positions that matter.
     pub fn all_are_queries(&self, layer: usize) -> bool {
         let all = |queries: &Queries| queries.all.iter().map(|query| query.position).eq(self.rows.iter().copied());
         all(self.queries(layer))
+    }
+
+    /// Whether a block is the last.
+    pub fn is_last(&self, layer: usize) -> bool {
+        layer + 1 == self.layers
+    }
+
+    /// Whether what a row computes depends on the tokens up to its own alone, and predicted positions ascend: sequences may
+    /// then share what they compute for a prefix that they share.
+    pub fn shares_prefixes(&self) -> bool {
+        let ascend = self.last.all.is_sorted_by(|a, b| a.position < b.position);
+        self.attends && self.causal && self.bend.is_none() && ascend
+    }
+
+    /// How many predicted positions there are among the first so many.
+    pub fn predictions_before(&self, position: usize) -> usize {
+        self.last.all.iter().take_while(|query| query.position < position).count()
     }
 
     /// The predicted positions.
