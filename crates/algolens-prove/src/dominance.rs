@@ -77,6 +77,17 @@ impl<'a, 'o, 'p> DominanceProof<'a, 'o, 'p> {
         self.sums.iter().any(|sums| self.violates(sums))
     }
 
+    /// True if the bound is negative at some known list, or at that of one linearized minimum; none if the region is empty, or
+    /// no list known.
+    pub fn finds_violation(&mut self) -> Option<bool> {
+        if self.is_violated() {
+            return Some(true);
+        }
+        let (a, b) = self.sums.last()?.linear_part();
+        self.minimize(&a, &b)?;
+        Some(self.is_violated())
+    }
+
     /// True if Σ ρ_h is below the threshold.
     fn violates(&self, sums: &Sums) -> bool {
         sums.sum_of_ratios() < self.difference.threshold()

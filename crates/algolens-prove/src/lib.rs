@@ -50,6 +50,7 @@ mod space;
 mod state;
 mod tables;
 mod tree;
+mod typical;
 mod worst_case;
 
 pub use accuracy::{Bounds, bounds as accuracy_bounds, share_of_lists, tally};

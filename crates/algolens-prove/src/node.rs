@@ -59,8 +59,8 @@ pub enum Remainder {
     Nothing,
     /// One list, which its logits decide.
     Single {
-        /// True if its prediction is correct by more than the slack.
-        correct: bool,
+        /// True if its prediction is correct, or wrong, by more than the slack.
+        decided: bool,
     },
     /// Undecided lists, and the split to branch on; none if no token has two options.
     Node(Node, Option<Split>),
@@ -68,6 +68,16 @@ pub enum Remainder {
 
 /// The least bound among a node's cells, with the min-marginals `[token][option]` of that cell.
 type Worst = (f64, Vec<[f32; 16]>);
+
+/// What a proof that a rival dominates the target decides.
+struct Refuted {
+    /// Number of lists proved wrong.
+    wrong: f64,
+    /// Number of those that [`count_first`](Node::count_first) counts.
+    first_wrong: f64,
+    /// Where the proof's bound was least, if it does not hold on the whole region.
+    worst: Option<Worst>,
+}
 
 /// The largest share of a node's lists that may remain for a round to be written down.
 const WORTHWHILE: f64 = 0.9;
@@ -131,27 +141,24 @@ impl Node {
     /// Bounds every rival on the node and tightens its region: what that decides and what remains.
     pub fn examine(mut self, minimizer: &mut Minimizer, effort: Effort) -> Examined {
         let mut moves = Vec::new();
-        let (mut wrong, mut first_wrong) = (0.0, 0.0);
-        let mut worst = None;
-        for _ in 0..effort.rounds {
-            let before = self.count;
-            match self.round(minimizer, effort, &mut moves) {
-                Some(found) => worst = found,
-                None => return Examined { moves, wrong, first_wrong, remainder: Remainder::Nothing },
+        let mut refuted = self.examine_typical(minimizer, effort, &mut moves);
+        let mut worst = refuted.as_mut().and_then(|refuted| refuted.worst.take());
+        if refuted.is_none() {
+            for _ in 0..effort.rounds {
+                let before = self.count;
+                match self.round(minimizer, effort, &mut moves) {
+                    Some(found) => worst = found,
+                    None => return Examined { moves, wrong: 0.0, first_wrong: 0.0, remainder: Remainder::Nothing },
+                }
+                if self.count < 1.5 || self.count > 0.5 * before {
+                    break;
+                }
             }
-            if self.count < 1.5 || self.count > 0.5 * before {
-                break;
-            }
+            refuted = self.examine_wrong(minimizer, effort, None, &mut moves);
         }
-        if self.count > 1.5
-            && let Some(certified) = effort.certified
-            && let Some((decided, first)) = self.examine_wrong(minimizer, effort, certified, &mut moves)
-        {
-            wrong += decided;
-            first_wrong += first;
-            if self.count < 0.5 {
-                return Examined { moves, wrong, first_wrong, remainder: Remainder::Nothing };
-            }
+        let (mut wrong, mut first_wrong) = refuted.map_or((0.0, 0.0), |refuted| (refuted.wrong, refuted.first_wrong));
+        if self.count < 0.5 {
+            return Examined { moves, wrong, first_wrong, remainder: Remainder::Nothing };
         }
         if self.count < 1.5 {
             let zeros = vec![0.0; minimizer.rows.rows.len()];
@@ -163,7 +170,8 @@ impl Node {
                 wrong += 1.0;
                 first_wrong += effort.certified.map_or(0.0, |certified| self.count_first(minimizer, certified));
             }
-            return Examined { moves, wrong, first_wrong, remainder: Remainder::Single { correct } };
+            let decided = margin.abs() > effort.slack;
+            return Examined { moves, wrong, first_wrong, remainder: Remainder::Single { decided } };
         }
         let split = worst.and_then(|(least, marginals)| self.choose_split(minimizer.rows, least, &marginals));
         self.lists = minimizer.points.iter().rev().map(|point| point.list).take(Self::MOST_LISTS).collect();
@@ -251,24 +259,35 @@ impl Node {
         })
     }
 
-    /// Tries to prove that the hardest rival dominates the target on the region or on some of its options: the number
-    /// of lists that decides as wrong, and how many of those [`count_first`](Self::count_first) counts; none if nothing
-    /// is proved.
+    /// [`examine_wrong`](Self::examine_wrong) where typical lists of the region are wrong: the target then dominates nowhere
+    /// much, and is not tried.
+    fn examine_typical(&mut self, minimizer: &mut Minimizer, effort: Effort, moves: &mut Vec<u8>) -> Option<Refuted> {
+        if self.count < 1.5 || effort.certified.is_none() {
+            return None;
+        }
+        let winner = self.typical_winner(minimizer, effort.slack)?;
+        self.examine_wrong(minimizer, effort, Some(winner), moves)
+    }
+
+    /// Tries to prove that the winner of typical lists, or else a rival that no known list speaks against, dominates the
+    /// target on the region or on some of its options: what that decides as wrong; none if nothing is proved.
     fn examine_wrong(
         &mut self,
         minimizer: &mut Minimizer,
         effort: Effort,
-        certified: &HashSet<Class>,
+        winner: Option<Rival>,
         moves: &mut Vec<u8>,
-    ) -> Option<(f64, f64)> {
-        let (rows, rival) = (minimizer.rows, self.rivals[0].clone());
+    ) -> Option<Refuted> {
+        let certified = effort.certified.filter(|_| self.count > 1.5)?;
+        let (rows, is_typical) = (minimizer.rows, winner.is_some());
+        let rival = winner.unwrap_or_else(|| {
+            let points: Vec<usize> = (0..minimizer.points.len()).collect();
+            self.winner(minimizer, &points)
+        });
         let difference = LogitDifference::new(rows, rival.answer.into(), rows.class.target as usize, effort.slack);
-        // One linearized minimum first: if the rival loses on the list found, no proof is tried.
-        let (a, b) = difference.sums(&minimizer.points.last()?.rows).linear_part();
-        minimizer.minimize(&difference, &self.region, &a, &b)?;
-        let floors: Box<[i32]> = vec![NO_FLOOR; a.len()].into();
+        let floors: Box<[i32]> = vec![NO_FLOOR; rows.tables.n_heads()].into();
         let mut proof = DominanceProof::new(minimizer, &difference, &self.region, floors.to_vec());
-        if proof.is_violated() {
+        if !is_typical && proof.finds_violation()? {
             return None;
         }
         let outcome = prove_dominance(&mut proof, effort);
@@ -281,13 +300,15 @@ impl Node {
             return None;
         }
         write_dominance(moves, tag::WRONG, &Rival { written: floors, ..rival }, &proof);
+        let worst = proof.worst.take();
         let (before, first_before) = (self.count, self.count_first(minimizer, certified));
         if outcome == Outcome::Dominates {
             self.count = 0.0;
-            return Some((before, first_before));
+            return Some(Refuted { wrong: before, first_wrong: first_before, worst: None });
         }
         self.restrict(minimizer, &kept);
-        Some((before - self.count, (first_before - self.count_first(minimizer, certified)).max(0.0)))
+        let first_wrong = (first_before - self.count_first(minimizer, certified)).max(0.0);
+        Some(Refuted { wrong: before - self.count, first_wrong, worst })
     }
 }
 

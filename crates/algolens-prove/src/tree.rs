@@ -91,7 +91,7 @@ impl Tree {
         self.first_wrong += examined.first_wrong;
         let (end, open) = match examined.remainder {
             Remainder::Nothing => (End::Done, None),
-            Remainder::Single { correct } => (End::Single(!correct && examined.wrong == 0.0), None),
+            Remainder::Single { decided } => (End::Single(!decided), None),
             Remainder::Node(node, split) => (End::Open(node.count), split.map(|split| (node, split))),
         };
         // And one for its end.
