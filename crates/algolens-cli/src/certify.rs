@@ -1,6 +1,7 @@
 //! `algolens certify`: the share of all lists that a model gets right, proved.
 
 mod instead;
+mod undecided;
 
 use crate::{
     load::{ModelArgs, Opened},
@@ -135,7 +136,8 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     save(&search)?;
     let certificate = search_certificate(&search, &opened, &*task, args.lists)?;
     write(out, &certificate)?;
-    Ok(summary(&certificate, search.classes()) + &format!("\n{}\n", out.display()))
+    let undecided = undecided::undecided(&search, &task.token_labels());
+    Ok(summary(&certificate, search.classes()) + &undecided + &format!("\n{}\n", out.display()))
 }
 
 /// The certificate of a model after a search of some length, with a counterexample for every refuted class.

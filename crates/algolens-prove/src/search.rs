@@ -98,6 +98,11 @@ impl<'a> Search<'a> {
         self.state.trees.len()
     }
 
+    /// Number of parts of classes in the queue: what is undecided, but for lists within the slack.
+    pub fn open_parts(&self) -> usize {
+        self.state.open.len()
+    }
+
     /// Oracle passes made so far.
     pub fn work(&self) -> u64 {
         self.state.work

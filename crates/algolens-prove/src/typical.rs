@@ -9,7 +9,7 @@ use super::{
 const LISTS: usize = 3;
 
 impl Node {
-    /// The wrong answer that wins on all typical lists, if the target loses by more than the slack on each of them; none in a
+    /// The wrong answer that leads most on typical lists, if the target loses by more than the slack on each of them; none in a
     /// region without lists.
     pub(super) fn typical_winner(&self, minimizer: &mut Minimizer, slack: f64) -> Option<Rival> {
         let mut numbers = Numbers(self.count.to_bits());

@@ -138,7 +138,7 @@ pub fn run(flags: &AllFlags, json: bool, opened: &Opened, by: &By, terminal: &Te
     }
     found?;
     if !terminal.quiet && run.to() > begun {
-        terminal.say(rate::said(by, opened.model.config(), &*task, run.to() - begun, clock.elapsed())?);
+        terminal.say(rate::said(by, opened.model.config(), &walk, run.to() - begun, clock.elapsed())?);
     }
     save(&run)?;
     let counted = counted(&run);
@@ -217,9 +217,10 @@ impl Count<'_> {
         let (done, all) = (run.to() - run.from, self.to - run.from);
         let left = (self.to - run.to()) as f64 / rate;
         format!(
-            "{} of {} inputs · {} a second · {} left · {} wrong",
+            "{} of {} {} · {} a second · {} left · {} wrong inputs",
             grouped(done),
             grouped(all),
+            if run.multisets { "multisets" } else { "inputs" },
             grouped(rate as u64),
             length(left),
             grouped(run.inputs - run.right)

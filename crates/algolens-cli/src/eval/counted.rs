@@ -115,6 +115,7 @@ pub fn merge(paths: &[PathBuf], json: bool, registry: &Registry) -> Result<Strin
     if !sum.run.is_whole() {
         return missing(sum.run.to(), sum.run.to_run);
     }
+    sum.run.check()?;
     sum.answer(&*registry.task(&sum.task)?, json)
 }
 
@@ -156,7 +157,8 @@ fn verdict(run: &Enumeration, input: &dyn Fn(&[Token]) -> String) -> String {
         0 => format!("0 of {} inputs", grouped(run.of)),
         inputs => {
             let last = run.to() - 1;
-            format!("{} of {} inputs, numbers {} to {last}", grouped(inputs), grouped(run.of), run.from)
+            let numbers = if run.multisets { "multisets" } else { "numbers" };
+            format!("{} of {} inputs, {numbers} {} to {last}", grouped(inputs), grouped(run.of), run.from)
         }
     };
     let right = if run.right == run.inputs {

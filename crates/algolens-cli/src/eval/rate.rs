@@ -7,7 +7,6 @@ use algolens::{
     engine::{Backend, Engine, Vectors},
     interpret::enumerate::Walk,
     model::Config,
-    task::{Dataset, Task},
 };
 use std::time::Duration;
 
@@ -21,15 +20,15 @@ pub struct By<'a> {
     pub vectors: Vectors,
 }
 
-/// One line: how many inputs were run a second, and what share that is of the multiply-adds that the machine could do.
-pub fn said(by: &By, config: &Config, task: &dyn Task, inputs: u64, passed: Duration) -> Result<String> {
+/// One line: how many inputs (or multisets) were run a second, and what share that is of the multiply-adds that the machine could do.
+pub fn said(by: &By, config: &Config, walk: &Walk, inputs: u64, passed: Duration) -> Result<String> {
     let rate = inputs as f64 / passed.as_secs_f64().max(1e-9);
-    let block: Vec<_> = task.inputs().iter().flat_map(|all| all.iter().take(Walk::BLOCK as usize)).collect();
-    let data = Dataset::from_inputs(task, &block)?;
+    let data = walk.first_block()?;
+    let what = if walk.by_multisets() { "multisets" } else { "inputs" };
     let each = by.backend.multiply_adds(config, (&data).into()).forward as f64 / data.len().max(1) as f64;
     let share = rate * each / roof::multiply_adds_per_s(by.vectors);
     Ok(format!(
-        "{} inputs in {:.1} s: {} a second, {:.1} % of the machine's multiply-adds",
+        "{} {what} in {:.1} s: {} a second, {:.1} % of the machine's multiply-adds",
         grouped(inputs),
         passed.as_secs_f64(),
         grouped(rate as u64),

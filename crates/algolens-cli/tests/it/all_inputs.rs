@@ -117,7 +117,17 @@ fn parts_add_up_to_a_single_run() {
     answer(&["eval", &model, "--all", "--part", "2/3", "--out", &foreign, "--backend", "plain"]);
     assert!(refusal(&["eval", "--merge", first, &foreign, third]).contains("backend: expected circuit, found plain"));
     // Counts that no run has.
-    for (key, value) in [("inputs", "18446744073709551615"), ("right", "5000"), ("from", "4097"), ("of", "0")] {
+    for (key, value) in [
+        ("inputs", "18446744073709551615"),
+        ("inputs", "4095"),
+        ("right", "5000"),
+        ("from", "4097"),
+        ("of", "0"),
+        ("ran", "4097"),
+        ("ran", "4095"),
+        ("to_run", "4097"),
+        ("to_run", "4095"),
+    ] {
         let mut edited = json(&single);
         edited[key] = json(value);
         fs::write(&foreign, edited.to_string()).unwrap();
@@ -155,6 +165,35 @@ fn parts_may_be_empty() {
 }
 
 /// What is too much to be run says so, and what to do instead.
+/// Ten thousand lists of a model that knows no positions, by 715 multisets; its parts add up.
+#[test]
+fn multisets_stand_for_every_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let model = file("unique.safetensors");
+    let train = "train --task count_unique(len=4,symbols=10) --n-layers 1 --epochs 1 --train-size 512 --validation-size 64 --quiet --out";
+    answer(&train.split(' ').chain([&model[..]]).collect::<Vec<_>>());
+    let (code, said, notes) = run(&["eval", &model, "--all"]);
+    assert!(code == Some(0) && said.contains("all 10 000 inputs (715 multisets)"), "{said}");
+    assert!(notes.contains("one order is run, and counts for all") && notes.contains("715 multisets in"), "{notes}");
+    let whole = answer(&["eval", &model, "--all", "--json"]);
+    let counts = ["of", "inputs", "to_run", "ran"].map(|key| json(&whole)[key].as_u64().unwrap());
+    assert_eq!(counts, [10_000, 10_000, 715, 715]);
+    let parts = ["1/3", "2/3", "3/3"].map(|part| {
+        let out = file(&part.replace('/', "-"));
+        answer(&["eval", &model, "--all", "--part", part, "--out", &out]);
+        out
+    });
+    let [first, second, third] = parts.each_ref().map(String::as_str);
+    assert_eq!(answer(&["eval", "--json", "--merge", first, second, third]), whole);
+    // A sum that is not that of all orders.
+    let edited = fs::read_to_string(second).unwrap().replace("\"multisets\": true,", "\"multisets\": false,");
+    fs::write(second, edited).unwrap();
+    assert!(refusal(&["eval", "--merge", first, second, third]).contains("inputs to run: expected 10000, found 715"));
+    // With nothing looked at again, each order counts for itself.
+    assert_eq!(json(&answer(&["eval", &model, "--all", "--json", "--slack", "0"]))["ran"], 10_000);
+}
+
 #[test]
 fn what_cannot_be_run_is_refused() {
     let sorting = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/sorted_list.safetensors");

@@ -10,7 +10,7 @@ use crate::model::{Config, Normalization};
 /// has, keys that a query sees. What they share a core with (softmaxes, norms, lookups, sums) is not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MultiplyAdds {
-    /// Of a forward pass, with weights that the backend has met before.
+    /// Of the logits, with weights that the backend has met before.
     pub forward: u64,
     /// Of the loss and its gradients, with new weights.
     pub step: u64,
@@ -49,6 +49,9 @@ fn circuit(config: &Config, batch: Batch) -> MultiplyAdds {
 
 /// A forward pass computes a prefix once that neighbouring sequences share; a step does not share.
 fn table(config: &Config, batch: Batch) -> MultiplyAdds {
+    if batch.tokens.is_empty() || batch.positions.is_empty() {
+        return MultiplyAdds { forward: 0, step: 0 };
+    }
     let shared = shared_positions(config, batch.tokens, batch.positions);
     let step = table_pass(config, batch, &vec![0; batch.tokens.nrows()]);
     let forward = shared.map_or(step, |shared| table_pass(config, batch, &shared));

@@ -109,11 +109,16 @@ fn ascending(mut at: u128, length: usize, vocabulary: Token) -> Vec<Token> {
     (0..length)
         .rev()
         .map(|left| {
-            // Those that go on with `least`, of which the others are no smaller.
-            while let Some(with) = multisets(left, vocabulary - least).filter(|with| *with <= at) {
-                at -= with;
-                least += 1;
+            // Those whose least token is one from `least` to below another.
+            let all = multisets(left + 1, vocabulary - least);
+            let before = |token| all.zip(multisets(left + 1, vocabulary - token)).map_or(0, |(all, rest)| all - rest);
+            let (mut from, mut to) = (least, vocabulary);
+            while to - from > 1 {
+                let middle = from + (to - from) / 2;
+                if before(middle) <= at { from = middle } else { to = middle }
             }
+            at -= before(from);
+            least = from;
             least
         })
         .collect()

@@ -195,9 +195,17 @@ impl Enumeration {
         at_most("from", self.to_run, self.from)?;
         at_most("inputs run", self.to_run - self.from, self.ran)?;
         at_most("inputs", self.of, self.inputs)?;
-        if (!self.multisets && self.inputs != self.ran) || (self.is_whole() && self.inputs != self.of) {
-            let expected = if self.multisets { self.of } else { self.ran };
-            return Err(Error::invalid("inputs", expected.to_string(), self.inputs));
+        at_most("inputs run", self.inputs, self.ran)?;
+        let equal = |name: &str, expected: u64, found: u64| {
+            if found == expected { Ok(()) } else { Err(Error::invalid(name.to_owned(), expected.to_string(), found)) }
+        };
+        if !self.multisets {
+            equal("inputs to run", self.of, self.to_run)?;
+        }
+        match (self.multisets, self.ran) {
+            _ if self.is_whole() => equal("inputs", self.of, self.inputs)?,
+            (false, ran) | (true, ran @ 0) => equal("inputs", ran, self.inputs)?,
+            (true, _) => {}
         }
         at_most("right", self.inputs, self.right)?;
         at_most("wrong predictions listed", self.limit as u64, self.wrong.len() as u64)?;

@@ -5,6 +5,9 @@ use algolens_core::{
     task::{Inputs, Role, Task, Token},
 };
 
+/// The most predictions that one order may count for, all together.
+const MOST: u128 = 1 << 60;
+
 /// One input of each multiset of tokens, where a model answers the same in every order and the task asks the same.
 ///
 /// The task must be [permutation-invariant](Task::is_permutation_invariant) and the model know no positions: no embeddings of
@@ -13,6 +16,9 @@ use algolens_core::{
 /// stand, so that there must be one block, and every predicted position behind the input. Rounding may differ between orders,
 /// as it may between machines: it is within the slack.
 pub(super) fn multisets<'a>(config: &Config, task: &'a dyn Task) -> Option<Inputs<'a>> {
+    if !task.is_permutation_invariant() {
+        return None;
+    }
     let no_positions = config.positional_embedding_type == Positions::None
         && config.attn_windows.is_empty()
         && config.masked_score.is_none()
@@ -22,12 +28,14 @@ pub(super) fn multisets<'a>(config: &Config, task: &'a dyn Task) -> Option<Input
     let predicted = task.predicted_positions();
     let same_keys = match config.attention_dir {
         AttentionDir::Causal => config.n_layers <= 1 && predicted.iter().all(|position| *position > last_input),
-        AttentionDir::Bidirectional => predicted.iter().all(|position| roles[*position] != Role::Input),
+        AttentionDir::Bidirectional => {
+            predicted.iter().all(|position| roles.get(*position).is_some_and(|role| *role != Role::Input))
+        }
     };
-    if !(task.is_permutation_invariant() && no_positions && same_keys) {
-        return None;
-    }
-    task.inputs()?.multisets()
+    let all = task.inputs()?;
+    // Sums of so many predictions are exact.
+    let is_counted = all.count().checked_mul(predicted.len() as u128).is_some_and(|predictions| predictions <= MOST);
+    if no_positions && same_keys && is_counted { all.multisets() } else { None }
 }
 
 /// In how many orders the tokens of an ascending input stand in all inputs; none beyond 64 bits.

@@ -11,16 +11,13 @@ use algolens_core::{
     engine::{Batch, Engine, Plain, check_batch},
     model::{Config, Model},
     parallel,
-    task::{Dataset, Family, Inputs, Task},
+    task::{Dataset, Family, Inputs, Task, Token},
 };
 use std::ops::Range;
 
 /// How many inputs are run to know a model's answers on all of a task; none where they cannot be counted.
 pub fn inputs_to_run(config: &Config, task: &dyn Task) -> Option<u128> {
-    let all = task.inputs()?.count();
-    // A walk counts every order, in 64 bits.
-    let counted = u64::try_from(all).is_ok();
-    Some(multisets(config, task).filter(|_| counted).map_or(all, |inputs| inputs.count()))
+    multisets(config, task).or_else(|| task.inputs()).map(|inputs| inputs.count())
 }
 
 /// All inputs of a task, to be run through a model.
@@ -61,7 +58,8 @@ impl<'a> Walk<'a> {
             most: format!("at most {} inputs", u64::MAX),
             found: all.count(),
         })?;
-        let (inputs, multisets) = match multisets(subject.model.config(), task) {
+        // Without a second look, rounding in one order would decide for all.
+        let (inputs, multisets) = match multisets(subject.model.config(), task).filter(|_| slack > 0.0) {
             Some(multisets) => (multisets, true),
             None => (all, false),
         };
@@ -120,13 +118,27 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// The examples of the first block, as they are run together.
+    ///
+    /// # Errors
+    /// An input that is not one of the task's.
+    pub fn first_block(&self) -> Result<Dataset> {
+        self.examples(0..self.count.min(Self::BLOCK)).map(|(_, data)| data)
+    }
+
+    /// The inputs of these numbers, and their examples.
+    fn examples(&self, numbers: Range<u64>) -> Result<(Vec<Vec<Token>>, Dataset)> {
+        let inputs = numbers.map(|number| self.inputs.get(number.into())).collect::<Result<Vec<_>>>()?;
+        let data = Dataset::from_inputs(self.task, &inputs)?;
+        Ok((inputs, data))
+    }
+
     /// The counts of the block that begins with this input, of those of its inputs that are to be counted.
     fn block(&self, start: u64, counted: &Range<u64>) -> Result<Enumeration> {
         let numbers = start..self.count.min(start.saturating_add(Self::BLOCK));
         let counted = counted.start.max(numbers.start)..counted.end.min(numbers.end);
         let mut block = self.begin(counted.start);
-        let inputs = numbers.clone().map(|number| self.inputs.get(number.into())).collect::<Result<Vec<_>>>()?;
-        let data = Dataset::from_inputs(self.task, &inputs)?;
+        let (inputs, data) = self.examples(numbers.clone())?;
         let logits = self.subject.engine.logits(self.subject.model, data.tokens(), data.positions())?;
         let mut judged = judge(logits.view(), &data)?;
         self.look_again(&data, &mut judged)?;

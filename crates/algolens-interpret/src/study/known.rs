@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "how", rename_all = "snake_case")]
 pub enum Known {
-    /// Every input of the task was run; a tie is wrong.
+    /// Every input of the task was run, or one order of it where none can matter; a tie is wrong.
     Exact {
         /// How many inputs there are.
         inputs: u64,
@@ -135,7 +135,7 @@ impl Known {
         let of = |right: u64, of: u64| format!("{right} of {of}");
         match self {
             Self::Exact { inputs, right, least_margin } => {
-                let how = ("known by", format!("running all {inputs} inputs: exact, and a tie is wrong"));
+                let how = ("known by", format!("counting all {inputs} inputs: exact, and a tie is wrong"));
                 let least = least_margin.as_ref().map(|least| {
                     let LeastMargin { margin, input: tokens, position, .. } = least;
                     ("worst input", format!("{}: margin {margin:.3} logits, position {position}", input(tokens)))

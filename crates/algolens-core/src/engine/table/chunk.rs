@@ -173,7 +173,7 @@ impl Chunk {
         let mut keys_and_values = k.rows_mut().zip(v.rows_mut());
         let keys = pass.plan.keys();
         for (sequence, rows) in tokens.outer_iter().zip(self.places.sequences()) {
-            let first = if pass.plan.is_last(0) { rows.shared_predictions } else { rows.shared };
+            let first = rows.first_query(pass.plan, 0);
             for (query, (q, resid)) in pass.plan.queries(0).all[first..].iter().zip(&mut queries) {
                 let row = table.row(query.position, sequence[query.position]);
                 q.copy_from_slice(table.projected(Q, row));

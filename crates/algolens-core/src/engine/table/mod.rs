@@ -8,6 +8,9 @@
 //! windows, padding and masked keys that have a share in a pattern are a step of their own between scores and softmax
 //! (`bend.rs`); other models do not take it.
 //!
+//! Where logits are asked for, neighbouring sequences of a causal model share what they compute for a common prefix: see
+//! `places.rs`.
+//!
 //! What falls to the plain backend: f64, hooks, and models of so narrow rows that padding them to whole vectors would take
 //! too much memory.
 

@@ -33,6 +33,13 @@ pub struct SequenceRows {
     prediction: usize,
 }
 
+impl SequenceRows {
+    /// Which of a block's queries is the first that has a row.
+    pub fn first_query(&self, plan: &Plan, layer: usize) -> usize {
+        if plan.is_last(layer) { self.shared_predictions } else { self.shared }
+    }
+}
+
 impl Places {
     /// Takes so many sequences; `shared` are the positions that each shares with the one before it.
     pub fn set(&mut self, plan: &Plan, sequences: usize, shared: Option<&[usize]>) {
@@ -80,10 +87,8 @@ impl Places {
     ) -> impl Iterator<Item = Place<'a>> + 'a {
         let config = pass.model.config();
         let all = &pass.plan.queries(layer).all[..];
-        let (first, query) = match pass.plan.is_last(layer) {
-            true => (rows.shared_predictions, rows.prediction),
-            false => (rows.shared, rows.row),
-        };
+        let first = rows.first_query(pass.plan, layer);
+        let query = if pass.plan.is_last(layer) { rows.prediction } else { rows.row };
         let (queries, keys, width) = (&all[first..], padded(pass.plan.keys()), padded(config.d_head));
         let heads = if queries.is_empty() { 0 } else { config.n_heads };
         (0..heads).map(move |head| Place {
@@ -99,7 +104,7 @@ impl Places {
 }
 
 /// The positions that each sequence shares with the one before it, of those that matter; none where prefixes are not worth
-/// sharing.
+/// sharing: where fewer than a quarter of all positions are shared, copies of keys and values cost what is saved.
 pub fn shared_prefixes(plan: &Plan, tokens: ArrayView2<Token>) -> Option<Vec<usize>> {
     if !plan.shares_prefixes() {
         return None;
@@ -113,7 +118,8 @@ pub fn shared_prefixes(plan: &Plan, tokens: ArrayView2<Token>) -> Option<Vec<usi
         before.replace(sequence).map_or(0, same)
     });
     let shared: Vec<usize> = shared.collect();
-    (4 * shared.iter().sum::<usize>() >= keys * tokens.nrows()).then_some(shared)
+    const WORTHWHILE: usize = 4;
+    (WORTHWHILE * shared.iter().sum::<usize>() >= keys * tokens.nrows()).then_some(shared)
 }
 
 #[cfg(test)]
