@@ -5,6 +5,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 CI=true cargo test --release --quiet --workspace --test browser looked_at
-cp target/tmp/report/readme.png docs/report.png
+cp "${CARGO_TARGET_DIR:-target}/tmp/report/readme.png" docs/report.png
 sha256sum docs/report.png models/sorted_list.safetensors crates/algolens-report/assets/style.css \
   crates/algolens-report/assets/viewer/*.js crates/algolens-report/src/*.rs > docs/report.sha256
