@@ -4,6 +4,7 @@ use super::{
     minimizer::Minimizer,
     node::{Node, Rival},
 };
+use algolens_core::random::{stream, uniform24};
 
 /// Typical lists that a node is judged by.
 const LISTS: usize = 3;
@@ -12,10 +13,10 @@ impl Node {
     /// The wrong answer that leads most on typical lists, if the target loses by more than the slack on each of them; none in a
     /// region without lists.
     pub(super) fn typical_winner(&self, minimizer: &mut Minimizer, slack: f64) -> Option<Rival> {
-        let mut numbers = Numbers(self.count.to_bits());
+        let mut rng = stream(self.count.to_bits(), "prove/typical");
         let mut typical = Vec::with_capacity(LISTS);
         for _ in 0..LISTS {
-            let costs: Vec<f64> = minimizer.rows.rows.iter().map(|_| numbers.next()).collect();
+            let costs: Vec<f64> = minimizer.rows.rows.iter().map(|_| uniform24(&mut rng).into()).collect();
             let list = minimizer.oracle.minimum(minimizer.rows, &self.region, &costs)?.list;
             typical.push(minimizer.add_point(list));
         }
@@ -35,17 +36,5 @@ impl Node {
         }
         let first_best = (0..least.len()).rev().max_by(|a, b| least[*a].total_cmp(&least[*b]));
         self.rivals[first_best.expect("an undecided node has rivals")].clone()
-    }
-}
-
-/// Random numbers from 0 to 1 (SplitMix64), the same for the same seed.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
