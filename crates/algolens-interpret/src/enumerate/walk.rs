@@ -26,11 +26,7 @@ pub struct Walk<'a> {
     task: &'a dyn Task,
     /// Those that are run.
     inputs: Inputs<'a>,
-    count: u64,
-    /// How many inputs the task has.
-    of: u64,
-    /// Whether those that are run stand for all that differ from them in order only.
-    multisets: bool,
+    to_run: ToRun,
     families: Vec<Family<'a>>,
     /// The model in f64, for what is close.
     exact: (Model<f64>, Plain<f64>),
@@ -63,34 +59,33 @@ impl<'a> Walk<'a> {
             Some(multisets) => (multisets, true),
             None => (all, false),
         };
-        let count = inputs.count() as u64;
+        let to_run = ToRun { of, count: inputs.count() as u64, multisets };
         if !(slack >= 0.0 && slack.is_finite()) {
             return Err(Error::invalid("slack", "a number of 0 or more", slack));
         }
-        if count > 0 {
+        if to_run.count > 0 {
             let first = Dataset::from_inputs(task, &[inputs.get(0)?])?;
             check_batch(subject.model, Batch::from(&first))?;
         }
         let families = task.families();
         let exact = (subject.model.cast(), Plain::new());
-        Ok(Self { subject, task, inputs, count, of, multisets, families, exact, slack, limit })
+        Ok(Self { subject, task, inputs, to_run, families, exact, slack, limit })
     }
 
     /// How many inputs are run.
     pub fn count(&self) -> u64 {
-        self.count
+        self.to_run.count
     }
 
     /// A run that begins with the input of this number, before it.
     pub fn begin(&self, from: u64) -> Enumeration {
-        let to_run = ToRun { of: self.of, count: self.count, multisets: self.multisets };
-        Enumeration::new(to_run, from, self.slack, self.limit, &self.families)
+        Enumeration::new(self.to_run, from, self.slack, self.limit, &self.families)
     }
 
     /// Whether inputs that differ in their order only are run once, and counted as often as there are orders: where the
     /// task is [permutation-invariant](Task::is_permutation_invariant) and the model knows no positions.
     pub fn by_multisets(&self) -> bool {
-        self.multisets
+        self.to_run.multisets
     }
 
     /// Goes on with a run until `to`, the number of the input after the last among those that are run.
@@ -100,7 +95,7 @@ impl<'a> Walk<'a> {
     pub fn go_on(&self, run: &mut Enumeration, to: u64) -> Result<()> {
         /// Blocks whose counts are in memory at once.
         const WINDOW: u64 = 256 * Walk::BLOCK;
-        let to = to.min(self.count);
+        let to = to.min(self.count());
         while run.to() < to {
             let first = run.to() / Self::BLOCK * Self::BLOCK;
             let starts = (first..to.min(first.saturating_add(WINDOW))).step_by(Self::BLOCK as usize);
@@ -123,7 +118,7 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// An input that is not one of the task's.
     pub fn first_block(&self) -> Result<Dataset> {
-        self.examples(0..self.count.min(Self::BLOCK)).map(|(_, data)| data)
+        self.examples(0..self.count().min(Self::BLOCK)).map(|(_, data)| data)
     }
 
     /// The inputs of these numbers, and their examples.
@@ -135,7 +130,7 @@ impl<'a> Walk<'a> {
 
     /// The counts of the block that begins with this input, of those of its inputs that are to be counted.
     fn block(&self, start: u64, counted: &Range<u64>) -> Result<Enumeration> {
-        let numbers = start..self.count.min(start.saturating_add(Self::BLOCK));
+        let numbers = start..self.count().min(start.saturating_add(Self::BLOCK));
         let counted = counted.start.max(numbers.start)..counted.end.min(numbers.end);
         let mut block = self.begin(counted.start);
         let (inputs, data) = self.examples(numbers.clone())?;
@@ -152,7 +147,7 @@ impl<'a> Walk<'a> {
                 continue;
             }
             let example = example.to_slice().expect("rows of a dataset are contiguous");
-            let orders = if self.multisets { orders(input) } else { Some(1) };
+            let orders = if self.by_multisets() { orders(input) } else { Some(1) };
             let orders = orders.expect("an input has no more orders than there are inputs, which 64 bits count");
             block.add(input, orders, predictions.iter().flatten(), told.iter().map(|family| family.member_of(example)));
         }
