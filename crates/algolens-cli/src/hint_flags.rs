@@ -128,25 +128,10 @@ fn parts(said: &[String]) -> Result<Settings> {
     let mut parts = Map::new();
     for part in said {
         let (key, value) = part.split_once('=').ok_or_else(|| Error::invalid("--set", "KEY=VALUE", part))?;
-        if !Settings::keys().any(|known| known == key) {
-            return Err(Error::unknown("part of a config", key, Settings::keys().map(str::to_owned)));
-        }
         let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
         if let Some(before) = parts.insert(key.to_owned(), value).filter(|before| *before != parts[key]) {
             return Err(Error::invalid(key, format!("{before} again"), &parts[key]));
         }
     }
-    let settings = Settings::from_config(&parts)?;
-    let windows = parts.contains_key("use_local_attn");
-    for (key, value) in parts.into_iter().filter(|(_, value)| !value.is_null()) {
-        let says_nothing = match key.as_str() {
-            "use_local_attn" => false,
-            "window_size" | "attn_types" => !windows,
-            _ => Settings::from_config(&Map::from_iter([(key.clone(), value.clone())]))? == Settings::default(),
-        };
-        if says_nothing {
-            return Err(Error::invalid(key, "a value that says something", value));
-        }
-    }
-    Ok(settings)
+    Settings::of_parts(&parts)
 }

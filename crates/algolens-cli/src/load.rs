@@ -2,14 +2,13 @@
 
 use crate::{
     hint_flags::{HintArgs, Said},
-    model_config,
     terminal::warn,
 };
 use algolens::{
     Result,
     model::{
         Model,
-        checkpoint::{Checkpoint, Hints, Loaded, Note, OfTask, Settings, Source},
+        checkpoint::{Checkpoint, Hints, Loaded, Note},
         processing::{Processed, Step},
     },
     task::{Dataset, Registry, SortedList, Task, TaskKind, TaskOfModel, TaskSpec},
@@ -73,38 +72,19 @@ fn open(path: &Path, said: &Said, registry: &Registry) -> Result<Loaded> {
     Ok(loaded)
 }
 
-/// What is said of the model in a file, and what models of its task have. A `config.json` beside the file is read with it,
-/// which is said.
+/// What is said of the model in a file, and what else is known of it. A `config.json` that is read with it is named.
 fn hints(path: &Path, said: &Said, registry: &Registry) -> Result<Hints> {
-    let mut hints = said.hints.clone();
-    let (registry, task) = (registry.clone(), said.task.clone());
-    hints.task = OfTask::new(move |config| registry.settings(config, task.as_ref()));
-    if hints.config == Settings::default()
-        && let Some((beside, config)) = model_config::beside(path)?
-    {
+    let (hints, beside) = said.hints.clone().for_file(path, registry, said.task.as_ref())?;
+    if let Some(beside) = beside {
         warn(format_args!("algolens: {} is read with the weights beside it", beside.display()));
-        hints.config = config;
     }
     Ok(hints)
 }
 
 fn say_what_is_assumed(path: &Path, notes: &[Note]) {
-    if let Some(line) = assumed(notes) {
+    if let Some(line) = Note::assumed(notes) {
         warn(format_args!("algolens: {}: {line}", path.display()));
     }
-}
-
-/// What of a model was assumed, as one line: what it has, and what it is without.
-fn assumed(notes: &[Note]) -> Option<String> {
-    let unsaid = |note: &&Note| matches!(note.source, Source::Assumed | Source::Layout | Source::Task);
-    let (without, with): (Vec<&Note>, Vec<&Note>) =
-        notes.iter().filter(unsaid).partition(|note| ["none", "false"].contains(&note.value.as_str()));
-    let with: Vec<String> = with.iter().map(|note| format!("{} {}", note.what, note.value)).collect();
-    let without: Vec<&str> = without.iter().map(|note| note.what).collect();
-    let parts = [(with.join(", "), ""), (without.join(", "), "no ")];
-    let parts: Vec<String> =
-        parts.into_iter().filter(|(text, _)| !text.is_empty()).map(|(text, head)| format!("{head}{text}")).collect();
-    (!parts.is_empty()).then(|| format!("assumed, as the file does not say: {}", parts.join("; ")))
 }
 
 impl Opened {

@@ -1,11 +1,8 @@
 //! A config file beside a model: JSON or TOML, in the words of TransformerLens's `HookedTransformerConfig`.
 
-use algolens::{
-    Error, Result, files,
-    model::checkpoint::{Contents, Settings},
-};
+use algolens::{Error, Result, files, model::checkpoint::Settings};
 use serde_json::{Map, Value};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What a config file says.
 ///
@@ -14,26 +11,6 @@ use std::path::{Path, PathBuf};
 pub fn read(path: &Path) -> Result<Settings> {
     let config = parse(path, &files::read(path)?)?;
     Settings::from_config(&config).map_err(|error| in_file(path, error))
-}
-
-/// The `config.json` in the folder of a model's file, if it says how large a model is; none for a file of our own,
-/// which says all itself.
-///
-/// # Errors
-/// A file that cannot be read, or that says what no model can be that is read.
-pub fn beside(model: &Path) -> Result<Option<(PathBuf, Settings)>> {
-    let path = model.with_file_name("config.json");
-    if path == model || !path.is_file() {
-        return Ok(None);
-    }
-    // Many programs have a file of that name.
-    let Ok(config) = parse(&path, &files::read(&path)?) else { return Ok(None) };
-    if !Settings::speak_of(&config) || Contents::from_bytes(files::read(model)?).is_ok_and(|contents| contents.is_own())
-    {
-        return Ok(None);
-    }
-    let settings = Settings::from_config(&config).map_err(|error| in_file(&path, error))?;
-    Ok(Some((path, settings)))
 }
 
 fn in_file(path: &Path, error: Error) -> Error {

@@ -2,7 +2,8 @@
 
 use crate::{
     Error, Result,
-    model::checkpoint::{Checkpoint, Hints, Loaded},
+    model::checkpoint::{Checkpoint, Contents, Hints, Loaded, OfTask, Settings},
+    task::{Registry, TaskSpec},
 };
 use std::{
     ffi::OsString,
@@ -164,6 +165,50 @@ fn stands_at(file: &File, path: &Path) -> io::Result<bool> {
 #[cfg(not(unix))]
 fn stands_at(_: &File, path: &Path) -> io::Result<bool> {
     path.try_exists()
+}
+
+impl Hints {
+    /// What is said of the model in a file, with what else is known of it: what models of its task have, by the tasks of a
+    /// registry; and, where no config is given, a [`config_beside`] it, whose path is returned too.
+    ///
+    /// # Errors
+    /// As [`config_beside`].
+    pub fn for_file(
+        mut self,
+        path: &Path,
+        registry: &Registry,
+        task: Option<&TaskSpec>,
+    ) -> Result<(Self, Option<PathBuf>)> {
+        let (registry, task) = (registry.clone(), task.cloned());
+        self.task = OfTask::new(move |config| registry.settings(config, task.as_ref()));
+        if self.config != Settings::default() {
+            return Ok((self, None));
+        }
+        let (beside, config) = config_beside(path)?.unzip();
+        self.config = config.unwrap_or_default();
+        Ok((self, beside))
+    }
+}
+
+/// The `config.json` in the folder of a model's file, if it says how large a model is; none for a file of our own,
+/// which says all itself.
+///
+/// # Errors
+/// A file that cannot be read, or that says what no model can be that is read.
+pub fn config_beside(model: &Path) -> Result<Option<(PathBuf, Settings)>> {
+    let path = model.with_file_name("config.json");
+    if path == model || !path.is_file() {
+        return Ok(None);
+    }
+    // Many programs have a file of that name.
+    let Ok(config) = serde_json::from_slice(&read(&path)?) else { return Ok(None) };
+    if !Settings::speak_of(&config) || Contents::from_bytes(read(model)?).is_ok_and(|contents| contents.is_own()) {
+        return Ok(None);
+    }
+    match Settings::from_config(&config) {
+        Ok(settings) => Ok(Some((path, settings))),
+        Err(error) => Err(Error::InFile { path, error: Box::new(error) }),
+    }
 }
 
 impl Checkpoint {

@@ -54,6 +54,29 @@ impl Settings {
         Self::PARTS.iter().copied().filter(|part| *part != "attn_windows").chain(BY_OTHER_KEYS)
     }
 
+    /// What a user says of a model part by part, by the [`keys`](Self::keys) of `HookedTransformerConfig`.
+    ///
+    /// # Errors
+    /// A key that there is not; a value of the wrong kind, or one that says nothing.
+    pub fn of_parts(parts: &Map<String, Value>) -> Result<Self> {
+        if let Some(key) = parts.keys().find(|key| Self::keys().all(|known| known != *key)) {
+            return Err(Error::unknown("part of a config", key, Self::keys().map(str::to_owned)));
+        }
+        let settings = Self::from_config(parts)?;
+        let windows = parts.contains_key("use_local_attn");
+        for (key, value) in parts.iter().filter(|(_, value)| !value.is_null()) {
+            let says_nothing = match key.as_str() {
+                "use_local_attn" => false,
+                "window_size" | "attn_types" => !windows,
+                _ => Self::from_config(&Map::from_iter([(key.clone(), value.clone())]))? == Self::default(),
+            };
+            if says_nothing {
+                return Err(Error::invalid(key, "a value that says something", value));
+            }
+        }
+        Ok(settings)
+    }
+
     /// Whether a config says how large some transformer is.
     pub fn speak_of(config: &Map<String, Value>) -> bool {
         let config = config.get("model").and_then(Value::as_object).unwrap_or(config);

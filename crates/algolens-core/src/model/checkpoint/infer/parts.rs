@@ -21,6 +21,24 @@ pub struct Note {
     pub source: Source,
 }
 
+impl Note {
+    /// What of a model was assumed, as one line: what it has, and what it is without.
+    pub fn assumed(notes: &[Self]) -> Option<String> {
+        let unsaid = |note: &&Self| matches!(note.source, Source::Assumed | Source::Layout | Source::Task);
+        let (without, with): (Vec<&Self>, Vec<&Self>) =
+            notes.iter().filter(unsaid).partition(|note| ["none", "false"].contains(&note.value.as_str()));
+        let with: Vec<String> = with.iter().map(|note| format!("{} {}", note.what, note.value)).collect();
+        let without: Vec<&str> = without.iter().map(|note| note.what).collect();
+        let parts = [(with.join(", "), ""), (without.join(", "), "no ")];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|(text, _)| !text.is_empty())
+            .map(|(text, head)| format!("{head}{text}"))
+            .collect();
+        (!parts.is_empty()).then(|| format!("assumed, as the file does not say: {}", parts.join("; ")))
+    }
+}
+
 impl Hints {
     /// Whether nothing that was said contradicts the config that a file states.
     pub(in super::super) fn check_against(&self, config: &Config) -> Result<()> {
