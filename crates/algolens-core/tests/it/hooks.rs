@@ -9,7 +9,7 @@ use algolens_core::{
     model::{AttentionDir, Model, Normalization, Positions},
     task::Token,
 };
-use algolens_testing::{Kind, Run, SIZES, alike, kinds};
+use algolens_testing::{Kind, Run, SIZES, alike, kinds, random_config, random_model, random_tokens};
 use ndarray::{Array2, ArrayD, ArrayViewMutD, Axis, Ix3, Ix4, s};
 use std::cell::{Cell, RefCell};
 
@@ -302,6 +302,23 @@ fn hooks_that_change_nothing_change_nothing_wherever_they_are() {
             assert!(name.contains(".ln1."), "{name} changed, {kind:?}");
         }
     });
+}
+
+#[test]
+fn hooks_that_change_nothing_change_no_bit_of_any_model() {
+    for seed in 0..100 {
+        let model = random_model(random_config(seed), seed).cast::<f32>();
+        let tokens = random_tokens(5, model.config().n_ctx, model.config().d_vocab, seed);
+        let bits = |hooks: &mut Hooks<'_, f32>| -> Vec<u32> {
+            let logits = Plain::new().run_with_hooks(&model, tokens.view(), hooks).unwrap();
+            logits.iter().map(|logit| logit.to_bits()).collect()
+        };
+        let before = bits(&mut Hooks::new(model.config()));
+        for point in HookPoint::all(model.config()) {
+            let mut hooks = Hooks::new(model.config());
+            assert_eq!(bits(hooks.add_at(point, |_| Ok(()))), before, "{point}, {:?}", model.config());
+        }
+    }
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn mix_values<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut Attentio
     cx.show_heads(BlockPoint::Z, &mut acts.z)
 }
 
-/// `out` = Σ over heads of z W_O, plus b_O; added up head by head where a hook may change `hook_result`.
+/// `out` = Σ over heads of z W_O, plus b_O; added up head by head where a hook has changed `hook_result`.
 fn write<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs<T>) -> Result<()> {
     let params = cx.pass.params;
     let w_o = params.get(cx.layout.W_O); // [head, d_head, d_model]
@@ -222,20 +222,24 @@ fn write<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs
     let rows = cx.pass.sizes.rows();
     let point = cx.at(BlockPoint::Result);
     let mut result = Array2::zeros((0, d_model)); // [row · head, d_model]
+    let mut is_changed = false;
     if cx.tracer.reads(|at| at == point) {
         result = Array2::zeros((rows * heads, d_model));
         for head in 0..heads {
             let z = head_columns_mut(&mut acts.z, head, d_head); // [row, d_head]
             matmul::set(result.slice_mut(s![head..;heads, ..]), z.view(), w_o.index_axis(Axis(0), head));
         }
+        let before = cx.tracer.edits(|at| at == point).then(|| result.clone());
         cx.show_heads(BlockPoint::Result, &mut result)?;
+        is_changed = before.is_some_and(|before| before != result);
     }
-    if cx.tracer.edits(|at| at == point) {
+    if is_changed {
         let result = shaped_mut(&mut result, &[rows, heads, d_model]);
         Zip::from(acts.out.rows_mut())
             .and(result.axis_iter(Axis(0)))
             .for_each(|mut out, heads| out.assign(&heads.sum_axis(Axis(0)))); // [d_model]
     } else {
+        // A hook that leaves everything as it is changes no bit.
         matmul::set(acts.out.view_mut(), acts.z.view(), flat_output(w_o)); // [row, d_model]
     }
     if let Some(b_o) = cx.layout.b_O {
