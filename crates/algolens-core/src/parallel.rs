@@ -1,12 +1,28 @@
 //! Independent pieces of work on several threads, or on one where there are none.
 
 use crate::Result;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// Whether everything runs on the thread that asks for it.
+static ALONE: AtomicBool = AtomicBool::new(false);
+
+/// From now on everything in this process runs on the thread that asks for it: where the others are gone, as in a process that
+/// was forked. The results have the same bits.
+pub fn stay_on_one_thread() {
+    ALONE.store(true, Ordering::Relaxed);
+}
+
+fn alone() -> bool {
+    ALONE.load(Ordering::Relaxed)
+}
 
 /// Runs `work` on one of the threads that [`for_each`] uses: the caller waits once for all of it, not once for each part.
 #[cfg(feature = "parallel")]
 pub fn enter<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    rayon::scope(|_| work())
+    if alone() { work() } else { rayon::scope(|_| work()) }
 }
 
 /// Runs `work`.
@@ -18,7 +34,7 @@ pub fn enter<R>(work: impl FnOnce() -> R) -> R {
 /// Runs both, at the same time where there are threads.
 #[cfg(feature = "parallel")]
 pub fn join<A: Send, B: Send>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B + Send) -> (A, B) {
-    rayon::join(first, second)
+    if alone() { (first(), second()) } else { rayon::join(first, second) }
 }
 
 /// Runs both.
@@ -46,7 +62,7 @@ impl<M> PerThread<M> {
 /// How many threads [`for_each`] uses.
 #[cfg(feature = "parallel")]
 fn threads() -> usize {
-    rayon::current_num_threads()
+    if alone() { 1 } else { rayon::current_num_threads() }
 }
 
 /// How many threads [`for_each`] uses.
@@ -71,6 +87,9 @@ fn thread() -> usize {
 #[cfg(feature = "parallel")]
 pub fn for_each<P: Send>(pieces: Vec<P>, work: impl Fn(P) + Send + Sync) {
     use rayon::prelude::*;
+    if alone() {
+        return pieces.into_iter().for_each(work);
+    }
     pieces.into_par_iter().with_max_len(1).for_each(work);
 }
 
@@ -88,8 +107,11 @@ pub fn for_each<P>(pieces: Vec<P>, work: impl Fn(P)) {
 /// If the system gives no threads.
 #[cfg(feature = "parallel")]
 pub fn one_thread_each<P: Send, R: Send>(pieces: Vec<P>, work: impl Fn(P) -> R + Sync) -> Result<Vec<R>> {
-    let alone = |_| rayon::ThreadPoolBuilder::new().num_threads(1).build();
-    let pools = (0..threads().min(pieces.len())).map(alone).collect::<std::result::Result<Vec<_>, _>>();
+    if alone() {
+        return Ok(pieces.into_iter().map(work).collect());
+    }
+    let pool_of_one = |_| rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let pools = (0..threads().min(pieces.len())).map(pool_of_one).collect::<std::result::Result<Vec<_>, _>>();
     let pools = pools.map_err(|error| crate::Error::invalid("threads", "as many as there are cores", error))?;
     let (left, done) = (Mutex::new(pieces.into_iter().enumerate()), Mutex::new(Vec::new()));
     let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();

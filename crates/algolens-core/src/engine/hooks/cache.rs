@@ -46,6 +46,11 @@ impl<T: Scalar> Cache<T> {
         })
     }
 
+    /// The activations themselves, by name.
+    pub fn into_activations(self) -> BTreeMap<String, ArrayD<T>> {
+        self.activations
+    }
+
     /// Every activation with its name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, ArrayViewD<'_, T>)> {
         self.activations.iter().map(|(name, activation)| (name.as_str(), activation.view()))
