@@ -95,6 +95,14 @@ impl Run {
     /// A task that the registry does not know, a recipe that [`Recipe::validate`] refuses.
     pub fn new(recipe: Recipe, registry: &Registry) -> Result<Self> {
         let task = registry.task(recipe.task_spec()?)?;
+        Self::on_task(recipe, task)
+    }
+
+    /// A run on a task that no registry need know, before its first epoch; it goes before the recipe's.
+    ///
+    /// # Errors
+    /// A recipe that [`Recipe::validate`] refuses.
+    pub fn on_task(recipe: Recipe, task: Arc<dyn Task>) -> Result<Self> {
         let recipe = Recipe { task: Some(task.spec()), ..recipe };
         recipe.validate(&recipe.model.config(&*task))?;
         Self::begin(split::sized(recipe, &*task)?, Learnt::Task(task))

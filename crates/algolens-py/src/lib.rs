@@ -1,0 +1,54 @@
+//! The compiled half of the Python package `algolens`: models, tasks and analyses as plain values.
+//!
+//! What a user of Python sees is in `python/algolens/`; here arrays are NumPy's, everything else that has a structure is JSON,
+//! and whatever takes long releases the interpreter's lock.
+
+mod analysis;
+mod data;
+mod error;
+mod json;
+mod model;
+mod proof;
+mod read;
+mod run;
+mod study;
+mod task;
+mod tensors;
+mod train;
+mod watch;
+
+/// The compiled half of `algolens`.
+#[pyo3::pymodule(gil_used = true)]
+mod _algolens {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::analysis::{ablate, attribute, attribute_sources, circuits, evaluate, evaluate_all};
+    #[pymodule_export]
+    use crate::data::Dataset;
+    #[pymodule_export]
+    use crate::error::AlgolensError;
+    #[pymodule_export]
+    use crate::model::Model;
+    #[pymodule_export]
+    use crate::proof::{are_equal, attack, certify, check_certificate};
+    #[pymodule_export]
+    use crate::read::{Found, read_checkpoint};
+    #[pymodule_export]
+    use crate::study::{Study, study};
+    #[pymodule_export]
+    use crate::task::Task;
+    #[pymodule_export]
+    use crate::train::{Trained, hold_out, train};
+
+    /// From now on everything runs on the thread that asks for it: in a process that was forked, where the others are gone.
+    #[pyfunction]
+    fn stay_on_one_thread() {
+        algolens::parallel::stay_on_one_thread();
+    }
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

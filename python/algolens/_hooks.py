@@ -1,0 +1,99 @@
+"""Hook points and the functions at them, as TransformerLens's users write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ._algolens import AlgolensError
+from ._arrays import as_floats, is_torch, like
+
+#: The name of a hook point, names, or what says of a name whether it is meant.
+Names = str | Sequence[str] | Callable[[str], bool]
+#: A function that sees an activation: what it returns, or its edits in place, go on through the model.
+HookFunction = Callable[..., Any]
+#: Where, and what.
+HookPair = tuple[Names, HookFunction]
+
+
+class HookPoint:
+    """The place that a hook is called at."""
+
+    def __init__(self, name: str) -> None:
+        #: Its full name, such as ``"blocks.0.attn.hook_z"``.
+        self.name = name
+        #: What hooks at this place leave for each other, within one run.
+        self.ctx: dict[str, Any] = {}
+
+    def layer(self) -> int:
+        """The block that the place is in."""
+        parts = self.name.split(".")
+        if parts[0] != "blocks":
+            raise AlgolensError(f"{self.name}: expected a place in a block, found one outside of them")
+        return int(parts[1])
+
+    def __repr__(self) -> str:
+        return f"HookPoint({self.name!r})"
+
+
+def matching(names: Names | None, points: Sequence[str]) -> list[str]:
+    """The names that a filter means, in the order of the forward pass; one that is unknown is kept, to be refused."""
+    if names is None:
+        return list(points)
+    if isinstance(names, str):
+        return [names]
+    if callable(names):
+        return [name for name in points if names(name)]
+    wanted = list(dict.fromkeys(names))
+    if wrong := [name for name in wanted if not isinstance(name, str)]:
+        raise AlgolensError(f"names_filter: expected names of hook points, found {wrong[0]!r}")
+    return sorted(wanted, key=lambda name: points.index(name) if name in points else -1)
+
+
+def at_points(
+    pairs: Iterable[HookPair], points: Sequence[str], sample: Any
+) -> list[tuple[str, Callable[..., np.ndarray]]]:
+    """Hooks as the engine calls them: one a point, in the order in which they were given."""
+    places: dict[str, HookPoint] = {}
+    hooks = []
+    for pair in pairs:
+        names, function = pair
+        if not callable(function):
+            raise AlgolensError(f"hook at {names!r}: expected a function, found {type(function).__name__}")
+        for name in matching(names, points):
+            hooks.append((name, _called(function, places.setdefault(name, HookPoint(name)), sample)))
+    return hooks
+
+
+def _called(function: HookFunction, point: HookPoint, sample: Any) -> Callable[..., np.ndarray]:
+    def call(activation: np.ndarray, name: str) -> np.ndarray:
+        given = like(activation, sample)
+        answer = function(given, hook=point)
+        if answer is None or answer is given:
+            return activation
+        what = f"what the hook at {name} returns"
+        answer = as_floats(what, answer)
+        if answer.shape != activation.shape:
+            raise AlgolensError(f"{what}: expected shape {list(activation.shape)}, found {list(answer.shape)}")
+        return answer
+
+    return call
+
+
+def show_gradients(
+    pairs: Iterable[HookPair], points: Sequence[str], gradients: dict[str, np.ndarray], sample: Any
+) -> None:
+    """Calls backward hooks with the gradients at their points, in the order of the backward pass."""
+    at = [(set(matching(names, points)), function) for names, function in pairs]
+    for name in reversed(points):
+        for names, function in at:
+            if name not in names:
+                continue
+            gradient = gradients[name].copy()
+            gradient.flags.writeable = is_torch(sample)
+            if function(like(gradient, sample), hook=HookPoint(name)) is not None:
+                raise AlgolensError(
+                    f"what the backward hook at {name} returns: expected None: gradients can be seen, not changed"
+                )

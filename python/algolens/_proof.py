@@ -1,0 +1,113 @@
+"""Attacks and proofs: is it really 100 %?"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Mapping
+
+from . import _algolens
+from ._algolens import AlgolensError
+from ._analysis import provenance
+from ._model import AlgolensWarning, HookedTransformer
+from ._progress import shown
+from ._record import Record, record
+from ._study import write_whole
+from ._tasks import Task, task_of
+
+
+def attack(
+    model: HookedTransformer,
+    *,
+    count: int = 3,
+    work: int = 500_000,
+    seed: int = 0,
+    position: int | None = None,
+    families: Mapping[str, str] | None = None,
+    task: Task | str | None = None,
+    progress: bool = True,
+) -> Record:
+    """Looks for the worst inputs: families first, then descent with restarts, until ``work`` inputs are run.
+
+    ``found`` has up to ``count`` inputs, distinct in kind and confirmed in float64, each with ``input``, ``position``,
+    ``predicted``, ``expected`` and ``margin`` (wrong at 0 and below); ``all`` says whether every input was run. ``position``
+    looks at one prediction alone, ``families`` at inputs of one member each. An interrupt keeps what was found until then.
+    """
+    given, assumed = task_of(model, task)
+    members = [list(pair) for pair in (families or {}).items()]
+    with shown("attack", progress) as tell:
+        found, interrupted = _algolens.attack(model._model, given._task, count, work, seed, position, members, tell)
+    if interrupted:
+        warnings.warn("interrupted: what was found until then", AlgolensWarning, stacklevel=2)
+    return record(
+        found,
+        interrupted=interrupted,
+        provenance=provenance(model, "attack", on=given.spec, task_assumed=assumed, seed=seed, work=work),
+    )
+
+
+class Certificate:
+    """What is proved of a model over all inputs, with the evidence: what ``algolens certify`` writes."""
+
+    def __init__(self, text: str) -> None:
+        #: The certificate as JSON.
+        self.json = text
+        found = record(text)
+        #: Everything but the evidence.
+        self.summary = Record(
+            {name: value for name, value in found.items() if name not in ("evidence", "class_status")}
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Certificate:
+        """The certificate in a file; what it says is not believed before :func:`check` has accepted it."""
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        try:
+            json.loads(text)
+        except ValueError as error:
+            raise AlgolensError(
+                f"{os.fspath(path)}: certificate: expected what certify writes, found {error}"
+            ) from None
+        return cls(text)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the certificate whole."""
+        write_whole(path, self.json.encode())
+
+    def __repr__(self) -> str:
+        return f"Certificate({self.summary!r})"
+
+
+def certify(
+    model: HookedTransformer,
+    *,
+    seconds: float | None = None,
+    work: int | None = None,
+    slack: float | None = None,
+    task: Task | str | None = None,
+    progress: bool = True,
+) -> Certificate:
+    """Proves what share of all inputs a model gets right, by branch and bound, for so many ``seconds`` or so much ``work``
+    (the same result on every machine).
+
+    Of one-layer attention-only models that sort, or say the largest value; of others the error says what decides instead.
+    """
+    if (seconds is None) == (work is None):
+        raise AlgolensError(
+            "certify: expected how long: seconds or work, found " + ("neither" if work is None else "both")
+        )
+    given, _ = task_of(model, task)
+    with shown("certify", progress) as tell:
+        return Certificate(_algolens.certify(model._model, given._task, seconds, work, slack, tell))
+
+
+def check(certificate: Certificate, model: HookedTransformer, *, progress: bool = True) -> Record:
+    """Verifies a certificate with code that shares nothing with the search: what is ``proved``, and what is ``measured``.
+
+    An error says what is wrong with one that proves less than it claims, or is about another model.
+    """
+    with shown("check", progress) as tell:
+        found = _algolens.check_certificate(certificate.json, model._model, tell)
+    return record(found, provenance=provenance(model, "check"))

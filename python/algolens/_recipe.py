@@ -1,0 +1,54 @@
+"""What a training run is made from."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+from ._algolens import AlgolensError
+
+if TYPE_CHECKING:
+    from ._tasks import Task
+
+#: The model's keys that stand below ``mlp``.
+_OF_MLP = {"d_mlp": "d_mlp", "act_fn": "act_fn", "gated_mlp": "gated"}
+
+
+class Recipe(dict[str, Any]):
+    """Everything that determines a training run: the keys of a ``recipe.toml``, with the model's shape below ``model``.
+
+    :meth:`changed` takes the keys of both, and ``d_mlp`` (0: no MLP), ``act_fn`` and ``gated_mlp``.
+    """
+
+    #: The task that it is for, where it is at hand.
+    task: Task | None = None
+
+    @classmethod
+    def _of(cls, recipe: dict[str, Any], task: Task | None) -> Recipe:
+        new = cls(recipe)
+        new.task = task
+        return new
+
+    def changed(self, **changes: Any) -> Recipe:
+        """The recipe with some keys changed."""
+        new = Recipe._of(copy.deepcopy(dict(self)), self.task)
+        model = new["model"]
+        for key, value in changes.items():
+            if key in _OF_MLP:
+                mlp = model["mlp"] = model.get("mlp") or {"d_mlp": 4 * model["d_model"], "act_fn": "relu"}
+                mlp[_OF_MLP[key]] = value
+            elif key in model:
+                model[key] = value
+            else:
+                new[key] = value
+        if model.get("mlp") and not model["mlp"]["d_mlp"]:
+            model["mlp"] = None
+        return new
+
+    def to_json(self) -> str:
+        """The recipe as the engine reads it."""
+        try:
+            return json.dumps(dict(self))
+        except TypeError as error:
+            raise AlgolensError(f"recipe: expected numbers, texts and lists, found {error}") from None

@@ -1,0 +1,327 @@
+"""Tasks and their data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _algolens
+from ._algolens import AlgolensError
+from ._arrays import as_floats, as_numpy, as_tokens
+from ._recipe import Recipe
+
+if TYPE_CHECKING:
+    from ._model import HookedTransformer
+
+
+class Dataset:
+    """Examples, and what is right at each predicted position.
+
+    ``targets`` are classes ``[example, predicted position]``; or, with a last axis of classes, truth values (every class of a set
+    is right) or floats (a distribution). ``positions`` are the predicted ones, all if they are not given. ``weights``
+    ``[example, predicted position]`` say what each prediction counts; at ``padding`` nothing counts. ``vocab`` and ``classes``
+    say what tokens and classes are called.
+    """
+
+    #: The task that the examples are of, if they are of one.
+    task: Task | None = None
+
+    def __init__(
+        self,
+        tokens: Any,
+        targets: Any,
+        *,
+        positions: Sequence[int] | None = None,
+        weights: Any = None,
+        padding: int | None = None,
+        vocab: Sequence[str] | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        tokens, right = as_tokens(tokens), _targets(targets)
+        if positions is None:
+            if right.shape[1] != tokens.shape[1]:
+                raise AlgolensError(
+                    f"positions: expected the predicted ones, as targets have {right.shape[1]} and sequences {tokens.shape[1]}"
+                )
+            positions = range(tokens.shape[1])
+        numbers = range(1 + int(tokens.max(initial=0))) if vocab is None else ()
+        vocab = [str(number) for number in numbers] if vocab is None else [str(word) for word in vocab]
+        if classes is None:
+            needed = right.shape[2] if right.ndim == 3 else 1 + int(right.max(initial=0))
+            classes = vocab if needed <= len(vocab) and right.ndim == 2 else [str(number) for number in range(needed)]
+        weights = None if weights is None else as_floats("weights", weights)
+        of = _algolens.Dataset.of
+        self._begin(of(tokens, right, _positions(positions), vocab, [str(word) for word in classes], weights, padding))
+
+    def _begin(self, data: _algolens.Dataset, task: Task | None = None) -> None:
+        self._data = data
+        self.task = task
+        #: The tokens, ``[example, pos]``.
+        self.toks: np.ndarray = data.tokens
+        #: What each token is called.
+        self.vocab: list[str] = data.labels
+        #: What each class is called.
+        self.classes: list[str] = data.output_labels
+        #: The predicted positions.
+        self.positions: list[int] = data.positions
+
+    @classmethod
+    def _of(cls, data: _algolens.Dataset, task: Task | None = None) -> Dataset:
+        new = Dataset.__new__(Dataset)
+        new._begin(data, task)
+        return new
+
+    @property
+    def tokens(self) -> np.ndarray:
+        """The tokens, ``[example, pos]``."""
+        return self.toks
+
+    @property
+    def targets(self) -> np.ndarray:
+        """What is right at each predicted position."""
+        return self._data.targets
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """What each prediction counts, where they count different amounts."""
+        return self._data.weights
+
+    @cached_property
+    def str_toks(self) -> list[list[str]]:
+        """What the tokens of each example are called."""
+        return self._data.names()
+
+    def __len__(self) -> int:
+        return len(self.toks)
+
+    def __getitem__(self, at: Any) -> np.ndarray:
+        return self.toks[at]
+
+    def __repr__(self) -> str:
+        of = f" of {self.task.spec}" if self.task else ""
+        return f"{type(self).__name__}({len(self)} examples{of})"
+
+
+class SortedListDataset(Dataset):
+    """Random lists and their sorted copies: ``[unsorted, SEP, sorted]``, bit for bit those of the published code.
+
+    ``toks[:, :list_len]`` is the list, ``toks[:, list_len]`` is SEP. The values of a list differ, and are 0 to ``max_value``.
+    """
+
+    def __init__(self, size: int, list_len: int, max_value: int, seed: int | None = None) -> None:
+        seed = 0 if seed is None else seed
+        task = Task.named("sorted_list", list_len=list_len, max_value=max_value)
+        self._begin(task._task.generate(_count("size", size), _count("seed", seed, 0)), task)
+        self.size, self.list_len, self.max_value, self.seed = size, list_len, max_value, seed
+        #: Tokens of an example.
+        self.seq_len = 2 * list_len + 1
+
+
+class Task:
+    """What is learnt: ours, from :mod:`algolens.tasks`, or one of your own.
+
+    One of your own is a subclass with the attributes ``name``, ``n_ctx`` and ``vocab`` (what each token is called), and the
+    methods :meth:`generate` and :meth:`targets`; where they differ from the defaults, also ``predicted_positions`` (all),
+    ``classes`` (what each class is called: the vocabulary), ``roles`` (``"input"``, ``"separator"`` or ``"answer"`` at each
+    position), ``padding``, ``attention_dir``, and :meth:`complete` and :meth:`validate`.
+    """
+
+    name: str
+    n_ctx: int
+    vocab: Sequence[str]
+    padding: int | None = None
+    attention_dir: str = "causal"
+
+    @property
+    def predicted_positions(self) -> Sequence[int]:
+        """The positions whose logits are judged, ascending."""
+        return range(self.n_ctx)
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """What each output class is called."""
+        return self.vocab
+
+    @property
+    def roles(self) -> Sequence[str]:
+        """What each position holds: ``"input"``, ``"separator"`` or ``"answer"``."""
+        return ["input"] * self.n_ctx
+
+    def generate(self, rng: np.random.Generator) -> Sequence[int]:
+        """A random example: its ``n_ctx`` tokens."""
+        raise NotImplementedError(f"{type(self).__name__} has no method generate(self, rng)")
+
+    def targets(self, example: Sequence[int]) -> Any:
+        """What is right at each predicted position: classes, or ``[predicted position, class]`` of truth values or floats."""
+        raise NotImplementedError(f"{type(self).__name__} has no method targets(self, example)")
+
+    def validate(self, example: Sequence[int]) -> None:
+        """Raises a ``ValueError`` for a sequence that is no whole example; by default for none."""
+
+    def complete(self, input: Sequence[int]) -> Sequence[int]:
+        """The whole example that an input leads to, or a ``ValueError`` for what is no input; by default the input is whole."""
+        return input
+
+    # What a task is for
+
+    @classmethod
+    def named(cls, task: str, /, **options: Any) -> Task:
+        """One of our tasks by name: ``Task.named("sorted_list", list_len=5)``, or ``Task.named("sorted_list(list_len=5)")``."""
+        if options:
+            return _Ours(_algolens.Task.of(task, json.dumps(options)))
+        return _Ours(_algolens.Task.parsed(task))
+
+    @cached_property
+    def _task(self) -> _algolens.Task:
+        for attribute in ("name", "n_ctx", "vocab"):
+            if not hasattr(self, attribute):
+                raise AlgolensError(f"task {type(self).__name__}: expected the attribute {attribute}, found none")
+        return _algolens.Task.own(_Own(self))
+
+    @property
+    def spec(self) -> str:
+        """The task as text, with its options: what files record."""
+        return self._task.spec
+
+    @property
+    def input_count(self) -> int | None:
+        """How many inputs there are, where they can be counted."""
+        return self._task.input_count
+
+    def dataset(self, size: int, seed: int = 43) -> Dataset:
+        """Random examples."""
+        return Dataset._of(self._task.generate(_count("size", size), _count("seed", seed, 0)), self)
+
+    def examples_of(self, inputs: Sequence[Any]) -> Dataset:
+        """The examples that inputs lead to: lists of tokens, or texts of their names."""
+        index = {word: at for at, word in enumerate(self.vocab)}
+        rows = [
+            [_token(one, index) for one in (row.replace(",", " ").split() if isinstance(row, str) else row)]
+            for row in inputs
+        ]
+        return Dataset._of(self._task.completed(rows), self)
+
+    def examples(self, tokens: Any) -> Dataset:
+        """Whole examples, ``[example, n_ctx]``."""
+        return Dataset._of(self._task.examples(as_tokens(tokens)), self)
+
+    def recipe(self, **changes: Any) -> Recipe:
+        """The recipe that trains a model of the task, with changes; see :class:`Recipe`."""
+        return Recipe._of(json.loads(self._task.recipe), self).changed(**changes)
+
+    def __repr__(self) -> str:
+        return f"<task {self.spec}>"
+
+
+class _Ours(Task):
+    """A task that the library has."""
+
+    def __init__(self, task: _algolens.Task) -> None:
+        self.__dict__["_task"] = task
+        self.name = task.spec.split("(")[0]
+        self.n_ctx = task.n_ctx
+        self.vocab = task.token_labels
+        #: The options by name.
+        self.options: dict[str, Any] = json.loads(task.options)
+
+    predicted_positions = property(lambda self: self._task.predicted_positions)
+    classes = property(lambda self: self._task.output_labels)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Task.named, (self.spec,)
+
+
+class _Own:
+    """A user's task, as the engine asks it: every answer is checked, and said to be whose it is."""
+
+    def __init__(self, task: Task) -> None:
+        self._of = task
+        self.name, self.n_ctx = str(task.name), _count(f"{task.name}: n_ctx", task.n_ctx)
+        self.vocab = [str(word) for word in task.vocab]
+        self.classes = [str(word) for word in task.classes]
+        self.roles = [str(role) for role in task.roles]
+        self.predicted_positions = _positions(task.predicted_positions)
+        self.padding, self.attention_dir = task.padding, task.attention_dir
+        if len(self.roles) != self.n_ctx:
+            raise AlgolensError(
+                f"{self.name}: roles: expected one for each of {self.n_ctx} positions, found {len(self.roles)}"
+            )
+
+    def _tokens(self, what: str, value: Any) -> list[int]:
+        tokens = as_tokens(value, f"{self.name}: {what}")
+        if tokens.shape != (1, self.n_ctx):
+            raise AlgolensError(
+                f"{self.name}: {what}: expected {self.n_ctx} tokens, found shape {list(np.shape(value))}"
+            )
+        if tokens.max() >= len(self.vocab):
+            raise AlgolensError(f"{self.name}: {what}: expected tokens below {len(self.vocab)}, found {tokens.max()}")
+        return tokens[0].tolist()
+
+    def _generate(self, seed: int) -> list[int]:
+        return self._tokens("what generate returns", self._of.generate(np.random.default_rng(seed)))
+
+    def _targets(self, example: list[int]) -> np.ndarray:
+        right = as_numpy(f"{self.name}: what targets returns", self._of.targets(example))
+        right = _targets(right[None], f"{self.name}: what targets returns")[0]
+        if len(right) != len(self.predicted_positions):
+            expected = f"one for each of {len(self.predicted_positions)} predicted positions"
+            raise AlgolensError(f"{self.name}: what targets returns: expected {expected}, found {len(right)}")
+        return right
+
+    def _validate(self, example: list[int]) -> None:
+        self._of.validate(example)
+
+    def _complete(self, input: list[int]) -> list[int]:
+        return self._tokens("what complete returns", self._of.complete(input))
+
+
+def task_of(model: HookedTransformer, task: Task | str | None) -> tuple[Task, bool]:
+    """The task that is said, or the model's; and whether it is assumed, as only it fits."""
+    if task is not None:
+        return as_task(task), False
+    found, assumed = _algolens.Task.of_model(model._model)
+    return _Ours(found), assumed
+
+
+def as_task(task: Task | str) -> Task:
+    """A task, or the one of a name and options."""
+    if isinstance(task, str):
+        return Task.named(task)
+    if not isinstance(task, Task):
+        raise AlgolensError(f"task: expected a task or a text, found {type(task).__name__}")
+    return task
+
+
+def _targets(value: Any, what: str = "targets") -> np.ndarray:
+    right = as_numpy(what, value)
+    if right.ndim == 3 and right.dtype == bool:
+        return np.ascontiguousarray(right)
+    if right.ndim == 3 and np.issubdtype(right.dtype, np.floating):
+        return as_floats(what, right)
+    if right.ndim == 2:
+        return as_tokens(right, what)
+    raise AlgolensError(
+        f"{what}: expected classes, or a last axis of classes of truth values or floats, found {right.dtype} {list(right.shape)}"
+    )
+
+
+def _positions(positions: Sequence[int] | range) -> list[int]:
+    return [_count("positions", position, 0) for position in positions]
+
+
+def _token(one: Any, index: dict[str, int]) -> int:
+    if isinstance(one, str):
+        if one not in index:
+            raise AlgolensError(f"input: expected tokens of the vocabulary, found {one!r}")
+        return index[one]
+    return _count("input", one, 0)
+
+
+def _count(what: str, value: Any, least: int = 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value < 2**32:
+        raise AlgolensError(f"{what}: expected a whole number of at least {least}, found {value!r}")
+    return int(value)
