@@ -10,13 +10,15 @@ from ._algolens import AlgolensError, __version__, stay_on_one_thread
 from ._analysis import Attribution, ablate, attribute, circuits, evaluate
 from ._cache import ActivationCache
 from ._config import HookedTransformerConfig
+from ._figures import attention, bar, imshow
 from ._gradients import Gradients
 from ._hooks import HookPoint
 from ._model import AlgolensWarning, HookedTransformer
+from ._page import Figure, Page
 from ._proof import Certificate, attack, certify, check
 from ._recipe import Recipe
 from ._record import Record
-from ._study import Page, Study, report, study
+from ._study import Study, report, study
 from ._tasks import Dataset, SortedListDataset, Task
 from ._train import Training, train
 
@@ -28,6 +30,10 @@ __all__ = [
     "Certificate",
     "Dataset",
     "Gradients",
+    "attention",
+    "bar",
+    "imshow",
+    "Figure",
     "HookPoint",
     "HookedTransformer",
     "HookedTransformerConfig",

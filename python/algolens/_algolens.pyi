@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 __all__ = [
     "AlgolensError",
     "Dataset",
+    "Figure",
     "Found",
     "Model",
     "Study",
@@ -167,11 +168,35 @@ class Trained:
     def interrupted(self) -> bool: ...
 
 @final
+class Figure:
+    @staticmethod
+    def matrices(
+        title: str,
+        cells: NDArray[np.float32],
+        names: Sequence[str],
+        rows: tuple[str, Sequence[str]],
+        columns: tuple[str, Sequence[str]],
+        unit: str,
+    ) -> Figure: ...
+    @staticmethod
+    def bars(
+        title: str, values: NDArray[np.float32], groups: tuple[str, Sequence[str]], series: Sequence[str], unit: str
+    ) -> Figure: ...
+    @staticmethod
+    def patterns(
+        title: str, weights: NDArray[np.float32], heads: Sequence[str], tokens: Sequence[Sequence[str]]
+    ) -> Figure: ...
+    def page(self) -> str: ...
+    def svg(self) -> str: ...
+    def csv(self) -> str: ...
+
+@final
 class Study:
     @property
     def results(self) -> str: ...
     def arrays(self) -> dict[str, NDArray[np.float32]]: ...
     def page(self) -> str: ...
+    def light_page(self) -> str: ...
     def figures(self) -> list[tuple[str, str, str]]: ...
 
 def read_checkpoint(

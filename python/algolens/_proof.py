@@ -11,9 +11,9 @@ from . import _algolens
 from ._algolens import AlgolensError
 from ._analysis import provenance
 from ._model import AlgolensWarning, HookedTransformer
+from ._page import write_whole
 from ._progress import shown
 from ._record import Record, record
-from ._study import write_whole
 from ._tasks import Task, task_of
 
 

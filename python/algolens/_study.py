@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +13,10 @@ import numpy as np
 from . import _algolens
 from ._analysis import SEED, _as_given, provenance
 from ._model import HookedTransformer
+from ._page import Page, write_whole
 from ._progress import shown
 from ._record import Record, record
 from ._tasks import Dataset, Task, task_of
-
-
-class Page:
-    """A page of figures in HTML: one file that needs no network."""
-
-    def __init__(self, html: str, height: int = 800) -> None:
-        #: The page.
-        self.html = html
-        self._height = height
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the page whole."""
-        write_whole(path, self.html.encode())
-
-    def show(self) -> None:
-        """Shows the page in a notebook."""
-        from IPython.display import display
-
-        display(self)
-
-    def _repr_html_(self) -> str:
-        frame = (
-            f'style="width:100%;height:{self._height}px;border:0" sandbox="allow-scripts allow-downloads allow-popups"'
-        )
-        return f'<iframe srcdoc="{escape(self.html)}" {frame}></iframe>'
 
 
 class Study:
@@ -65,7 +39,7 @@ class Study:
 
     def report(self) -> Page:
         """The study as one interactive page."""
-        return Page(self._study.page())
+        return Page(self._study.page, self._study.light_page)
 
     def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Writes every figure as SVG, and its numbers as CSV, into a folder."""
@@ -77,6 +51,9 @@ class Study:
                 write_whole(folder / f"{name}.{suffix}", text.encode())
                 written.append(folder / f"{name}.{suffix}")
         return written
+
+    def _repr_html_(self) -> str:
+        return self.report()._repr_html_()
 
     def __repr__(self) -> str:
         lines = [f"{section['title']}: {section['headline']}" for section in self.results["sections"]]
@@ -123,23 +100,3 @@ def study(
 def report(model: HookedTransformer, data: Dataset | None = None, **options: Any) -> Page:
     """The page of a :func:`study`: ``report(model).show()``, ``report(model).save("report.html")``."""
     return study(model, data, **options).report()
-
-
-def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Writes a file under a temporary name, then renames it."""
-    path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=".algolens-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -15,6 +15,7 @@ pub fn stay_on_one_thread() {
     ALONE.store(true, Ordering::Relaxed);
 }
 
+#[cfg(feature = "parallel")]
 fn alone() -> bool {
     ALONE.load(Ordering::Relaxed)
 }

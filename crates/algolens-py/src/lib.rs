@@ -6,6 +6,7 @@
 mod analysis;
 mod data;
 mod error;
+mod figures;
 mod json;
 mod model;
 mod proof;
@@ -28,6 +29,8 @@ mod _algolens {
     use crate::data::Dataset;
     #[pymodule_export]
     use crate::error::AlgolensError;
+    #[pymodule_export]
+    use crate::figures::Figure;
     #[pymodule_export]
     use crate::model::Model;
     #[pymodule_export]

@@ -22,7 +22,8 @@ impl Study {
     }
 }
 
-fn failed(error: ReportError) -> PyErr {
+/// The exception of a page that cannot be made.
+pub fn failed(error: ReportError) -> PyErr {
     raised(error.into())
 }
 
@@ -46,6 +47,11 @@ impl Study {
     /// The page, as HTML.
     fn page(&self, py: Python<'_>) -> PyResult<String> {
         py.detach(|| algolens_report::page(&self.report())).map_err(failed)
+    }
+
+    /// A light page, as HTML: a tenth of the whole.
+    fn light_page(&self, py: Python<'_>) -> PyResult<String> {
+        py.detach(|| algolens_report::light_page(&self.report())).map_err(failed)
     }
 
     /// Every figure: its name, SVG, and its numbers as CSV.

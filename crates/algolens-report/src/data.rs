@@ -16,9 +16,17 @@ use std::{borrow::Cow, collections::BTreeMap};
 /// # Errors
 /// Results that JSON cannot hold, or a study that is not whole.
 pub fn data(report: &Report) -> Result<String, ReportError> {
+    light_data(report, &|_| true)
+}
+
+/// The data of the figures whose plots this keeps.
+///
+/// # Errors
+/// As [`data`].
+pub(crate) fn light_data(report: &Report, keeps: &dyn Fn(&Plot) -> bool) -> Result<String, ReportError> {
     report.check()?;
     let sections = report.sections();
-    Ok(serde_json::to_string(&PageData::new(report, &sections))?)
+    Ok(serde_json::to_string(&PageData::new(report, &sections, keeps))?)
 }
 
 /// The page's data: labels, examples, figures and arrays.
@@ -60,17 +68,18 @@ struct Example<'a> {
 
 /// An array as the script reads it: its shape, and its numbers as little-endian f32 in base64.
 #[derive(Serialize)]
-struct Numbers {
+pub(crate) struct Numbers {
     shape: Vec<usize>,
     data: String,
 }
 
 impl<'a> PageData<'a> {
-    fn new(report: &Report<'a>, sections: &'a [Cow<'a, Section>]) -> Self {
+    fn new(report: &Report<'a>, sections: &'a [Cow<'a, Section>], keeps: &dyn Fn(&Plot) -> bool) -> Self {
         let Report { study, proof, .. } = *report;
         let plots: Vec<(&str, &Plot)> = sections
             .iter()
             .flat_map(|section| section.figures())
+            .filter(|figure| keeps(&figure.plot))
             .map(|figure| (figure.id.as_str(), &figure.plot))
             .collect();
         let (shown, arrays) = fitting(report, &plots);
@@ -117,7 +126,7 @@ impl<'a> Example<'a> {
 }
 
 impl Numbers {
-    fn new(array: &ArrayD<f32>) -> Self {
+    pub(crate) fn new(array: &ArrayD<f32>) -> Self {
         let bytes: Vec<u8> = array.iter().flat_map(|number| number.to_le_bytes()).collect();
         Self { shape: array.shape().to_vec(), data: STANDARD.encode(bytes) }
     }

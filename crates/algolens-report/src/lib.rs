@@ -14,6 +14,7 @@ mod page;
 mod proof;
 mod report;
 mod sections;
+mod sketch;
 mod svg;
 mod tables;
 
@@ -23,5 +24,6 @@ mod tests;
 pub use data::data;
 pub use error::ReportError;
 pub use figures::{FigureFile, figures};
-pub use page::page;
+pub use page::{light_page, page};
 pub use report::{Proof, Report};
+pub use sketch::{Drawn, Labelled, Sketch};

@@ -1,10 +1,17 @@
 //! The page: one HTML file with its styles, scripts and data.
 
-use crate::{Report, ReportError, data::data, sections::section};
-use algolens::interpret::{Known, Study};
+use crate::{
+    FigureFile, Report, ReportError,
+    data::{data, light_data},
+    figure::{card, needs_plotly, picture},
+    figures::figures,
+    sections::section,
+};
+use algolens::interpret::{Figure, Known, Study};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 const STYLE: &str = include_str!("../assets/style.css");
 const PLOTLY: &str = include_str!("../assets/plotly/plotly-cartesian.min.js");
@@ -46,8 +53,61 @@ const VIEWER: &[&str] = &[
 /// # Errors
 /// Results that JSON cannot hold, or a study that is not whole.
 pub fn page(report: &Report) -> Result<String, ReportError> {
-    let scripts = [PLOTLY.to_owned(), format!("(() => {{\n\"use strict\";\n{}}})();\n", VIEWER.concat())];
+    Ok(document(&report.study.title, None, &body(report, &card), &data(report)?, Plotly::With))
+}
+
+/// A light page of a report, a tenth of the whole: small figures are pictures, tokens and heads can be chosen, and large figures are
+/// named only.
+///
+/// # Errors
+/// As [`page`], and figures that cannot be drawn.
+pub fn light_page(report: &Report) -> Result<String, ReportError> {
+    let drawn: BTreeMap<String, String> =
+        figures(report)?.into_iter().map(|FigureFile { name, svg, .. }| (name, svg)).collect();
+    let light = |figure: &Figure| match drawn.get(&figure.id) {
+        _ if !needs_plotly(&figure.plot) => card(figure),
+        Some(svg) if svg.len() <= LIGHT => picture(figure, Some(svg)),
+        _ => picture(figure, None),
+    };
+    let data = light_data(report, &|plot| !needs_plotly(plot))?;
+    Ok(document(&report.study.title, None, &body(report, &light), &data, Plotly::Without))
+}
+
+/// The most bytes of a picture on a light page.
+const LIGHT: usize = 40_000;
+
+/// The body of a report's page, its figures as cards.
+fn body(report: &Report, card: &dyn Fn(&Figure) -> Markup) -> Markup {
     let (study, sections) = (report.study, report.sections());
+    html! {
+        (bar(study))
+        div #strip {}
+        nav #rail aria-label="Sections" {
+            @for section in &sections {
+                a href={ "#" (section.id) } { (section.title) " " small { (section.headline) } }
+            }
+        }
+        main {
+            @for one in &sections { (section(one, study, card)) }
+            noscript { p.note { "The figures need JavaScript; headings and tables do not." } }
+        }
+    }
+}
+
+/// Whether a page carries plotly: it is most of its size.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plotly {
+    With,
+    Without,
+}
+
+/// A document whose body is drawn on by the viewer from data, as JSON; `class` is its body's.
+pub(crate) fn document(title: &str, class: Option<&str>, body: &Markup, data: &str, plotly: Plotly) -> String {
+    let viewer = format!("(() => {{\n\"use strict\";\n{}}})();\n", VIEWER.concat());
+    let scripts = match plotly {
+        Plotly::With => vec![PLOTLY.to_owned(), viewer],
+        Plotly::Without => vec![viewer],
+    };
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -55,28 +115,18 @@ pub fn page(report: &Report) -> Result<String, ReportError> {
                 meta charset="utf-8";
                 meta http-equiv="Content-Security-Policy" content=(policy(&scripts));
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (study.title) " · algolens" }
+                title { (title) " · algolens" }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                (bar(study))
-                div #strip {}
-                nav #rail aria-label="Sections" {
-                    @for section in &sections {
-                        a href={ "#" (section.id) } { (section.title) " " small { (section.headline) } }
-                    }
-                }
-                main {
-                    @for one in &sections { (section(one, study)) }
-                    noscript { p.note { "The figures need JavaScript; headings and tables do not." } }
-                }
+            body class=[class] {
+                (body)
                 // JSON inside of a script ends at "</script": no "<" may stand in it as it is.
-                script type="application/json" id="data" { (PreEscaped(data(report)?.replace('<', "\\u003c"))) }
+                script type="application/json" id="data" { (PreEscaped(data.replace('<', "\\u003c"))) }
                 @for script in &scripts { script { (PreEscaped(script)) } }
             }
         }
     };
-    Ok(page.into_string())
+    page.into_string()
 }
 
 /// The page's Content-Security-Policy: its own scripts by their hashes and inline styles, and no requests.

@@ -1,27 +1,27 @@
 //! Sections: headings, and what stands below them.
 
-use crate::{figure::card, tables};
-use algolens::interpret::{Item, Note, Section, Study};
+use crate::tables;
+use algolens::interpret::{Figure, Item, Note, Section, Study};
 use maud::{Markup, html};
 
-/// A section of a study.
-pub(crate) fn section(section: &Section, study: &Study) -> Markup {
+/// A section of a study, its figures as cards.
+pub(crate) fn section(section: &Section, study: &Study, card: &dyn Fn(&Figure) -> Markup) -> Markup {
     html! {
         section id=(section.id) {
             h2 { (section.title) }
             p.caption { (section.caption) }
-            @for item in &section.items { (self::item(item, study)) }
+            @for item in &section.items { (self::item(item, study, card)) }
         }
     }
 }
 
-fn item(item: &Item, study: &Study) -> Markup {
+fn item(item: &Item, study: &Study, card: &dyn Fn(&Figure) -> Markup) -> Markup {
     match item {
         Item::Figure(figure) => card(figure),
         Item::Table(table) => tables::table(table),
         Item::Claims(shown) => tables::claims(shown, study),
         Item::Note(note) => self::note(note),
-        Item::Row(items) => html! { div.pair { @for part in items { (self::item(part, study)) } } },
+        Item::Row(items) => html! { div.pair { @for part in items { (self::item(part, study, card)) } } },
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod figures;
 mod pictures;
+mod sketches;
 
 use crate::{Report, ReportError, data, page};
 use algolens::{

@@ -9,7 +9,8 @@ const watchers = [];
 
 /** Returns the selection of a page opened without a fragment. */
 function firstState() {
-  const query = PREDICTED[PREDICTED.length >> 1] ?? 0;
+  const last = Math.max((LISTS[0]?.tokens.length ?? 1) - 1, 0);
+  const query = PREDICTED[PREDICTED.length >> 1] ?? last;
   const shown = Math.min(HEADS.length, 2);
   return {
     list: 0,

@@ -11,7 +11,7 @@ mod words;
 pub(crate) use panel::{
     Bars, Boxes, Chart, Content, Extent, Grid, Hue, Layer, Lines, Look, Names, Panel, Scale, Shape,
 };
-pub(crate) use words::brief;
+pub(crate) use words::{brief, matrix as matrix_table};
 
 use crate::{Report, ReportError};
 use algolens::interpret::{Figure, Plot};

@@ -30,7 +30,7 @@ pub(super) fn label(labels: &[String], index: usize) -> String {
 }
 
 /// A matrix below its columns' names and beside its rows'.
-pub(super) fn matrix(corner: &str, rows: &[String], columns: &[String], cells: ArrayView2<f32>) -> Vec<Vec<String>> {
+pub(crate) fn matrix(corner: &str, rows: &[String], columns: &[String], cells: ArrayView2<f32>) -> Vec<Vec<String>> {
     let head = [corner.to_owned()].into_iter().chain((0..cells.ncols()).map(|column| label(columns, column))).collect();
     let row = |(at, row): (usize, ndarray::ArrayView1<f32>)| {
         [label(rows, at)].into_iter().chain(row.iter().map(|number| exact(*number))).collect()
