@@ -1,6 +1,6 @@
 """Train small transformers on algorithmic tasks, take them apart, and show why the explanation holds.
 
-The noun is :class:`HookedTransformer`, with TransformerLens's verbs, names and shapes; torch is never needed.
+The noun is ``HookedTransformer``, with TransformerLens's verbs, names and shapes; torch is never needed.
 """
 
 import os as _os

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from . import _algolens
 from ._algolens import AlgolensError
+from ._arrays import as_count, as_json
 from ._model import HookedTransformer
 from ._progress import shown
 from ._record import Record, record
@@ -20,20 +20,41 @@ from ._tasks import Dataset, SortedListDataset, Task, task_of
 SIZE, SEED = 500, 43
 
 
-def provenance(model: HookedTransformer, call: str, **more: Any) -> Record:
-    """What a result records: of which model it is, by which program, and from which call."""
-    return record(model._model.provenance, call=call, **more)
+def made_by(call: str, **options: Any) -> str:
+    """A call as a user writes it, without what it leaves out."""
+    said = [f"{name}={_said(value)}" for name, value in options.items() if value not in (None, (), False)]
+    return f"algolens.{call}({', '.join(said)})"
 
 
-def data_of(model: HookedTransformer, data: Any, task: Task | str | None, size: int, seed: int) -> Dataset:
+def _said(value: Any) -> str:
+    return f"<{len(value)} examples, SHA-256 {value._data.sha256}>" if isinstance(value, Dataset) else repr(value)
+
+
+def provenance(
+    model: HookedTransformer, call: str, *, seed: int | None = None, backend: str | None = None, **options: Any
+) -> Record:
+    """Where a result comes from: of which model it is, by which program, and from which call."""
+    return record(model._model.provenance(made_by(call, seed=seed, **options), seed, backend))
+
+
+def data_of(
+    model: HookedTransformer, data: Any, task: Task | str | None, size: int | None = None, seed: int | None = None
+) -> Dataset:
     """The data that is given, as a dataset; random examples of the task where there is none."""
+    if data is None:
+        found, _ = task_of(model, task)
+        return found.dataset(SIZE if size is None else size, SEED if seed is None else seed)
+    if size is not None or (seed is not None and isinstance(data, Dataset) and data.task is None):
+        raise AlgolensError("size and seed: expected none beside data, found some")
     if isinstance(data, Dataset):
-        return _as_given(data)
+        if task is not None:
+            raise AlgolensError("task: expected none beside a dataset, which is of its own, found one")
+        return as_given(data)
     found, _ = task_of(model, task)
-    return found.dataset(size, seed) if data is None else found.examples(data)
+    return found.examples(data)
 
 
-def _as_given(data: Dataset) -> Dataset:
+def as_given(data: Dataset) -> Dataset:
     """A dataset whose tokens a user has set is what those tokens say."""
     if hasattr(data, "_data") and np.array_equal(data.toks, data._data.tokens):
         return data
@@ -50,29 +71,39 @@ def evaluate(
     data: Any = None,
     *,
     all: bool = False,
-    size: int = SIZE,
-    seed: int = SEED,
+    size: int | None = None,
+    seed: int | None = None,
     task: Task | str | None = None,
-    limit: int = 10,
+    limit: int | None = None,
+    slack: float | None = None,
     progress: bool = True,
 ) -> Record:
-    """Loss, probabilities and accuracy: on ``data``, on random examples, or exactly, on ``all`` inputs of the task.
+    """Loss, probabilities and accuracy: on ``data``, on random examples (500 of seed 43), or exactly, on ``all`` inputs of the
+    task.
 
     On data: ``loss`` (nats), ``mean_prob``, ``median_prob``, ``min_prob``, ``token_accuracy``, ``list_accuracy``. On all inputs:
-    ``inputs``, ``right``, ``accuracy``, ``token_accuracy``, ``loss``, ``least_margin``, ``wrong`` (up to ``limit``), ``close``
-    (margins that rounding might decide, looked at again in float64), ``families``. A tie is wrong.
+    ``inputs``, ``right``, ``accuracy``, ``token_accuracy``, ``loss``, ``least_margin``, ``wrong`` (up to ``limit``, 10), ``close``
+    (margins below ``slack`` of the largest logit, which rounding might decide, looked at again in float64), ``families``. A tie is
+    wrong.
     """
     if not all:
+        if limit is not None or slack is not None:
+            raise AlgolensError("limit and slack: expected none without all=True, found some")
         given = data_of(model, data, task, size, seed)
-        drawn = {"size": size, "seed": seed} if data is None else {}
-        found = _algolens.evaluate(model._model, given._data)
-        return record(found, provenance=provenance(model, "evaluate", **drawn))
-    if data is not None:
-        raise AlgolensError("data: expected none with all=True: all inputs of the task are run")
-    found_task, assumed = task_of(model, task)
+        drawn: dict[str, Any] = {"size": len(given), "seed": SEED if seed is None else seed} if data is None else {}
+        said = given.task.spec if given.task and data is None else None
+        origin = provenance(model, "evaluate", data=None if data is None else given, task=said, **drawn)
+        return record(_algolens.evaluate(model._model, given._data), provenance=origin)
+    if data is not None or size is not None or seed is not None:
+        raise AlgolensError(
+            "data, size and seed: expected none with all=True, as all inputs of the task are run, found some"
+        )
+    found, assumed = task_of(model, task)
+    most = 10 if limit is None else as_count("limit", limit, 0)
     with shown("all inputs", progress) as tell:
-        counts = _algolens.evaluate_all(model._model, found_task._task, limit, None, tell)
-    return record(counts, provenance=provenance(model, "evaluate(all=True)", on=found_task.spec, task_assumed=assumed))
+        counts = _algolens.evaluate_all(model._model, found._task, most, slack, tell)
+    origin = provenance(model, "evaluate", all=True, task=found.spec, limit=limit, slack=slack)
+    return record(counts, task=found.spec, task_assumed=assumed, provenance=origin)
 
 
 def ablate(
@@ -87,8 +118,8 @@ def ablate(
     positions: Sequence[int] | None = None,
     frozen_scale: bool = False,
     data: Any = None,
-    size: int = SIZE,
-    seed: int = SEED,
+    size: int | None = None,
+    seed: int | None = None,
     task: Task | str | None = None,
 ) -> Record:
     """What the loss gains when parts are replaced by their ``"mean"`` over the data, by ``"zero"``, or resampled
@@ -102,13 +133,30 @@ def ablate(
     if not parts:
         raise AlgolensError("ablation: expected a part (heads, mlps, points, direct_path, pos_embed), found none")
     given = data_of(model, data, task, size, seed)
+    seed = SEED if seed is None else as_count("seed", seed, 0)
     other = _other(given, seed)
-    if method == "resample" and _algolens.are_equal(given._data, other._data):
+    if method == "resample" and given._data.equals(other._data):
         raise AlgolensError("data to resample from: expected examples that differ, found one example, or equal ones")
-    asked = {"parts": parts, "method": method, "positions": positions, "frozen_scale": frozen_scale}
-    asked["positions"] = None if positions is None else list(positions)
-    found = _algolens.ablate(model._model, json.dumps(asked), given._data, other._data)
-    return record(found, provenance=provenance(model, "ablate", size=len(given), seed=seed))
+    at = None if positions is None else [as_count("positions", position, 0) for position in positions]
+    asked = {"parts": parts, "method": method, "positions": at, "frozen_scale": frozen_scale}
+    found = _algolens.ablate(model._model, as_json("ablation", asked), given._data, other._data)
+    origin = provenance(
+        model,
+        "ablate",
+        seed=seed if data is None or method == "resample" else None,
+        heads=[_head(head) for head in heads] or None,
+        mlps=list(mlps) or None,
+        points=list(points) or None,
+        direct_path=direct_path,
+        pos_embed=pos_embed,
+        method=method,
+        positions=at,
+        frozen_scale=frozen_scale,
+        data=None if data is None else given,
+        size=len(given) if data is None else None,
+        task=given.task.spec if given.task and data is None else None,
+    )
+    return record(found, provenance=origin)
 
 
 def _head(head: str | tuple[int, int]) -> str:
@@ -145,10 +193,13 @@ def attribute(
     ``data`` is a dataset or whole examples; ``sources`` is a block: then also what each source position adds through each of
     its heads.
     """
-    given = data_of(model, data, task, SIZE, SEED)
+    given = data_of(model, data, task)
     components, contributions = _algolens.attribute(model._model, given._data)
-    by_source = None if sources is None else _algolens.attribute_sources(model._model, given._data, sources)
-    return Attribution(components, contributions, given.positions, by_source, provenance(model, "attribute"))
+    by_source = None
+    if sources is not None:
+        by_source = _algolens.attribute_sources(model._model, given._data, as_count("sources", sources, 0))
+    origin = provenance(model, "attribute", backend="plain", data=given, sources=sources)
+    return Attribution(components, contributions, given.positions, by_source, origin)
 
 
 def circuits(model: HookedTransformer, layer: int = 0) -> Record:
@@ -158,4 +209,6 @@ def circuits(model: HookedTransformer, layer: int = 0) -> Record:
     source]``, ``W_QK_pos_key [head, destination, key position]``, ``direct_path [source, prediction]``. Without the scales of
     norms, the square root of ``d_head`` and biases, as *A Mathematical Framework for Transformer Circuits* (2021) has them.
     """
-    return Record(_algolens.circuits(model._model, layer), provenance=provenance(model, "circuits", layer=layer))
+    layer = as_count("layer", layer, 0)
+    origin = provenance(model, "circuits", backend="none: products of weights", layer=layer)
+    return Record(_algolens.circuits(model._model, layer), provenance=origin)

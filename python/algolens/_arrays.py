@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
@@ -58,3 +59,26 @@ def as_floats(what: str, value: Any) -> np.ndarray:
 def like(array: np.ndarray, sample: Any) -> Any:
     """An array as a torch tensor of the same memory, where the sample is one."""
     return sys.modules["torch"].from_numpy(array) if is_torch(sample) else array
+
+
+def as_json(what: str, value: Any) -> str:
+    """A structure as JSON; NumPy's numbers and arrays are numbers and lists."""
+    try:
+        return json.dumps(value, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise AlgolensError(f"{what}: expected numbers, texts and lists, found {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (np.ndarray, range)):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} {value!r}")
+
+
+def as_count(what: str, value: Any, least: int = 1, below: int = 2**32) -> int:
+    """A whole number from `least` on."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value < below:
+        raise AlgolensError(f"{what}: expected a whole number from {least} to {below - 1}, found {value!r}")
+    return int(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -13,7 +14,7 @@ from .utils import get_act_name
 class ActivationCache(Mapping[str, Any]):
     """Activations by name: ``cache["blocks.0.attn.hook_z"]``, or, for short, ``cache["z", 0]``.
 
-    A short name is what :func:`algolens.utils.get_act_name` takes; a layer below 0 is counted from the last.
+    A short name is what ``utils.get_act_name`` takes; a layer below 0 is counted from the last.
     """
 
     def __init__(self, activations: dict[str, Any], n_layers: int, has_batch_dim: bool = True) -> None:
@@ -33,9 +34,10 @@ class ActivationCache(Mapping[str, Any]):
     def _name(self, key: str | tuple[Any, ...]) -> str:
         if isinstance(key, str):
             return key if key in self.cache_dict else get_act_name(key)
-        name, layer, *layer_type = key
-        if isinstance(layer, int) and layer < 0:
-            layer += self._n_layers
+        name, layer, *layer_type = (*key, None)[: max(2, len(key))]
+        if layer is not None and not isinstance(layer, str):
+            layer = operator.index(layer)
+            layer += self._n_layers if layer < 0 else 0
         return get_act_name(name, layer, *layer_type)
 
     def __iter__(self) -> Iterator[str]:

@@ -9,24 +9,42 @@ from typing import Any
 
 from ._algolens import AlgolensError
 
-#: Options of TransformerLens that say nothing of what a toy model computes.
+#: Options of TransformerLens that say nothing of what a toy model computes, whatever they are: where it runs, how text becomes
+#: tokens, how weights were first drawn, and the numbers of what other options turn on.
 _SAY_NOTHING = {
-    "device",
-    "n_devices",
-    "dtype",
-    "tokenizer_name",
-    "init_weights",
-    "default_prepend_bos",
-    "use_hook_tokens",
+    *(
+        "device",
+        "n_devices",
+        "dtype",
+        "init_mode",
+        "init_weights",
+        "initializer_range",
+        "n_params",
+        "original_architecture",
+    ),
+    *("tokenizer_name", "tokenizer_prepends_bos", "default_prepend_bos", "use_hook_tokens", "trust_remote_code"),
+    *("from_checkpoint", "checkpoint_index", "checkpoint_label_type", "checkpoint_value", "decoder_start_token_id"),
+    *("NTK_by_parts_low_freq_factor", "NTK_by_parts_high_freq_factor", "NTK_by_parts_factor", "NTK_original_ctx_len"),
+    *(
+        "yarn_factor",
+        "yarn_attention_factor",
+        "yarn_beta_fast",
+        "yarn_beta_slow",
+        "yarn_original_max_position_embeddings",
+    ),
+    *("yarn_truncate", "yarn_global_attn_only", "relative_attention_max_distance", "ungroup_grouped_query_attention"),
+    *("layer_norm_folding", "uses_rms_norm"),
 }
+#: The values of others that change nothing.
+_CHANGES_NOTHING = {"rotary_scaling_factor": 1.0}
 
 
-@dataclass
+@dataclass(kw_only=True)
 class HookedTransformerConfig:
     """The shape of a model: TransformerLens's options and their defaults.
 
-    What a toy model does not need (``device``, ``dtype``, tokenizers) may be given to :meth:`from_dict` and is passed over; an
-    option that changes what a model computes, and that there is not here, is refused.
+    ``from_dict`` takes TransformerLens's ``cfg.to_dict()``: what a toy model does not need (``device``, ``dtype``, tokenizers) is
+    passed over; an option that changes what a model computes, and that there is not here, is refused.
     """
 
     n_layers: int
@@ -38,7 +56,7 @@ class HookedTransformerConfig:
     n_heads: int = -1
     #: ``4 * d_model`` where it is not said.
     d_mlp: int | None = None
-    act_fn: str | None = None
+    act_fn: str | None = "relu"
     d_vocab: int = -1
     #: ``d_vocab`` where it is not said.
     d_vocab_out: int = -1
@@ -93,19 +111,23 @@ class HookedTransformerConfig:
         if self.d_vocab_out == -1:
             self.d_vocab_out = self.d_vocab
         if self.attn_only:
-            self.d_mlp = None
+            self.d_mlp, self.act_fn = None, None
         else:
             self.d_mlp = 4 * self.d_model if self.d_mlp is None else self.d_mlp
             if self.act_fn is None:
                 raise AlgolensError(
                     "act_fn: expected an activation function, as the model has MLPs (attn_only is False)"
                 )
-        if self.attn_scale == -1.0:
-            self.attn_scale = math.sqrt(self.d_head) if self.use_attn_scale else 1.0
+        if not self.use_attn_scale:
+            self.attn_scale = 1.0
+        elif self.attn_scale == -1.0:
+            self.attn_scale = math.sqrt(self.d_head)
         if self.positional_embedding_type == "rotary" and self.rotary_dim is None:
             self.rotary_dim = self.d_head
         if self.use_local_attn and (self.window_size is None or self.attn_types is None):
             raise AlgolensError("window_size and attn_types: expected both, as use_local_attn is True")
+        if wrong := [kind for kind in self.attn_types or [] if kind not in ("local", "global")]:
+            raise AlgolensError(f"attn_types: expected 'local' or 'global', found {wrong[0]!r}")
 
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> HookedTransformerConfig:
@@ -118,7 +140,7 @@ class HookedTransformerConfig:
         for name, value in options.items():
             if name in known:
                 given[name] = value
-            elif name not in _SAY_NOTHING and not _says_nothing(value):
+            elif name not in _SAY_NOTHING and value != _CHANGES_NOTHING.get(name) and not _says_nothing(value):
                 raise AlgolensError(f"{name}: expected an option that toy models have, found {value!r}")
         return cls(**given)
 

@@ -48,20 +48,24 @@ def imshow(
     """
     _check(layout)
     cells = _numbers("array", array)
-    if cells.ndim == 3 and facet_col not in (None, 0):
+    if facet_col is not None and not (cells.ndim == 3 and facet_col in range(-3, 3)):
+        raise AlgolensError(
+            f"facet_col: expected an axis of [facet, row, column], found {facet_col!r} of {cells.ndim} axes"
+        )
+    if facet_col:
         cells = np.ascontiguousarray(np.moveaxis(cells, facet_col, 0))
     if cells.ndim == 2:
         cells = cells[None]
     if cells.ndim != 3:
         raise AlgolensError(f"array: expected [row, column] or [facet, row, column], found shape {list(cells.shape)}")
     names = [""] if len(cells) == 1 else [str(at) for at in range(len(cells))]
-    names = names if facet_labels is None else [_plain(name) for name in facet_labels]
+    names = names if facet_labels is None else [_untagged(name) for name in facet_labels]
     said = dict(labels or {})
     rows, columns = (
         _axis(said.get(name, ""), given, cells.shape[at]) for name, given, at in (("y", y, 1), ("x", x, 2))
     )
     make = _algolens.Figure.matrices
-    return Figure(make(_plain(title), cells, names, rows, columns, _plain(said.get("color", "value"))))
+    return Figure(make(_untagged(title), cells, names, rows, columns, _untagged(said.get("color", "value"))))
 
 
 def bar(
@@ -83,10 +87,10 @@ def bar(
     if heights.ndim != 2:
         raise AlgolensError(f"values: expected vectors of one length, found shape {list(heights.shape)}")
     said = dict(labels or {})
-    series = [str(at) for at in range(len(heights))] if names is None else [_plain(name) for name in names]
+    series = [str(at) for at in range(len(heights))] if names is None else [_untagged(name) for name in names]
     groups = _axis(said.get("index", said.get("x", "")), x, heights.shape[1])
-    unit = _plain(said.get("value", said.get("y", "")))
-    return Figure(_algolens.Figure.bars(_plain(title), np.ascontiguousarray(heights.T), groups, series, unit))
+    unit = _untagged(said.get("value", said.get("y", "")))
+    return Figure(_algolens.Figure.bars(_untagged(title), np.ascontiguousarray(heights.T), groups, series, unit))
 
 
 def attention(
@@ -112,9 +116,9 @@ def attention(
     if room < len(weights):
         title += f" (the first {room} of {len(weights)} examples)"
         weights, tokens = weights[:room], tokens[:room]
-    words = [[_plain(token) for token in example] for example in tokens]
+    words = [[str(token) for token in example] for example in tokens]
     names = [str(at) for at in range(weights.shape[1])] if heads is None else [str(head) for head in heads]
-    figure = _algolens.Figure.patterns(_plain(title), np.ascontiguousarray(weights), names, words)
+    figure = _algolens.Figure.patterns(_untagged(title), np.ascontiguousarray(weights), names, words)
     return Figure(figure, height=640)
 
 
@@ -131,12 +135,12 @@ def _numbers(what: str, value: Any) -> np.ndarray:
 
 
 def _axis(title: str, labels: Sequence[Any] | None, count: int) -> tuple[str, list[str]]:
-    return _plain(title), [str(at) for at in range(count)] if labels is None else [_plain(one) for one in labels]
+    return _untagged(title), [str(at) for at in range(count)] if labels is None else [_untagged(one) for one in labels]
 
 
-def _plain(text: Any) -> str:
-    """A label without the tags that plotly's have."""
-    return re.sub(r"<[^>]*>", "", re.sub(r"<br\s*/?>", " ", str(text)))
+def _untagged(text: Any) -> str:
+    """A label without the tags that plotly's may have; whatever else stands in brackets is a token."""
+    return re.sub(r"</?(b|i|sub|sup|span|em|a)(\s[^>]*)?>", "", re.sub(r"<br\s*/?>", " ", str(text)))
 
 
 def _check(layout: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ class HookPoint:
     def __init__(self, name: str) -> None:
         #: Its full name, such as ``"blocks.0.attn.hook_z"``.
         self.name = name
-        #: What hooks at this place leave for each other, within one run.
+        #: What hooks at this place leave for each other, until ``reset_hooks(clear_contexts=True)``.
         self.ctx: dict[str, Any] = {}
 
     def layer(self) -> int:
@@ -38,33 +38,42 @@ class HookPoint:
         return f"HookPoint({self.name!r})"
 
 
-def matching(names: Names | None, points: Sequence[str]) -> list[str]:
-    """The names that a filter means, in the order of the forward pass; one that is unknown is kept, to be refused."""
+def matching(names: Names | None, points: Sequence[str], usual: Sequence[str] | None = None) -> list[str]:
+    """The names that a filter means, in the order of the forward pass; one that is unknown is kept, to be refused.
+
+    Of a function, and of none, those of the ``usual`` points, all if they are not given.
+    """
+    usual = points if usual is None else usual
     if names is None:
-        return list(points)
+        return list(usual)
     if isinstance(names, str):
         return [names]
     if callable(names):
-        return [name for name in points if names(name)]
+        return [name for name in usual if names(name)]
     wanted = list(dict.fromkeys(names))
     if wrong := [name for name in wanted if not isinstance(name, str)]:
         raise AlgolensError(f"names_filter: expected names of hook points, found {wrong[0]!r}")
     return sorted(wanted, key=lambda name: points.index(name) if name in points else -1)
 
 
-def at_points(
-    pairs: Iterable[HookPair], points: Sequence[str], sample: Any
-) -> list[tuple[str, Callable[..., np.ndarray]]]:
-    """Hooks as the engine calls them: one a point, in the order in which they were given."""
-    places: dict[str, HookPoint] = {}
-    hooks = []
-    for pair in pairs:
-        names, function = pair
-        if not callable(function):
-            raise AlgolensError(f"hook at {names!r}: expected a function, found {type(function).__name__}")
-        for name in matching(names, points):
-            hooks.append((name, _called(function, places.setdefault(name, HookPoint(name)), sample)))
-    return hooks
+class Places:
+    """The hook points of a model, each one object, so that what hooks leave in its ``ctx`` stays."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = list(names)
+        self.points = {name: HookPoint(name) for name in names}
+
+    def at(
+        self, pairs: Iterable[HookPair], usual: Sequence[str], sample: Any
+    ) -> list[tuple[str, Callable[..., np.ndarray]]]:
+        """Hooks as the engine calls them: one a point, in the order in which they were given."""
+        hooks = []
+        for names, function in pairs:
+            if not callable(function):
+                raise AlgolensError(f"hook at {names!r}: expected a function, found {type(function).__name__}")
+            for name in matching(names, self.names, usual):
+                hooks.append((name, _called(function, self.points.get(name, HookPoint(name)), sample)))
+        return hooks
 
 
 def _called(function: HookFunction, point: HookPoint, sample: Any) -> Callable[..., np.ndarray]:
@@ -83,17 +92,17 @@ def _called(function: HookFunction, point: HookPoint, sample: Any) -> Callable[.
 
 
 def show_gradients(
-    pairs: Iterable[HookPair], points: Sequence[str], gradients: dict[str, np.ndarray], sample: Any
+    pairs: Iterable[HookPair], places: Places, usual: Sequence[str], gradients: dict[str, np.ndarray], sample: Any
 ) -> None:
     """Calls backward hooks with the gradients at their points, in the order of the backward pass."""
-    at = [(set(matching(names, points)), function) for names, function in pairs]
-    for name in reversed(points):
+    at = [(set(matching(names, places.names, usual)), function) for names, function in pairs]
+    for name in reversed(places.names):
         for names, function in at:
             if name not in names:
                 continue
             gradient = gradients[name].copy()
             gradient.flags.writeable = is_torch(sample)
-            if function(like(gradient, sample), hook=HookPoint(name)) is not None:
+            if function(like(gradient, sample), hook=places.points[name]) is not None:
                 raise AlgolensError(
                     f"what the backward hook at {name} returns: expected None: gradients can be seen, not changed"
                 )

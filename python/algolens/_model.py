@@ -8,17 +8,17 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _algolens
 from ._algolens import AlgolensError
-from ._arrays import as_floats, as_numpy, as_tokens, is_torch, like
+from ._arrays import as_count, as_floats, as_json, as_numpy, as_tokens, is_torch, like
 from ._cache import ActivationCache
 from ._config import HookedTransformerConfig
 from ._gradients import Gradients, seed_of
-from ._hooks import HookPair, HookPoint, Names, at_points, matching, show_gradients
+from ._hooks import HookPair, HookPoint, Names, Places, matching, show_gradients
 from ._weights import Part, stacked
 from .utils import lm_cross_entropy_loss
 
@@ -37,6 +37,15 @@ _RETURN_TYPES = ("logits", "loss", "both", None)
 _BUFFERS = ("attn.mask", "attn.IGNORE", "attn.rotary_sin", "attn.rotary_cos")
 
 
+class Output(NamedTuple):
+    """What ``return_type="both"`` gives."""
+
+    #: ``[batch, pos, d_vocab_out]``.
+    logits: Any
+    #: The mean loss of each next token.
+    loss: Any
+
+
 class AlgolensWarning(UserWarning):
     """What was assumed, or passed over."""
 
@@ -45,22 +54,21 @@ class HookedTransformer:
     """A transformer: run it, look inside, change what it computes.
 
     The names, shapes and meanings are those of TransformerLens 3.9. Arrays are NumPy's, or torch's where the tokens are a torch
-    tensor. ``model(tokens)``, :meth:`run_with_cache` and :meth:`run_with_hooks` all run the plain backend and give the same
-    bits. Nothing is differentiated by torch: gradients are :meth:`gradients`.
+    tensor. ``model(tokens)``, ``run_with_cache`` and ``run_with_hooks`` all run the plain backend and give the same
+    bits. Nothing is differentiated by torch: gradients are ``gradients``.
     """
 
     def __init__(self, cfg: HookedTransformerConfig | dict[str, Any], seed: int | None = None) -> None:
         """An untrained model; its weights are drawn from ``seed``, or else from ``cfg.seed``, or else from 0."""
         cfg = HookedTransformerConfig.from_dict(cfg) if isinstance(cfg, dict) else cfg
         seed = next(one for one in (seed, cfg.seed, 0) if one is not None)
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-            raise AlgolensError(f"seed: expected a whole number from 0 to 2^64 - 1, found {seed!r}")
-        self._begin(_algolens.Model.init(_json(cfg._of_engine()), int(seed)), cfg)
+        seed = as_count("seed", seed, 0, 2**64)
+        self._begin(_algolens.Model.init(as_json("config", cfg._of_engine()), seed), cfg)
 
     def _begin(self, model: _algolens.Model, cfg: HookedTransformerConfig) -> None:
         self._model = model
         self.cfg = cfg
-        self._points: list[str] = model.hook_points
+        self._places = Places(model.hook_points)
         self._own_hooks: list[HookPair] = []
         self._more_hooks: contextvars.ContextVar[tuple[tuple[HookPair, ...], tuple[HookPair, ...]]]
         self._more_hooks = contextvars.ContextVar("hooks", default=((), ()))
@@ -84,12 +92,12 @@ class HookedTransformer:
     ) -> HookedTransformer:
         """The model in a file: safetensors, PyTorch, ``.npz`` or JSON; nothing in it is ever executed.
 
-        What the file does not say, ``hints`` do, in the words of :class:`HookedTransformerConfig`
+        What the file does not say, ``hints`` do, in the words of ``HookedTransformerConfig``
         (``normalization_type="LN"``); ``key`` says where in the file the weights are, ``ignore`` which tensors are none,
         ``layout`` how they are named. What is assumed, is said in a warning.
         """
         path = os.fspath(path)
-        found = _algolens.read_checkpoint(path, _json(hints), task, key, list(ignore), layout)
+        found = _algolens.read_checkpoint(path, as_json("hints", hints), task, key, list(ignore), layout)
         if found.beside:
             _say(f"{found.beside} is read with the weights beside it")
         if found.assumed:
@@ -106,7 +114,7 @@ class HookedTransformer:
     @property
     def hook_dict(self) -> dict[str, HookPoint]:
         """Every hook point by name, in the order of the forward pass."""
-        return {name: HookPoint(name) for name in self._points}
+        return dict(self._places.points)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Every weight by its name in TransformerLens, each a copy that is not to be written to."""
@@ -172,8 +180,8 @@ class HookedTransformer:
     def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> None:
         """Takes other weights: all of the model's, and no others; not ``strict``, those that are given and fit.
 
-        Buffers that TransformerLens saves with the weights are passed over. Numbers may be of any precision; they become
-        float32.
+        Of the buffers that TransformerLens saves with the weights, ``IGNORE`` becomes the config's ``masked_score``, and the others
+        are passed over. Numbers may be of any precision; they become float32.
         """
         names = self._model.weights
         given = {name: value for name, value in state_dict.items() if not _is_buffer(name)}
@@ -186,7 +194,12 @@ class HookedTransformer:
                 raise AlgolensError(f"state dict: expected the model's {len(names)} tensors, found {'; '.join(found)}")
         weights = {} if strict else self.state_dict()
         weights |= {name: as_floats(name, value) for name, value in given.items() if name in names}
-        self._model = self._model.with_tensors(weights)
+        model = self._model.with_tensors(weights)
+        score = _masked_score(state_dict, self.cfg.masked_score)
+        if score != self.cfg.masked_score:
+            model = model.with_masked_score(score)
+            self.cfg.masked_score = score
+        self._model = model
 
     def process_weights_(
         self,
@@ -215,16 +228,16 @@ class HookedTransformer:
         cfg = HookedTransformerConfig._from_engine(json.loads(model.config))
         for flag in {"seed", "model_name", *_ON_DEMAND.values()}:
             setattr(cfg, flag, getattr(self.cfg, flag))
-        self._model, self.cfg, self._points = model, cfg, model.hook_points
+        self._model, self.cfg, self._places = model, cfg, Places(model.hook_points)
 
     def load_and_process_state_dict(self, state_dict: dict[str, Any], **steps: bool) -> None:
-        """:meth:`load_state_dict`, then :meth:`process_weights_` with these steps."""
-        before = self._model
+        """``load_state_dict``, then ``process_weights_`` with these steps."""
+        before, score = self._model, self.cfg.masked_score
         self.load_state_dict(state_dict)
         try:
             self.process_weights_(**steps)
         except BaseException:
-            self._model = before
+            self._model, self.cfg.masked_score = before, score
             raise
 
     def set_use_attn_result(self, use: bool) -> None:
@@ -249,7 +262,7 @@ class HookedTransformer:
         """Runs the model on ``tokens [batch, pos]``, with the hooks that it has.
 
         ``return_type``: ``"logits"`` are ``[batch, pos, d_vocab_out]``; ``"loss"`` is the mean loss of each next token (see
-        :func:`algolens.utils.lm_cross_entropy_loss`); ``"both"`` are both; ``None`` is nothing.
+        ``utils.lm_cross_entropy_loss``); ``"both"`` are both; ``None`` is nothing.
         """
         return self.run_with_hooks(input, return_type=return_type, loss_per_token=loss_per_token)
 
@@ -296,6 +309,9 @@ class HookedTransformer:
     ) -> tuple[Any, Any]:
         """Runs the model, and keeps activations: all, or those that ``names_filter`` names (a name, names, or a function).
 
+        All, and a function's choice, are those that TransformerLens has without being asked: ``hook_result``, the inputs of heads
+        and ``hook_mlp_in`` are kept where they are named, or where the config's flag says so.
+
         ``incl_bwd`` keeps the gradients of the loss too, under the names with ``_grad`` behind them.
         """
         tokens = as_tokens(input)
@@ -338,15 +354,18 @@ class HookedTransformer:
         return self._gradients(as_tokens(input), of, names, forward, backward, input)
 
     def add_hook(self, name: Names, hook: Callable[..., Any], dir: str = "fwd") -> None:
-        """Adds a hook that every run has, until :meth:`reset_hooks`."""
+        """Adds a hook that every run has, until ``reset_hooks``; a copy of the model has none."""
         if dir != "fwd":
             raise AlgolensError(f"dir: expected 'fwd': hooks that stay are forward ones, found {dir!r}")
         self._check_names([(name, hook)])
         self._own_hooks.append((name, hook))
 
-    def reset_hooks(self) -> None:
-        """Takes away every hook that :meth:`add_hook` added."""
+    def reset_hooks(self, clear_contexts: bool = False) -> None:
+        """Takes away every hook that ``add_hook`` added; ``clear_contexts`` also what hooks have left in ``hook.ctx``."""
         self._own_hooks.clear()
+        if clear_contexts:
+            for point in self._places.points.values():
+                point.ctx.clear()
 
     @contextlib.contextmanager
     def hooks(
@@ -378,7 +397,7 @@ class HookedTransformer:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self._model.to_bytes(), self.cfg)
+        return _restored, (self._model.state(), self.cfg)
 
     def __repr__(self) -> str:
         task = f", task={self.task!r}" if self.task else ""
@@ -387,29 +406,34 @@ class HookedTransformer:
 
     # Inside
 
-    def _recorded(self, names_filter: Names | None) -> list[str]:
-        if names_filter is not None:
-            return matching(names_filter, self._points)
+    def _usual(self) -> list[str]:
+        """The points that are looked at where none is named: without those that a flag would have to turn on."""
         left_out = {place for place, flag in _ON_DEMAND.items() if not getattr(self.cfg, flag)}
-        return [name for name in self._points if name.rsplit(".", 1)[-1] not in left_out]
+        return [name for name in self._places.names if name.rsplit(".", 1)[-1] not in left_out]
+
+    def _recorded(self, names_filter: Names | None) -> list[str]:
+        return matching(names_filter, self._places.names, self._usual())
 
     def _hooks(
         self, fwd_hooks: Sequence[HookPair] = (), bwd_hooks: Sequence[HookPair] = ()
     ) -> tuple[list[HookPair], list[HookPair]]:
         forward, backward = self._more_hooks.get()
-        return [*self._own_hooks, *forward, *fwd_hooks], [*backward, *bwd_hooks]
+        # A hook splits the inputs of heads, as TransformerLens does by this flag.
+        split = [name for name in self._places.names if name.endswith("hook_q_input") and self.cfg.use_split_qkv_input]
+        splits: list[HookPair] = [(split, lambda activation, hook: None)] if split else []
+        return [*splits, *self._own_hooks, *forward, *fwd_hooks], [*backward, *bwd_hooks]
 
     def _check_names(self, pairs: Sequence[HookPair]) -> None:
-        names = [name for name, _ in at_points(pairs, self._points, None)]
+        names = [name for name, _ in self._places.at(pairs, self._usual(), None)]
         self._model.check_hook_points(names)
 
     def _run(
         self, tokens: np.ndarray, forward: Sequence[HookPair], names: list[str], sample: Any
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        logits, activations = self._model.run(tokens, at_points(forward, self._points, sample), names)
+        logits, activations = self._model.run(tokens, self._places.at(forward, self._usual(), sample), names)
         if is_torch(sample):
             activations = {name: like(activation, sample) for name, activation in activations.items()}
-        in_order = [name for name in self._points if name in activations]
+        in_order = [name for name in self._places.names if name in activations]
         return logits, {name: activations[name] for name in in_order}
 
     def _gradients(
@@ -422,14 +446,14 @@ class HookedTransformer:
         sample: Any,
     ) -> Gradients:
         self._check_names(backward)
-        seen = [name for place, _ in backward for name in matching(place, self._points)]
+        seen = [name for place, _ in backward for name in matching(place, self._places.names, self._usual())]
         asked = sorted({*names, *seen})
         ran = self._model.run_backward(
-            tokens, at_points(forward, self._points, sample), asked, seed_of(of, tokens, sample)
+            tokens, self._places.at(forward, self._usual(), sample), asked, seed_of(of, tokens, sample)
         )
         logits, params, activations = ran
-        show_gradients(backward, self._points, activations, sample)
-        kept = {name: like(activations[name], sample) for name in self._points if name in names}
+        show_gradients(backward, self._places, self._usual(), activations, sample)
+        kept = {name: like(activations[name], sample) for name in self._places.names if name in names}
         params = {name: like(param.copy() if is_torch(sample) else param, sample) for name, param in params.items()}
         return Gradients(like(logits, sample), params, ActivationCache(kept, self.cfg.n_layers))
 
@@ -441,7 +465,7 @@ def _answer(logits: np.ndarray, tokens: np.ndarray, return_type: str | None, per
         return like(logits, sample)
     loss = lm_cross_entropy_loss(logits, tokens, per_token)
     loss = like(np.asarray(loss), sample) if is_torch(sample) else loss
-    return loss if return_type == "loss" else (like(logits, sample), loss)
+    return loss if return_type == "loss" else Output(like(logits, sample), loss)
 
 
 def _check_return_type(return_type: str | None) -> None:
@@ -454,22 +478,18 @@ def _is_buffer(name: str) -> bool:
     return len(parts) == 3 and parts[0] == "blocks" and parts[2] in _BUFFERS
 
 
-def _json(value: Any) -> str:
-    try:
-        return json.dumps(value, default=_plain)
-    except (TypeError, ValueError) as error:
-        raise AlgolensError(f"options: expected numbers, texts and lists, found {error}") from None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} {value!r}")
-
-
 def _say(what: str) -> None:
     warnings.warn(what, AlgolensWarning, stacklevel=3)
 
 
-def _restored(data: bytes, cfg: HookedTransformerConfig) -> HookedTransformer:
-    return HookedTransformer._of(_algolens.Model.from_bytes(data), cfg)
+def _restored(state: tuple[bytes, str, str], cfg: HookedTransformerConfig) -> HookedTransformer:
+    return HookedTransformer._of(_algolens.Model.restored(*state), cfg)
+
+
+def _masked_score(state_dict: dict[str, Any], before: float | None) -> float | None:
+    """The score of what is masked that a state dict's buffers say, the same in every block; that of before, if they say none."""
+    scores = {float(as_numpy(name, value)) for name, value in state_dict.items() if name.endswith(".attn.IGNORE")}
+    if len(scores) > 1:
+        raise AlgolensError(f"IGNORE: expected one score in all blocks, found {sorted(scores)}")
+    score = scores.pop() if scores else before
+    return None if score is None or score == -np.inf else score

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from functools import cached_property
 from html import escape
@@ -16,7 +15,7 @@ from ._algolens import AlgolensError
 class Page:
     """The page of a study: one HTML file that needs no network.
 
-    A notebook shows a light page: small figures as pictures, the others by name; :meth:`save` writes the whole.
+    A notebook shows a light page: small figures as pictures, the others by name; ``save`` writes the whole.
     """
 
     def __init__(self, whole: Callable[[], str], light: Callable[[], str]) -> None:
@@ -88,21 +87,4 @@ def framed(html: str, height: int) -> str:
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Writes a file under a temporary name, then renames it."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise AlgolensError(f"{path}: there is no folder {path.parent}")
-    handle, name = tempfile.mkstemp(prefix=".algolens-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    _algolens.write_whole(os.fspath(path), data)

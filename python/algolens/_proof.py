@@ -6,10 +6,12 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 from . import _algolens
 from ._algolens import AlgolensError
-from ._analysis import provenance
+from ._analysis import made_by, provenance
+from ._arrays import as_count
 from ._model import AlgolensWarning, HookedTransformer
 from ._page import write_whole
 from ._progress import shown
@@ -35,16 +37,16 @@ def attack(
     looks at one prediction alone, ``families`` at inputs of one member each. An interrupt keeps what was found until then.
     """
     given, assumed = task_of(model, task)
-    members = [list(pair) for pair in (families or {}).items()]
+    members = [[str(family), str(member)] for family, member in (families or {}).items()]
+    count, work, seed = as_count("count", count), as_count("work", work, 1, 2**63), as_count("seed", seed, 0, 2**64)
+    position = None if position is None else as_count("position", position, 0)
     with shown("attack", progress) as tell:
         found, interrupted = _algolens.attack(model._model, given._task, count, work, seed, position, members, tell)
     if interrupted:
         warnings.warn("interrupted: what was found until then", AlgolensWarning, stacklevel=2)
-    return record(
-        found,
-        interrupted=interrupted,
-        provenance=provenance(model, "attack", on=given.spec, task_assumed=assumed, seed=seed, work=work),
-    )
+    said: dict[str, Any] = {"work": work, "count": count, "position": position, "families": families or None}
+    origin = provenance(model, "attack", seed=seed, **said, task=given.spec)
+    return record(found, interrupted=interrupted, task=given.spec, task_assumed=assumed, provenance=origin)
 
 
 class Certificate:
@@ -61,16 +63,23 @@ class Certificate:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Certificate:
-        """The certificate in a file; what it says is not believed before :func:`check` has accepted it."""
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+        """The certificate in a file; what it says is not believed before ``check`` has accepted it."""
         try:
-            json.loads(text)
-        except ValueError as error:
-            raise AlgolensError(
-                f"{os.fspath(path)}: certificate: expected what certify writes, found {error}"
-            ) from None
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            found = json.loads(text)
+        except (UnicodeDecodeError, ValueError) as error:
+            found = error
+        if not isinstance(found, dict):
+            what = f"{os.fspath(path)}: certificate: expected what certify writes"
+            raise AlgolensError(f"{what}, found {found if isinstance(found, Exception) else type(found).__name__}")
         return cls(text)
+
+    @property
+    def provenance(self) -> Record | None:
+        """Where it comes from, as it says itself: of which model it is, by which program, and from which call."""
+        found = self.summary.get("provenance")
+        return None if found is None else Record(found)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the certificate whole."""
@@ -99,8 +108,10 @@ def certify(
             "certify: expected how long: seconds or work, found " + ("neither" if work is None else "both")
         )
     given, _ = task_of(model, task)
+    work = None if work is None else as_count("work", work, 1, 2**63)
+    call = made_by("certify", seconds=seconds, work=work, slack=slack, task=given.spec)
     with shown("certify", progress) as tell:
-        return Certificate(_algolens.certify(model._model, given._task, seconds, work, slack, tell))
+        return Certificate(_algolens.certify(model._model, given._task, seconds, work, slack, call, tell))
 
 
 def check(certificate: Certificate, model: HookedTransformer, *, progress: bool = True) -> Record:

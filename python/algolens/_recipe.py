@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
 from typing import TYPE_CHECKING, Any
 
 from ._algolens import AlgolensError
+from ._arrays import as_json
 
 if TYPE_CHECKING:
     from ._tasks import Task
@@ -18,7 +18,7 @@ _OF_MLP = {"d_mlp": "d_mlp", "act_fn": "act_fn", "gated_mlp": "gated"}
 class Recipe(dict[str, Any]):
     """Everything that determines a training run: the keys of a ``recipe.toml``, with the model's shape below ``model``.
 
-    :meth:`changed` takes the keys of both, and ``d_mlp`` (0: no MLP), ``act_fn`` and ``gated_mlp``.
+    ``changed`` takes the keys of both, and ``d_mlp`` (0: no MLP), ``act_fn`` and ``gated_mlp``.
     """
 
     #: The task that it is for, where it is at hand.
@@ -36,6 +36,10 @@ class Recipe(dict[str, Any]):
         model = new["model"]
         for key, value in changes.items():
             if key in _OF_MLP:
+                if not model.get("mlp") and not changes.get("d_mlp"):
+                    if key == "d_mlp":
+                        continue
+                    raise AlgolensError(f"{key}: expected d_mlp beside it, as the recipe's model has no MLP")
                 mlp = model["mlp"] = model.get("mlp") or {"d_mlp": 4 * model["d_model"], "act_fn": "relu"}
                 mlp[_OF_MLP[key]] = value
             elif key in model:
@@ -48,7 +52,4 @@ class Recipe(dict[str, Any]):
 
     def to_json(self) -> str:
         """The recipe as the engine reads it."""
-        try:
-            return json.dumps(dict(self))
-        except TypeError as error:
-            raise AlgolensError(f"recipe: expected numbers, texts and lists, found {error}") from None
+        return as_json("recipe", dict(self))

@@ -11,8 +11,8 @@ import numpy as np
 class Record(dict[str, Any]):
     """A result: what the command line prints as JSON, by key or as attributes.
 
-    ``record.provenance`` says of which model it is (SHA-256, task, weight processing), by which version, backend and vector
-    instructions, and from which call.
+    A key that is called as a dictionary's method (``items``) is read by ``[…]``. ``record.provenance`` says of which model it is
+    (SHA-256), by which version, backend and vector instructions, and from which call with which seed.
     """
 
     def __getattr__(self, name: str) -> Any:

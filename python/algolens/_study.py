@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from . import _algolens
-from ._analysis import SEED, _as_given, provenance
+from ._algolens import AlgolensError
+from ._analysis import SEED, as_given, made_by
+from ._arrays import as_count
 from ._model import HookedTransformer
 from ._page import Page, write_whole
 from ._progress import shown
@@ -22,10 +24,13 @@ from ._tasks import Dataset, Task, task_of
 class Study:
     """A study of a model: all that was measured, and how it is shown."""
 
-    def __init__(self, study: _algolens.Study, origin: Record) -> None:
+    def __init__(self, study: _algolens.Study) -> None:
         self._study = study
-        #: Of which model it is, by which program, and from which call.
-        self.provenance = origin
+
+    @property
+    def provenance(self) -> Record:
+        """Where it comes from: of which model it is, by which program, and from which call."""
+        return Record(self.results["provenance"])
 
     @cached_property
     def results(self) -> Record:
@@ -80,23 +85,42 @@ def study(
     are models of other seeds, by which findings spread. Weights are processed first, unless they are to stay ``raw``.
     """
     processed = [one._model if raw else one._model.processed() for one in (model, *others)]
+    if data is not None and task is not None:
+        raise AlgolensError("task: expected none beside data, found one")
+    given_data = None if data is None else as_given(data)
     given, assumed = (None, False) if data is not None else task_of(model, task)
+    call = made_by(
+        "study",
+        data=given_data,
+        title=title,
+        size=size,
+        seed=None if data is not None else seed,
+        inputs=[list(one) for one in inputs] or None,
+        others=[f"model with SHA-256 {_sha256(other)}" for other in others] or None,
+        raw=raw,
+        task=None if given is None else given.spec,
+    )
     with shown("study", progress) as tell:
         found = _algolens.study(
             processed[0],
             None if given is None else given._task,
-            None if data is None else _as_given(data)._data,
+            None if given_data is None else given_data._data,
             title,
-            size,
-            seed,
-            [list(one) for one in inputs],
+            None if size is None else as_count("size", size),
+            as_count("seed", seed, 0),
+            [[as_count("input", token, 0) for token in one] for one in inputs],
             processed[1:],
             assumed,
+            call,
             tell,
         )
-    return Study(found, provenance(model, "study", seed=seed))
+    return Study(found)
 
 
 def report(model: HookedTransformer, data: Dataset | None = None, **options: Any) -> Page:
-    """The page of a :func:`study`: ``report(model).show()``, ``report(model).save("report.html")``."""
+    """The page of a ``study``: ``report(model).show()``, ``report(model).save("report.html")``."""
     return study(model, data, **options).report()
+
+
+def _sha256(model: HookedTransformer) -> str:
+    return str(record(model._model.provenance(""))["sha256"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from . import _algolens
 from ._algolens import AlgolensError
-from ._arrays import as_floats, as_numpy, as_tokens
+from ._arrays import as_count, as_floats, as_json, as_numpy, as_tokens
 from ._recipe import Recipe
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Dataset:
             needed = right.shape[2] if right.ndim == 3 else 1 + int(right.max(initial=0))
             classes = vocab if needed <= len(vocab) and right.ndim == 2 else [str(number) for number in range(needed)]
         weights = None if weights is None else as_floats("weights", weights)
+        padding = None if padding is None else as_count("padding", padding, 0)
         of = _algolens.Dataset.of
         self._begin(of(tokens, right, _positions(positions), vocab, [str(word) for word in classes], weights, padding))
 
@@ -95,6 +97,13 @@ class Dataset:
         """What the tokens of each example are called."""
         return self._data.names()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        data = self._data
+        parts = data.tokens, data.targets, data.positions, data.weights, data.padding, data.labels, data.output_labels
+        # What a subclass has beside the data.
+        more = {name: value for name, value in self.__dict__.items() if name not in ("_data", "task")}
+        return _rebuilt, (type(self), parts, self.task), more
+
     def __len__(self) -> int:
         return len(self.toks)
 
@@ -115,19 +124,19 @@ class SortedListDataset(Dataset):
     def __init__(self, size: int, list_len: int, max_value: int, seed: int | None = None) -> None:
         seed = 0 if seed is None else seed
         task = Task.named("sorted_list", list_len=list_len, max_value=max_value)
-        self._begin(task._task.generate(_count("size", size), _count("seed", seed, 0)), task)
+        self._begin(task._task.generate(as_count("size", size), as_count("seed", seed, 0)), task)
         self.size, self.list_len, self.max_value, self.seed = size, list_len, max_value, seed
         #: Tokens of an example.
         self.seq_len = 2 * list_len + 1
 
 
 class Task:
-    """What is learnt: ours, from :mod:`algolens.tasks`, or one of your own.
+    """What is learnt: ours, from ``tasks``, or one of your own.
 
     One of your own is a subclass with the attributes ``name``, ``n_ctx`` and ``vocab`` (what each token is called), and the
-    methods :meth:`generate` and :meth:`targets`; where they differ from the defaults, also ``predicted_positions`` (all),
+    methods ``generate`` and ``targets``; where they differ from the defaults, also ``predicted_positions`` (all),
     ``classes`` (what each class is called: the vocabulary), ``roles`` (``"input"``, ``"separator"`` or ``"answer"`` at each
-    position), ``padding``, ``attention_dir``, and :meth:`complete` and :meth:`validate`.
+    position), ``padding``, ``attention_dir``, and ``complete`` and ``validate``.
     """
 
     name: str
@@ -172,7 +181,7 @@ class Task:
     def named(cls, task: str, /, **options: Any) -> Task:
         """One of our tasks by name: ``Task.named("sorted_list", list_len=5)``, or ``Task.named("sorted_list(list_len=5)")``."""
         if options:
-            return _Ours(_algolens.Task.of(task, json.dumps(options)))
+            return _Ours(_algolens.Task.of(task, as_json("options", options)))
         return _Ours(_algolens.Task.parsed(task))
 
     @cached_property
@@ -188,13 +197,13 @@ class Task:
         return self._task.spec
 
     @property
-    def input_count(self) -> int | None:
+    def inputas_count(self) -> int | None:
         """How many inputs there are, where they can be counted."""
         return self._task.input_count
 
     def dataset(self, size: int, seed: int = 43) -> Dataset:
         """Random examples."""
-        return Dataset._of(self._task.generate(_count("size", size), _count("seed", seed, 0)), self)
+        return Dataset._of(self._task.generate(as_count("size", size), as_count("seed", seed, 0)), self)
 
     def examples_of(self, inputs: Sequence[Any]) -> Dataset:
         """The examples that inputs lead to: lists of tokens, or texts of their names."""
@@ -210,11 +219,14 @@ class Task:
         return Dataset._of(self._task.examples(as_tokens(tokens)), self)
 
     def recipe(self, **changes: Any) -> Recipe:
-        """The recipe that trains a model of the task, with changes; see :class:`Recipe`."""
+        """The recipe that trains a model of the task, with changes; see ``Recipe``."""
         return Recipe._of(json.loads(self._task.recipe), self).changed(**changes)
 
     def __repr__(self) -> str:
         return f"<task {self.spec}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_task"}
 
 
 class _Ours(Task):
@@ -239,17 +251,32 @@ class _Own:
     """A user's task, as the engine asks it: every answer is checked, and said to be whose it is."""
 
     def __init__(self, task: Task) -> None:
-        self._of = task
-        self.name, self.n_ctx = str(task.name), _count(f"{task.name}: n_ctx", task.n_ctx)
+        # The task holds what holds this.
+        self._task = weakref.ref(task)
+        self.name, self.n_ctx = str(task.name), as_count(f"{task.name}: n_ctx", task.n_ctx)
         self.vocab = [str(word) for word in task.vocab]
         self.classes = [str(word) for word in task.classes]
         self.roles = [str(role) for role in task.roles]
         self.predicted_positions = _positions(task.predicted_positions)
-        self.padding, self.attention_dir = task.padding, task.attention_dir
+        self.padding = None if task.padding is None else as_count(f"{task.name}: padding", task.padding, 0)
+        self.attention_dir = str(task.attention_dir)
+        if not all(
+            a < b for a, b in zip([-1, *self.predicted_positions], [*self.predicted_positions, self.n_ctx])
+        ) or not (self.predicted_positions):
+            expected = f"ascending ones below {self.n_ctx}, at least one"
+            raise AlgolensError(
+                f"{self.name}: predicted_positions: expected {expected}, found {self.predicted_positions}"
+            )
         if len(self.roles) != self.n_ctx:
             raise AlgolensError(
                 f"{self.name}: roles: expected one for each of {self.n_ctx} positions, found {len(self.roles)}"
             )
+
+    def _of(self) -> Task:
+        task = self._task()
+        if task is None:
+            raise AlgolensError(f"task {self.name}: expected it to be kept as long as it is used, found it gone")
+        return task
 
     def _tokens(self, what: str, value: Any) -> list[int]:
         tokens = as_tokens(value, f"{self.name}: {what}")
@@ -262,10 +289,10 @@ class _Own:
         return tokens[0].tolist()
 
     def _generate(self, seed: int) -> list[int]:
-        return self._tokens("what generate returns", self._of.generate(np.random.default_rng(seed)))
+        return self._tokens("what generate returns", self._of().generate(np.random.default_rng(seed)))
 
     def _targets(self, example: list[int]) -> np.ndarray:
-        right = as_numpy(f"{self.name}: what targets returns", self._of.targets(example))
+        right = as_numpy(f"{self.name}: what targets returns", self._of().targets(example))
         right = _targets(right[None], f"{self.name}: what targets returns")[0]
         if len(right) != len(self.predicted_positions):
             expected = f"one for each of {len(self.predicted_positions)} predicted positions"
@@ -273,10 +300,11 @@ class _Own:
         return right
 
     def _validate(self, example: list[int]) -> None:
-        self._of.validate(example)
+        self._tokens("example", example)
+        self._of().validate(example)
 
     def _complete(self, input: list[int]) -> list[int]:
-        return self._tokens("what complete returns", self._of.complete(input))
+        return self._tokens("what complete returns", self._of().complete(input))
 
 
 def task_of(model: HookedTransformer, task: Task | str | None) -> tuple[Task, bool]:
@@ -310,7 +338,7 @@ def _targets(value: Any, what: str = "targets") -> np.ndarray:
 
 
 def _positions(positions: Sequence[int] | range) -> list[int]:
-    return [_count("positions", position, 0) for position in positions]
+    return [as_count("positions", position, 0) for position in positions]
 
 
 def _token(one: Any, index: dict[str, int]) -> int:
@@ -318,10 +346,13 @@ def _token(one: Any, index: dict[str, int]) -> int:
         if one not in index:
             raise AlgolensError(f"input: expected tokens of the vocabulary, found {one!r}")
         return index[one]
-    return _count("input", one, 0)
+    return as_count("input", one, 0)
 
 
-def _count(what: str, value: Any, least: int = 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value < 2**32:
-        raise AlgolensError(f"{what}: expected a whole number of at least {least}, found {value!r}")
-    return int(value)
+def _rebuilt(kind: type[Dataset], parts: tuple[Any, ...], task: Task | None) -> Dataset:
+    """A dataset from its parts."""
+    tokens, targets, positions, weights, padding, vocab, classes = parts
+    data = Dataset(tokens, targets, positions=positions, weights=weights, padding=padding, vocab=vocab, classes=classes)
+    new = kind.__new__(kind)
+    new._begin(data._data, task)
+    return new

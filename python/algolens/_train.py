@@ -9,6 +9,8 @@ from typing import Any
 
 from . import _algolens
 from ._algolens import AlgolensError
+from ._analysis import as_given
+from ._arrays import as_count
 from ._model import AlgolensWarning, HookedTransformer
 from ._progress import shown
 from ._recipe import Recipe
@@ -61,25 +63,41 @@ def train(
         recipe = as_task(what).recipe(**changes)
     else:
         recipe = what.changed(**changes)
-    task = recipe.task or as_task(_spec(recipe))
+    task = recipe.task
+    if task is None or (recipe.get("task") or {}).get("name") != task.name or _spec(recipe) != _said(task):
+        task = as_task(_spec(recipe))
     with shown("training", progress) as tell:
         return _training(_algolens.train(recipe.to_json(), task._task, None, tell), task)
 
 
 def _examples(data: Dataset, validation: Dataset | None, recipe: Recipe) -> tuple[Any, list[int], list[int], str]:
+    data = as_given(data)
     if validation is None:
-        learnt, held_out = _algolens.hold_out(len(data), int(recipe["seed"]))
+        learnt, held_out = _algolens.hold_out(len(data), as_count("seed", recipe["seed"], 0, 2**64))
         return data._data, learnt, held_out, "data"
+    validation = as_given(validation)
+    for what, one, other in (("vocab", data.vocab, validation.vocab), ("classes", data.classes, validation.classes)):
+        if one != other:
+            found = f"{len(one)} of the data and {len(other)} of the validation"
+            raise AlgolensError(
+                f"{what}: expected the same of both (say {what} where the largest is in one alone), found {found}"
+            )
     joined = data._data.joined(validation._data)
     return joined, list(range(len(data))), list(range(len(data), len(data) + len(validation))), "data"
 
 
 def _spec(recipe: Recipe) -> str:
+    """The task that a recipe names, as text."""
     spec = recipe.get("task")
     if not spec:
         raise AlgolensError("recipe: expected a task, found none")
-    options = ",".join(f"{name}={json.dumps(value)}" for name, value in spec.items() if name != "name")
-    return f"{spec['name']}({options})"
+    options = [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in spec.items()]
+    return f"{spec['name']}({','.join(option for option in options if not option.startswith('name='))})"
+
+
+def _said(task: Task) -> str:
+    """A task as the recipe that it makes names it."""
+    return _spec(Recipe(json.loads(task._task.recipe)))
 
 
 def _training(trained: _algolens.Trained, task: Task | None) -> Training:

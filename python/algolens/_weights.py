@@ -15,25 +15,26 @@ _SHARED = {"attn.W_K", "attn.W_V", "attn.b_K", "attn.b_V"}
 
 
 def stacked(model: HookedTransformer, name: str) -> np.ndarray:
-    """A weight of every block, with an axis of layers before its own. Shared keys and values stand once for each head."""
-    cfg = model.cfg
-    if cfg.n_layers == 0:
+    """A weight of every block, with an axis of layers before its own."""
+    layers = range(model.cfg.n_layers)
+    if not layers:
         raise AlgolensError(f"{name}: expected a model with blocks, found none")
-    all_layers = np.stack(
-        [model._model.tensor(_full(f"blocks.{layer}.{name}", model)) for layer in range(cfg.n_layers)]
-    )
-    if name in _SHARED and cfg.n_key_value_heads is not None:
-        all_layers = all_layers.repeat(cfg.n_heads // cfg.n_key_value_heads, axis=1)
+    all_layers = np.stack([weight(model, f"blocks.{layer}.{name}") for layer in layers])
     all_layers.flags.writeable = False
     return all_layers
 
 
-def _full(name: str, model: HookedTransformer) -> str:
-    """The name in the state dict: TransformerLens puts a `_` before weights that heads share."""
+def weight(model: HookedTransformer, name: str) -> np.ndarray:
+    """A weight by its name, keys and values that heads share once for each head; ``_W_K`` and its like once for each group."""
     if name in model._model.weights:
-        return name
-    module, _, weight = name.rpartition(".")
-    return shared if (shared := f"{module}._{weight}") in model._model.weights else name
+        return model._model.tensor(name)
+    module, _, short = name.rpartition(".")
+    cfg = model.cfg
+    if cfg.n_key_value_heads is None or f"attn.{short}" not in _SHARED:
+        return model._model.tensor(name)
+    repeated = model._model.tensor(f"{module}._{short}").repeat(cfg.n_heads // cfg.n_key_value_heads, axis=0)
+    repeated.flags.writeable = False
+    return repeated
 
 
 class Part:
@@ -46,12 +47,12 @@ class Part:
     def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("__"):
             raise AttributeError(attribute)
-        name = _full(f"{self._name}.{attribute}", self._model)
+        name = f"{self._name}.{attribute}"
         weights = self._model._model.weights
-        if name in weights:
-            return self._model._model.tensor(name)
-        if any(weight.startswith(f"{name}.") for weight in weights):
+        if any(one.startswith(f"{name}.") for one in weights):
             return Part(self._model, name)
+        if name in weights or f"{self._name}._{attribute}" in weights:
+            return weight(self._model, name)
         raise AttributeError(f"{self._name} has {', '.join(dir(self))}, and no {attribute}")
 
     def __dir__(self) -> list[str]:

@@ -74,7 +74,7 @@ def lm_cross_entropy_loss(logits: Any, tokens: Any, per_token: bool = False) -> 
 
 
 def lm_cross_entropy_derivative(logits: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """The derivative of :func:`lm_cross_entropy_loss` by the logits."""
+    """The derivative of ``lm_cross_entropy_loss`` by the logits."""
     lm_cross_entropy_loss(logits, tokens)
     derivative = np.exp(log_softmax(logits))
     right = tokens[:, 1:, None].astype(np.int64)

@@ -149,7 +149,9 @@ def test_a_cache_has_short_names_and_layers_from_the_end(small, tokens):
     assert (
         cache["scale"] is cache["ln_final.hook_scale"] and cache["scale", 0, "ln1"] is cache["blocks.0.ln1.hook_scale"]
     )
-    assert ("pattern", 0) in cache and "hook_embed" not in cache
+    assert ("pattern", 0) in cache and "hook_embed" not in cache and cache["pattern", np.int64(-1)] is cache["pattern1"]
+    embedded = small.run_with_cache(tokens, names_filter="hook_embed")[1]
+    assert ("embed",) in embedded and embedded["embed",] is embedded["hook_embed"]
     with pytest.raises(KeyError, match="no activation in the cache is called 'blocks.0.attn.hook_patern'; near it"):
         cache["blocks.0.attn.hook_patern"]
     with pytest.raises(AlgolensError, match="a batch of 1"):
@@ -179,9 +181,29 @@ def test_names_of_activations_are_transformerlens_s(short, full):
     assert utils.get_act_name(*short) == full
 
 
+def test_what_hooks_leave_in_a_context_stays_until_it_is_cleared(small, tokens):
+    def count(activation, hook):
+        hook.ctx["calls"] = hook.ctx.get("calls", 0) + 1
+
+    for _ in range(2):
+        small.run_with_hooks(tokens, fwd_hooks=[("hook_embed", count), ("hook_embed", count)])
+    assert small.hook_dict["hook_embed"].ctx == {"calls": 4}
+    small.reset_hooks(clear_contexts=True)
+    assert small.hook_dict["hook_embed"].ctx == {}
+
+
+def test_a_split_input_gives_the_norm_an_axis_of_heads(small, tokens):
+    logits = small(tokens)
+    small.set_use_split_qkv_input(True)
+    found, cache = small.run_with_cache(tokens)
+    assert (found == logits).all() and cache["normalized", 0, "ln1"].shape == (6, 8, 4, 16)
+    assert cache["q_input", 1].shape == (6, 8, 4, 16)
+
+
 def test_flags_say_what_a_cache_of_everything_has(small, tokens):
     names = set(small.run_with_cache(tokens)[1])
     small.set_use_attn_result(True)
     small.set_use_hook_mlp_in(True)
     added = set(small.run_with_cache(tokens)[1]) - names
+    assert added == set(small.run_with_cache(tokens, names_filter=lambda name: True)[1]) - names
     assert added == {f"blocks.{layer}.{place}" for layer in range(2) for place in ("attn.hook_result", "hook_mlp_in")}

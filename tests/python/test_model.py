@@ -18,7 +18,9 @@ def config(**options):
 def test_a_config_has_transformerlens_s_defaults():
     cfg = config()
     assert (cfg.n_heads, cfg.d_mlp, cfg.d_vocab_out, cfg.attn_scale, cfg.normalization_type) == (4, 64, 10, 2.0, "LN")
-    assert config(use_attn_scale=False).attn_scale == 1.0
+    # Without a scale none is taken, whatever is said of it.
+    assert config(use_attn_scale=False).attn_scale == config(use_attn_scale=False, attn_scale=2.0).attn_scale == 1.0
+    assert HookedTransformerConfig(n_layers=1, d_model=4, n_ctx=3, d_head=2, d_vocab=3).act_fn == "relu"
     model = HookedTransformer(cfg)
     assert HookedTransformerConfig._from_engine(__import__("json").loads(model._model.config)) == cfg
     assert HookedTransformer(cfg.to_dict() | {"device": "cpu", "dtype": "float32"}).cfg == cfg
@@ -29,6 +31,7 @@ def test_a_config_has_transformerlens_s_defaults():
     [
         ({"d_vocab": -1}, "d_vocab: expected the number of tokens, found none"),
         ({"act_fn": None}, "act_fn: expected an activation function"),
+        ({"use_local_attn": True, "window_size": 3, "attn_types": ["Local", "global"]}, "attn_types: expected 'local'"),
         ({"d_head": 5}, "d_head 5 does not divide d_model 16"),
         ({"act_fn": "tanh"}, "config: .*tanh"),
         ({"n_layers": -1}, "config"),
@@ -45,6 +48,14 @@ def test_a_config_that_no_model_has_is_refused(options, says):
 def test_an_option_that_no_toy_model_has_is_refused():
     with pytest.raises(AlgolensError, match="num_experts: expected an option that toy models have, found 4"):
         HookedTransformerConfig.from_dict(config().to_dict() | {"num_experts": 4, "use_qk_norm": False})
+    theirs = {
+        "init_mode": "gpt2",
+        "initializer_range": 0.02,
+        "n_params": 99,
+        "rotary_scaling_factor": 1.0,
+        "yarn_truncate": True,
+    }
+    assert HookedTransformerConfig.from_dict(config().to_dict() | theirs) == config()
     with pytest.raises(TypeError, match="num_experts"):
         HookedTransformerConfig(n_layers=1, d_model=4, n_ctx=3, d_head=2, d_vocab=3, num_experts=4)
 
@@ -69,16 +80,24 @@ def test_weights_have_transformerlens_s_names_and_shapes(small):
     with pytest.raises(ValueError, match="read-only"):
         small.W_E[0] = 0
     shared = HookedTransformer(config(n_key_value_heads=2, d_mlp=8))
-    assert (shared.W_K[:, 0] == shared.W_K[:, 1]).all() and shared.blocks[0].attn.W_K.shape == (2, 16, 4)
+    assert (shared.W_K[:, 0] == shared.W_K[:, 1]).all() and shared.blocks[0].attn.W_K.shape == (4, 16, 4)
+    assert shared.blocks[0].attn._W_K.shape == (2, 16, 4)
 
 
 def test_a_state_dict_goes_and_comes(small, tokens):
     other = HookedTransformer(config(seed=9))
     weights = {name: value.astype(np.float64) for name, value in small.state_dict().items()}
-    other.load_state_dict(
-        weights | {"blocks.0.attn.mask": np.ones((8, 8), bool), "blocks.0.attn.IGNORE": np.float32(-1e5)}
-    )
+    other.load_state_dict(weights | {"blocks.0.attn.mask": np.ones((8, 8), bool)})
     assert (other(tokens) == small(tokens)).all()
+    # Older files say the score of what is masked.
+    older = {f"blocks.{layer}.attn.IGNORE": np.float32(-1e5) for layer in range(2)}
+    other.load_state_dict(weights | older)
+    scores = other.run_with_cache(tokens)[1]["attn_scores", 0]
+    assert other.cfg.masked_score == -1e5 and (scores[..., 0, 1] == -1e5).all()
+    other.load_state_dict(weights | {name: np.float32(-np.inf) for name in older})
+    assert other.cfg.masked_score is None
+    with pytest.raises(AlgolensError, match="IGNORE: expected one score in all blocks"):
+        other.load_state_dict(weights | older | {"blocks.1.attn.IGNORE": np.float32(-1e4)})
     other.load_state_dict({"unembed.b_U": np.ones(10, np.float32)}, strict=False)
     assert np.allclose(other(tokens) - small(tokens), 1.0 - small.b_U, atol=1e-5)
 
@@ -125,6 +144,9 @@ def test_a_model_is_saved_copied_and_pickled(small, tokens, tmp_path):
     assert (loaded(tokens) == small(tokens)).all()
     for other in (pickle.loads(pickle.dumps(small)), copy.deepcopy(small)):
         assert (other(tokens) == small(tokens)).all() and other.cfg == small.cfg
+    small.process_weights_()
+    copied = copy.deepcopy(small)
+    assert copied._model.state() == small._model.state() and "fold_layer_norm" in small._model.state()[1]
     with pytest.raises(AlgolensError, match="there is no folder"):
         small.save(tmp_path / "nowhere" / "model.safetensors")
 
@@ -194,7 +216,7 @@ def test_the_loss_is_that_of_the_next_token(small, tokens):
     assert small(tokens, return_type="loss") == pytest.approx(np.mean(right), rel=1e-12)
     assert small(tokens, return_type="loss", loss_per_token=True).ravel() == pytest.approx(right, rel=1e-12)
     both = small(tokens, return_type="both")
-    assert (both[0] == small(tokens)).all() and both[1] == small(tokens, return_type="loss")
+    assert (both.logits == small(tokens)).all() and both.loss == small(tokens, return_type="loss")
     assert small(tokens, return_type=None) is None
     with pytest.raises(AlgolensError, match="return_type: expected 'logits'"):
         small(tokens, return_type="probs")

@@ -59,6 +59,13 @@ def test_what_flags_add_is_transformerlens_s(reference):
         _, cache = model.run_with_cache(stored["tokens"], names_filter=names)
         for name in names:
             assert deviation(cache[name], stored[name]) < TOLERANCE, (folder.name, name)
+        model.set_use_attn_result(True)
+        model.set_use_split_qkv_input(True)
+        model.set_use_hook_mlp_in(True)
+        _, cache = model.run_with_cache(stored["tokens"])
+        for name in cache:
+            if name in stored.files:
+                assert deviation(cache[name], stored[name]) < TOLERANCE, (folder.name, name)
 
 
 def test_the_post_s_model_gives_the_post_s_figures(reference):

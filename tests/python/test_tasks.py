@@ -1,6 +1,10 @@
 """Tasks, ours and a user's own, their data, training on them, and what is found of the models."""
 
+import copy
+import gc
 import inspect
+import pickle
+import weakref
 
 import algolens
 import numpy as np
@@ -93,7 +97,7 @@ def test_every_task_has_its_options_and_data():
         Task.named("sort")
 
 
-def test_training_is_the_command_line_s(tmp_path):
+def test_a_recipe_says_the_weights(tmp_path):
     trained = algolens.train("set_difference", epochs=2, train_size=20_000, seed=4, progress=False)
     assert (
         trained.model.task == "set_difference(k=4,symbols=16)" and len(trained.history) == 2 and not trained.interrupted
@@ -107,6 +111,10 @@ def test_training_is_the_command_line_s(tmp_path):
     )
     assert (shaped.model.cfg.n_layers, shaped.model.cfg.d_mlp, shaped.model.cfg.act_fn) == (2, 8, "silu")
     assert list(shaped.checkpoints) == [0, 1]
+    named = trained.recipe.changed(task={"name": "set_difference", "k": 2, "symbols": 8}, d_model=4)
+    assert algolens.train(named, progress=False).model.task == "set_difference(k=2,symbols=8)"
+    with pytest.raises(AlgolensError, match="act_fn: expected d_mlp beside it"):
+        algolens.train("sorted_list", act_fn="gelu", progress=False)
     for change, says in [({"epoch": 3}, "epoch"), ({"epochs": -1}, "epochs|recipe"), ({"lr_start": "fast"}, "recipe")]:
         with pytest.raises(AlgolensError, match=says):
             algolens.train("sorted_list", progress=False, **change)
@@ -147,6 +155,49 @@ def test_a_task_that_answers_nonsense_is_named(method, answer, says):
         algolens.train(task, **SMALL)
 
 
+@pytest.mark.parametrize(
+    ("attribute", "value", "says"),
+    [
+        (
+            "predicted_positions",
+            [7],
+            r"predicted_positions: expected ascending ones below 4, at least one, found \[7\]",
+        ),
+        ("predicted_positions", [], "predicted_positions: expected ascending ones"),
+        ("predicted_positions", [3, 1], "predicted_positions: expected ascending ones"),
+        ("roles", ["input"], "roles: expected one for each of 4 positions, found 1"),
+        ("attention_dir", "sideways", "attention_dir: expected"),
+        ("padding", -1, "padding: expected a whole number from 0"),
+    ],
+)
+def test_a_task_that_cannot_be_is_refused(attribute, value, says):
+    with pytest.raises(AlgolensError, match=says):
+        type("Wrong", (Largest,), {attribute: value})().dataset(3)
+
+
+def test_examples_of_another_length_are_refused_and_so_are_too_many():
+    for tokens in ([[1, 2]], [[1, 2, 3, 6, 6]]):
+        with pytest.raises(AlgolensError, match="examples: expected 4 tokens an example, as largest has"):
+            Largest().examples(tokens)
+    with pytest.raises(AlgolensError, match="expected tokens below 7, found 9"):
+        Largest().examples([[1, 2, 9, 6]])
+    with pytest.raises(AlgolensError, match="number of examples: expected at most"):
+        tasks.sorted_list().dataset(2**32 - 1)
+
+
+def test_tasks_and_data_are_copied():
+    task = Largest()
+    data = task.dataset(3)
+    for one in (copy.deepcopy(data), pickle.loads(pickle.dumps(task.dataset(3)))):
+        assert (one.toks == data.toks).all() and (one.targets == data.targets).all() and one.task.spec == "largest"
+    lists = pickle.loads(pickle.dumps(SortedListDataset(size=4, list_len=3, max_value=9, seed=1)))
+    assert lists.seq_len == 7 and (lists.toks == SortedListDataset(4, 3, 9, 1).toks).all()
+    reference = weakref.ref(task)
+    del task, data, one
+    gc.collect()
+    assert reference() is None
+
+
 def test_what_a_task_raises_is_what_is_raised():
     class Fails(Largest):
         def generate(self, rng):
@@ -178,6 +229,15 @@ def test_data_of_one_s_own_is_learnt_and_studied():
     found = algolens.evaluate(trained.model, data)
     assert found.token_accuracy == (trained.model(tokens)[:, 2].argmax(-1) == tokens.max(1)).mean()
     assert algolens.study(trained.model, data, progress=False).results.evaluation.size == 600
+    other = Dataset(tokens, tokens.min(1, keepdims=True), positions=[2], vocab=data.vocab, classes=data.classes)
+    assert other._data.sha256 != data._data.sha256
+    data.toks = tokens[::-1]
+    with pytest.raises(AlgolensError, match="as its tokens were set, found one of none"):
+        algolens.train(data, epochs=1, progress=False)
+    data.toks = tokens
+    part = Dataset(tokens[:0] + 0, tokens[:0, :1], positions=[2])
+    with pytest.raises(AlgolensError, match="vocab: expected the same of both"):
+        algolens.train(data, validation=part, epochs=1, progress=False)
     sets = np.zeros((600, 1, 5), bool)
     sets[np.arange(600), 0, tokens.max(1)] = True
     assert algolens.evaluate(trained.model, Dataset(tokens, sets, positions=[2])).token_accuracy == found.token_accuracy

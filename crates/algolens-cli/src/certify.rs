@@ -16,6 +16,7 @@ use algolens::{
     files::{Lock, write_whole},
     model::Model,
     prove::{self, Asks, Classes, Origin, SafeInputs, Search, Tables},
+    provenance::Provenance,
     task::{Registry, Task},
 };
 use std::{
@@ -109,7 +110,7 @@ impl SearchFlags {
 }
 
 /// Searches, writes the certificate, and says what it comes to.
-pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<String> {
+pub fn run(args: &Args, registry: &Registry, command: &str, terminal: &Terminal) -> Result<String> {
     let opened = args.model.processed(args.processed, registry)?;
     args.search.check()?;
     let task = opened.task()?;
@@ -134,19 +135,27 @@ pub fn run(args: &Args, registry: &Registry, terminal: &Terminal) -> Result<Stri
     }
     found?;
     save(&search)?;
-    let certificate = search_certificate(&search, &opened, &*task, args.lists)?;
+    let engine = Backend::best(opened.model.config()).engine(Vectors::best());
+    let provenance = Provenance::of(&opened.sha256, &*engine, command, None);
+    let certificate = search_certificate(&search, &opened, &*task, args.lists, &provenance)?;
     write(out, &certificate)?;
     let undecided = undecided::undecided(&search, &task.token_labels());
     Ok(summary(&certificate, search.classes()) + &undecided + &format!("\n{}\n", out.display()))
 }
 
 /// The certificate of a model after a search of some length, with a counterexample for every refuted class.
-pub fn certificate(opened: &Opened, task: &dyn Task, budget: Duration, terminal: &Terminal) -> Result<Certificate> {
+pub fn certificate(
+    opened: &Opened,
+    task: &dyn Task,
+    budget: Duration,
+    provenance: &Provenance,
+    terminal: &Terminal,
+) -> Result<Certificate> {
     let tables = Tables::of(&opened.model, task)?;
     let flags = SearchFlags::lasting(budget);
     let mut search = Search::new(&tables, Classes::of(task)?, flags.slack(&opened.model, task)?)?;
     advance(&mut search, &flags, terminal, |_| Ok(()))?;
-    search_certificate(&search, opened, task, true)
+    search_certificate(&search, opened, task, true, provenance)
 }
 
 /// Whether there can be a certificate of a model.
@@ -159,9 +168,16 @@ pub fn check(model: &Model, task: &dyn Task) -> Result<()> {
 }
 
 /// The certificate of a search, as it stands.
-fn search_certificate(search: &Search, opened: &Opened, task: &dyn Task, counterexamples: bool) -> Result<Certificate> {
+fn search_certificate(
+    search: &Search,
+    opened: &Opened,
+    task: &dyn Task,
+    counterexamples: bool,
+    provenance: &Provenance,
+) -> Result<Certificate> {
     let (model, processing) = (&opened.model, opened.processing.as_slice());
-    prove::certificate(search, &Origin { model, processing, task, sampled_lists: SAMPLED, counterexamples })
+    let provenance = Some(provenance);
+    prove::certificate(search, &Origin { model, processing, task, sampled_lists: SAMPLED, counterexamples, provenance })
 }
 
 /// Writes a certificate's file.

@@ -108,9 +108,10 @@ fn threads(threads: Option<usize>) -> Result<()> {
 /// The answer of the verb. `words` is the whole command line, which bench runs again.
 fn answer(cli: &Cli, registry: &Registry, casebooks: &Casebooks, words: &[OsString]) -> Result<String> {
     let terminal = || Terminal::new(cli.quiet, cli.no_color);
+    let command = || output::command_line(words);
     match &cli.verb {
-        Verb::Study(args) => study::run(args, registry, casebooks, &terminal()),
-        Verb::Report(args) => report::run(args, registry, casebooks, &terminal()),
+        Verb::Study(args) => study::run(args, registry, casebooks, &command(), &terminal()),
+        Verb::Report(args) => report::run(args, registry, casebooks, &command(), &terminal()),
         Verb::Train(args) => train::run(args, registry, &terminal()),
         Verb::Dataset(args) => dataset::run(args, registry),
         Verb::Inspect(args) => inspect::run(args, registry),
@@ -125,7 +126,7 @@ fn answer(cli: &Cli, registry: &Registry, casebooks: &Casebooks, words: &[OsStri
         Verb::Cache(args) => cache::run(args, registry),
         Verb::Attack(args) => attack::run(args, registry, &terminal()),
         Verb::Check(args) => check::run(args, registry, &terminal()),
-        Verb::Certify(args) => certify::run(args, registry, &terminal()),
+        Verb::Certify(args) => certify::run(args, registry, &command(), &terminal()),
         Verb::Bench(args) => bench::run(args, registry, words),
         Verb::Completions(args) => completions::run(args, &mut Cli::command()),
     }

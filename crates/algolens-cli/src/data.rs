@@ -28,9 +28,6 @@ pub struct DataArgs {
     data: Option<PathBuf>,
 }
 
-/// The most tokens of random examples that a verb takes: as many as fit in the memory of a small machine.
-const MOST_TOKENS: usize = 1 << 28;
-
 /// Random examples of a task.
 pub fn lists(task: &dyn Task, size: usize, seed: u32) -> Result<Dataset> {
     check(task, size)?;
@@ -44,7 +41,7 @@ pub fn check(task: &dyn Task, size: usize) -> Result<()> {
 
 /// Whether a verb can take so many lists of so many tokens each.
 pub fn check_lists(tokens: usize, size: usize) -> Result<()> {
-    let most = MOST_TOKENS / tokens;
+    let most = Dataset::MOST_TOKENS / tokens;
     if (1..=most).contains(&size) {
         return Ok(());
     }

@@ -53,6 +53,8 @@ impl ModelArgs {
 pub struct Opened {
     /// The model.
     pub model: Model,
+    /// The SHA-256 of the model as the file has it.
+    pub sha256: String,
     /// The processing steps that were applied.
     pub processing: Vec<Step>,
     /// The task that is said, or that the file states.
@@ -96,8 +98,15 @@ impl Opened {
         let loaded = open(path, said, registry)?;
         let notes = loaded.notes;
         let Checkpoint { model, task } = loaded.checkpoint;
-        let opened =
-            Self { model, processing: Vec::new(), said: task, registry: registry.clone(), used: Cell::new(false) };
+        let sha256 = model.sha256();
+        let opened = Self {
+            model,
+            sha256,
+            processing: Vec::new(),
+            said: task,
+            registry: registry.clone(),
+            used: Cell::new(false),
+        };
         // A file may name a task that this program does not know; a user may not.
         let known = |spec: &TaskSpec| registry.names().any(|name| name == spec.name);
         if said.task.is_some() || opened.said.as_ref().is_some_and(known) {

@@ -11,11 +11,28 @@ use ndarray::ArrayViewD;
 use ndarray_npy::{WritableElement, WriteNpyExt};
 use serde::Serialize;
 use std::{
+    ffi::OsString,
     fmt::Display,
     io::{Cursor, Write},
     path::Path,
 };
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+/// A command line as a user types it, its program by name.
+pub fn command_line(words: &[OsString]) -> String {
+    let quoted = |word: &OsString| {
+        let word = word.to_string_lossy();
+        let is_plain = |c: char| c.is_alphanumeric() || "-_./=,:@%+".contains(c);
+        if !word.is_empty() && word.chars().all(is_plain) {
+            word.into_owned()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    let program = words.first().and_then(|program| Path::new(program).file_name()).unwrap_or_default();
+    let words: Vec<String> = [program.to_owned()].iter().chain(words.iter().skip(1)).map(quoted).collect();
+    words.join(" ")
+}
 
 /// Prints a verb's answer. A reader that has gone away (a closed pipe) is no error.
 pub fn print(text: &str) -> std::io::Result<()> {

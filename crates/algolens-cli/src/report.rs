@@ -42,7 +42,13 @@ pub struct Args {
 }
 
 /// Studies the model, and writes the page and the figures.
-pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &Terminal) -> Result<String> {
+pub fn run(
+    args: &Args,
+    registry: &Registry,
+    casebooks: &Casebooks,
+    command: &str,
+    terminal: &Terminal,
+) -> Result<String> {
     if !args.json {
         check_out(&args.out, [Some(&args.model), args.log.as_ref()].into_iter().flatten().chain(args.study.others()))?;
     }
@@ -53,6 +59,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
     args.study.check_others(&opened, &options)?;
     let proof = args.study.proof(&opened)?;
     options.proved = proof.as_ref().map(crate::proof::bounds);
+    options.provenance = Some(args.study.provenance(&opened, &*engine, command));
     if let Some(folder) = &args.figures {
         output::make_folder(folder)?;
     }

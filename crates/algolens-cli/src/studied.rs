@@ -18,6 +18,7 @@ use algolens::{
     },
     model::{Config, Model},
     prove::{Classes, Space},
+    provenance::Provenance,
     task::{Dataset, Registry, Task, TaskSpec, Token},
 };
 use algolens_report::{FigureFile, Proof, Report};
@@ -150,9 +151,16 @@ impl StudyFlags {
         let others = self.read_others(source, engine, registry)?;
         let labels = source.material().labels(config);
         let asked = self.shown.asked(&labels.tokens, &labels.classes)?;
-        let options = StudyOptions { title, size, seed: self.study_seed, inputs, others, asked, proved: None };
+        let options =
+            StudyOptions { title, size, seed: self.study_seed, inputs, others, asked, proved: None, provenance: None };
         options.check(config)?;
         Ok(options)
+    }
+
+    /// Where the study of a model comes from.
+    pub fn provenance(&self, opened: &Opened, engine: &dyn Engine, command: &str) -> Provenance {
+        let seed = self.data.is_none().then(|| self.study_seed.into());
+        Provenance::of(&opened.sha256, engine, command, seed)
     }
 
     /// Checks that no model of another seed is the studied one.

@@ -17,6 +17,7 @@ use algolens::{
     Error, Result,
     files::write_all_whole,
     interpret::{Casebooks, RANDOM},
+    provenance::Provenance,
     task::{Registry, SortedList, TaskKind, labels_of},
 };
 use algolens_report::Proof;
@@ -62,7 +63,13 @@ pub struct Args {
 }
 
 /// Trains if there is no model, studies, writes, and prints a summary.
-pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &Terminal) -> Result<String> {
+pub fn run(
+    args: &Args,
+    registry: &Registry,
+    casebooks: &Casebooks,
+    command: &str,
+    terminal: &Terminal,
+) -> Result<String> {
     let (path, opened, engine, source, mut options, proof, trained) = match &args.model {
         Some(model) => {
             args.recipe.check_for_hints_only()?;
@@ -98,11 +105,13 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
             (model, opened, engine, source, options, None, trained)
         }
     };
+    let provenance = args.study.provenance(&opened, &*engine, command);
     let proof = match args.certify {
-        Some(budget) => Some(certify_into(&args.out, &opened, budget, terminal)?),
+        Some(budget) => Some(certify_into(&args.out, &opened, budget, &provenance, terminal)?),
         None => proof,
     };
     options.proved = proof.as_ref().map(proof::bounds);
+    options.provenance = Some(provenance);
     // Lists are shown that proofs are about.
     let worst = match source.spec().map(|spec| SortedList::of(&spec)) {
         Some(Ok(task)) if !task.bos() => attack::worst_lists(&opened, &task, args.worst, terminal)?,
@@ -115,8 +124,14 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
     Ok(trained + &summary(&studied, &args.out, terminal))
 }
 
-fn certify_into(out: &Path, opened: &Opened, budget: Duration, terminal: &Terminal) -> Result<Proof> {
-    let certificate = certify::certificate(opened, &*opened.task()?, budget, terminal)?;
+fn certify_into(
+    out: &Path,
+    opened: &Opened,
+    budget: Duration,
+    provenance: &Provenance,
+    terminal: &Terminal,
+) -> Result<Proof> {
+    let certificate = certify::certificate(opened, &*opened.task()?, budget, provenance, terminal)?;
     certify::write(&out.join("certificate.json"), &certificate)?;
     proof::on_page(certificate, opened)
 }

@@ -17,6 +17,7 @@ mod hooked_transformer;
 pub mod model;
 pub mod observer;
 pub mod parallel;
+pub mod provenance;
 pub mod random;
 mod scalar;
 pub mod task;

@@ -1,11 +1,12 @@
 //! Assembly of a certificate from a search.
 
 use super::{Decided, Search, accuracy, confirm::plain_answers};
-use algolens_check::certificate::{Certificate, ClassStatus, Counterexample, Identity, Status, digest};
+use algolens_check::certificate::{Certificate, ClassStatus, Counterexample, Identity, Status};
 use algolens_core::{
     Error, Result,
     evaluation::{Evaluation, evaluate},
     model::{Model, processing::Step},
+    provenance::Provenance,
     random,
     task::{Dataset, Task},
 };
@@ -26,6 +27,8 @@ pub struct Origin<'a> {
     pub sampled_lists: usize,
     /// True to include a counterexample for every refuted class.
     pub counterexamples: bool,
+    /// Where the certificate comes from.
+    pub provenance: Option<&'a Provenance>,
 }
 
 /// The certificate of a search's present state. Every counterexample is confirmed by the plain engine, in f32.
@@ -55,7 +58,7 @@ pub fn certificate(search: &Search, origin: &Origin) -> Result<Certificate> {
     Ok(Certificate {
         format: Certificate::FORMAT,
         model: Identity {
-            sha256: digest(model),
+            sha256: model.sha256(),
             processing: origin.processing.to_vec(),
             task: task.spec(),
             config: model.config().clone(),
@@ -77,6 +80,7 @@ pub fn certificate(search: &Search, origin: &Origin) -> Result<Certificate> {
             .map(|(class, decided)| status(search, *class, decided))
             .collect(),
         counterexamples: origin.counterexamples.then_some(wrong),
+        provenance: origin.provenance.cloned(),
         evidence: pack(&search.evidence())?,
     })
 }

@@ -12,7 +12,7 @@ use super::{
     tree::{Decided, Tree},
     worst_case::WorstCase,
 };
-use algolens_check::certificate::{Class, Counterexample, Status, digest, evidence::tag};
+use algolens_check::certificate::{Class, Counterexample, Status, evidence::tag};
 use algolens_core::{Error, Result, engine::Vectors, model::Model, parallel};
 use std::{
     borrow::Cow,
@@ -359,7 +359,7 @@ impl<'a> Search<'a> {
     /// # Errors
     /// Bytes that no search of this model wrote.
     pub fn from_bytes(bytes: &[u8], tables: &'a Tables, classes: Classes, model: &Model) -> Result<Self> {
-        let state = saved::read(bytes, tables, &classes, &digest(model))?;
+        let state = saved::read(bytes, tables, &classes, &model.sha256())?;
         Ok(Self::with(tables, classes, state))
     }
 
@@ -368,6 +368,6 @@ impl<'a> Search<'a> {
     /// # Errors
     /// Never for searches that fit in memory.
     pub fn to_bytes(&self, model: &Model) -> Result<Vec<u8>> {
-        saved::write(&self.state, digest(model))
+        saved::write(&self.state, model.sha256())
     }
 }

@@ -57,20 +57,11 @@ pub fn evaluate_all(
 }
 
 /// The model with parts ablated, as JSON: `ablation` is one, as JSON; means are taken over `data`, and parts are resampled from
-/// `other`; predictions are shown on `chosen`.
+/// `other`.
 #[pyfunction]
-#[pyo3(signature = (model, ablation, data, other, chosen=None))]
-pub fn ablate(
-    py: Python<'_>,
-    model: &Model,
-    ablation: &str,
-    data: &Dataset,
-    other: &Dataset,
-    chosen: Option<&Dataset>,
-) -> PyResult<String> {
+pub fn ablate(py: Python<'_>, model: &Model, ablation: &str, data: &Dataset, other: &Dataset) -> PyResult<String> {
     let ablation: Ablation = json::parsed("ablation", ablation)?;
-    let chosen = chosen.map(Dataset::data);
-    let found = py.detach(|| ablated(subject(model), &ablation, data.data(), other.data(), chosen)).map_err(raised)?;
+    let found = py.detach(|| ablated(subject(model), &ablation, data.data(), other.data(), None)).map_err(raised)?;
     json::written("ablation", &found)
 }
 

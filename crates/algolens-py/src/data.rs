@@ -7,6 +7,7 @@ use numpy::{
     ndarray::{ArrayView2, Axis},
 };
 use pyo3::prelude::*;
+use sha2::{Digest, Sha256};
 
 /// Examples, and what is right at each predicted position.
 #[pyclass(frozen)]
@@ -59,6 +60,39 @@ impl Dataset {
     /// The examples of both, these first.
     fn joined(&self, other: &Self) -> PyResult<Self> {
         Ok(Self::new(task::Dataset::joined(&[&self.data, &other.data]).map_err(raised)?))
+    }
+
+    /// SHA-256 of tokens, positions, targets, weights and padding.
+    #[getter]
+    pub fn sha256(&self) -> String {
+        let (data, targets) = (&self.data, self.data.targets());
+        let mut hash = Sha256::new();
+        hash.update(format!(
+            "{:?} {:?} {:?} {:?}",
+            data.tokens().dim(),
+            data.positions(),
+            targets.dim(),
+            data.padding()
+        ));
+        data.tokens().iter().for_each(|token| hash.update(token.to_le_bytes()));
+        match targets.right {
+            RightView::Classes(classes) => classes.iter().for_each(|class| hash.update(class.to_le_bytes())),
+            RightView::Sets(sets) => sets.iter().for_each(|is_right| hash.update([u8::from(*is_right)])),
+            RightView::Distributions(all) => all.iter().for_each(|share| hash.update(share.to_le_bytes())),
+        }
+        targets.weights.into_iter().flatten().for_each(|weight| hash.update(weight.to_le_bytes()));
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The token that fills shorter examples, if there is one.
+    #[getter]
+    fn padding(&self) -> Option<Token> {
+        self.data.padding()
+    }
+
+    /// Whether the examples are the same as others.
+    fn equals(&self, other: &Self) -> bool {
+        self.data == other.data
     }
 
     /// For each example the next, and for the last the first: examples to resample from.

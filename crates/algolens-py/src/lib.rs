@@ -34,7 +34,7 @@ mod _algolens {
     #[pymodule_export]
     use crate::model::Model;
     #[pymodule_export]
-    use crate::proof::{are_equal, attack, certify, check_certificate};
+    use crate::proof::{attack, certify, check_certificate};
     #[pymodule_export]
     use crate::read::{Found, read_checkpoint};
     #[pymodule_export]
@@ -48,6 +48,12 @@ mod _algolens {
     #[pyfunction]
     fn stay_on_one_thread() {
         algolens::parallel::stay_on_one_thread();
+    }
+
+    /// Writes a file under a temporary name, then renames it.
+    #[pyfunction]
+    fn write_whole(path: std::path::PathBuf, bytes: &[u8]) -> PyResult<()> {
+        algolens::files::write_whole(&path, bytes).map_err(crate::error::raised)
     }
 
     #[pymodule_init]

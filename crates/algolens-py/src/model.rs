@@ -8,13 +8,13 @@ use crate::{
 };
 use algolens::{
     HookedTransformer,
-    check::certificate::digest,
-    engine::{Vectors, hooks::HookPoint},
+    engine::hooks::HookPoint,
     model::{
         self, Config,
         checkpoint::{Checkpoint, Hints},
         processing::{Processed, Step},
     },
+    provenance::Provenance,
     task::{TaskSpec, Token},
 };
 use numpy::{PyArrayDyn, PyReadonlyArray2};
@@ -22,21 +22,7 @@ use pyo3::{
     prelude::*,
     types::{PyBytes, PyDict},
 };
-use serde::Serialize;
 use std::path::PathBuf;
-
-/// What a result records of the model that it is about.
-#[derive(Serialize)]
-struct Provenance<'a> {
-    algolens: &'static str,
-    /// Of the weights and the config.
-    sha256: String,
-    task: Option<&'a TaskSpec>,
-    processing: &'a [Step],
-    /// What runs it where nothing is looked at inside.
-    backend: &'static str,
-    vectors: &'static str,
-}
 
 /// A model that is ready to be run. It never changes.
 #[pyclass(frozen)]
@@ -44,11 +30,13 @@ pub struct Model {
     handle: HookedTransformer,
     task: Option<TaskSpec>,
     processing: Vec<Step>,
+    /// SHA-256 of the model before its weights were processed.
+    given: String,
 }
 
 impl Model {
     pub fn new(handle: HookedTransformer, task: Option<TaskSpec>) -> Self {
-        Self { handle, task, processing: Vec::new() }
+        Self { given: handle.model().sha256(), handle, task, processing: Vec::new() }
     }
 
     /// The model and its engine.
@@ -59,6 +47,11 @@ impl Model {
     /// The task that it was trained on, if it is known.
     pub fn spec(&self) -> Option<&TaskSpec> {
         self.task.as_ref()
+    }
+
+    /// Where a result about the model comes from.
+    pub fn origin(&self, made_by: &str, seed: Option<u64>) -> Provenance {
+        Provenance::of(&self.given, self.handle.engine(), made_by, seed)
     }
 
     /// The processing steps that the weights went through.
@@ -81,11 +74,31 @@ impl Model {
         Ok(Self::new(HookedTransformer::new(model), None))
     }
 
-    /// The model of a file of our own.
+    /// The model that [`state`](Self::state) is of.
     #[staticmethod]
-    fn from_bytes(bytes: Vec<u8>) -> PyResult<Self> {
+    fn restored(bytes: Vec<u8>, processing: &str, given: String) -> PyResult<Self> {
         let loaded = Checkpoint::from_bytes(bytes, &Hints::default()).map_err(raised)?;
-        Ok(Self::new(HookedTransformer::new(loaded.checkpoint.model), loaded.checkpoint.task))
+        let Checkpoint { model, task } = loaded.checkpoint;
+        Ok(Self {
+            handle: HookedTransformer::new(model),
+            task,
+            processing: json::parsed("processing", processing)?,
+            given,
+        })
+    }
+
+    /// All that the model is: a file of our own, its processing as JSON, and the SHA-256 before that.
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyBytes>, String, String)> {
+        let bytes = self.checkpoint().to_bytes().map_err(raised)?;
+        Ok((PyBytes::new(py, &bytes), json::written("processing", &self.processing)?, self.given.clone()))
+    }
+
+    /// The model with another score of keys that a query must not see; none: minus infinity.
+    #[pyo3(signature = (masked_score))]
+    fn with_masked_score(&self, masked_score: Option<f64>) -> PyResult<Self> {
+        let mut model = model::Model::zeros(Config { masked_score, ..self.handle.config().clone() }).map_err(raised)?;
+        model.params.values_mut().copy_from_slice(self.handle.model().params.values());
+        Ok(Self::new(HookedTransformer::new(model), self.task.clone()))
     }
 
     /// Whether the model has hook points of these names.
@@ -145,7 +158,7 @@ impl Model {
         };
         let processing = self.processing.iter().copied().chain([step]).collect();
         let handle = HookedTransformer::new(model.map_err(raised)?);
-        Ok(Self { handle, task: self.task.clone(), processing })
+        Ok(Self { handle, task: self.task.clone(), processing, given: self.given.clone() })
     }
 
     /// The model after every step that is valid for it; as it is, if it is processed already.
@@ -156,21 +169,15 @@ impl Model {
         } else {
             (self.handle.clone(), self.processing.clone())
         };
-        Self { handle, task: self.task.clone(), processing }
+        Self { handle, task: self.task.clone(), processing, given: self.given.clone() }
     }
 
-    /// What a result about the model records of it, as JSON.
-    #[getter]
-    fn provenance(&self) -> PyResult<String> {
-        let provenance = Provenance {
-            algolens: env!("CARGO_PKG_VERSION"),
-            sha256: digest(self.handle.model()),
-            task: self.task.as_ref(),
-            processing: &self.processing,
-            backend: self.handle.engine().name(),
-            vectors: Vectors::best().name(),
-        };
-        json::written("provenance", &provenance)
+    /// Where a result about the model comes from, by the call, the seed of what was drawn, and what ran it, as JSON.
+    #[pyo3(signature = (made_by, seed=None, backend=None))]
+    fn provenance(&self, made_by: &str, seed: Option<u64>, backend: Option<String>) -> PyResult<String> {
+        let origin = self.origin(made_by, seed);
+        let backend = backend.unwrap_or_else(|| origin.backend.clone());
+        json::written("provenance", &Provenance { backend, ..origin })
     }
 
     /// The logits `[batch, pos, d_vocab_out]`, and the activations of these names, after hooks have changed them.
@@ -195,11 +202,6 @@ impl Model {
         seed: Py<PyAny>,
     ) -> PyResult<RanBackward<'py>> {
         Asked::new(&tokens, hooks, record).run_backward(py, &self.handle, &seed)
-    }
-
-    /// The model as a file of our own.
-    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.checkpoint().to_bytes().map_err(raised)?))
     }
 
     /// Writes the model whole, as a file of our own.

@@ -1,6 +1,6 @@
 //! Attacks and proofs.
 
-use crate::{analysis::subject, data::Dataset, json, model::Model, task::Task, watch::Watch};
+use crate::{analysis::subject, error::raised, json, model::Model, task::Task, watch::Watch};
 use algolens::{
     Error,
     check::{Checked, Progress, certificate::Certificate, check},
@@ -45,7 +45,8 @@ pub fn attack(
 
 /// The certificate of what a search of so many seconds, or of so much work, proves of a model over all inputs, as JSON.
 #[pyfunction]
-#[pyo3(signature = (model, task, seconds=None, work=None, slack=None, progress=None))]
+#[pyo3(signature = (model, task, seconds=None, work=None, slack=None, made_by="certify", progress=None))]
+#[expect(clippy::too_many_arguments, reason = "one for each of Python's")]
 pub fn certify(
     py: Python<'_>,
     model: &Model,
@@ -53,8 +54,15 @@ pub fn certify(
     seconds: Option<f64>,
     work: Option<u64>,
     slack: Option<f64>,
+    made_by: &str,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<String> {
+    for (what, number, most) in [("seconds", seconds, f64::MAX), ("slack", slack, 1.0)] {
+        if let Some(number) = number.filter(|number| !(*number > 0.0 && *number <= most)) {
+            let expected = if most == 1.0 { "a number above 0, at most 1" } else { "a number above 0" };
+            return Err(raised(Error::invalid(what, expected, number)));
+        }
+    }
     let mut watch = Watch::new(progress);
     let result = py.detach(|| {
         let (whole, task) = (model.handle().model(), &**task.task());
@@ -79,12 +87,14 @@ pub fn certify(
             }
         }
         search.add_seconds(clock.elapsed().as_secs_f64());
+        let provenance = model.origin(made_by, None);
         let origin = Origin {
             model: whole,
             processing: model.processing(),
             task,
             sampled_lists: SAMPLED,
             counterexamples: true,
+            provenance: Some(&provenance),
         };
         prove::certificate(&search, &origin)
     });
@@ -116,10 +126,4 @@ pub fn check_certificate(
         })
     });
     json::written("check", &watch.outcome(py, result)?)
-}
-
-/// Whether data can be told apart from other data: parts cannot be resampled from equal examples.
-#[pyfunction]
-pub fn are_equal(one: &Dataset, other: &Dataset) -> PyResult<bool> {
-    Ok(one.data() == other.data())
 }

@@ -17,14 +17,6 @@ pub struct Found {
     model: Py<Model>,
     /// What of the config was assumed, as one line.
     assumed: Option<String>,
-    /// Where each part of the config came from, as JSON.
-    notes: String,
-    /// The names of tensors that were passed over.
-    passed_over: Vec<String>,
-    /// Where in the file the weights stood.
-    key: String,
-    /// The layout of the state dict.
-    layout: String,
     /// The config file that was read with it.
     beside: Option<PathBuf>,
 }
@@ -56,15 +48,7 @@ pub fn read_checkpoint(
     };
     let (loaded, task, beside) = py.detach(read).map_err(raised)?;
     let model = Model::new(HookedTransformer::new(loaded.checkpoint.model), task);
-    Ok(Found {
-        model: Py::new(py, model)?,
-        assumed: Note::assumed(&loaded.notes),
-        notes: json::written("notes", &loaded.notes)?,
-        passed_over: loaded.passed_over,
-        key: loaded.key,
-        layout: loaded.layout,
-        beside,
-    })
+    Ok(Found { model: Py::new(py, model)?, assumed: Note::assumed(&loaded.notes), beside })
 }
 
 /// A task that is known is one that the model can do. A file may name one that this program does not know.

@@ -64,7 +64,7 @@ impl Study {
 /// The study of a model on a task, or on data.
 #[pyfunction]
 #[pyo3(signature = (model, task=None, data=None, title=None, size=None, seed=43, inputs=Vec::new(), others=Vec::new(),
-                    task_assumed=false, progress=None))]
+                    task_assumed=false, made_by="study", progress=None))]
 #[expect(clippy::too_many_arguments, reason = "one for each of Python's")]
 pub fn study(
     py: Python<'_>,
@@ -77,13 +77,15 @@ pub fn study(
     inputs: Vec<Vec<Token>>,
     others: Vec<PyRef<'_, Model>>,
     task_assumed: bool,
+    made_by: &str,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Study> {
     let defaults = StudyOptions::default();
     let others = others.iter().map(|other| other.handle().model().clone()).collect();
     let size = size.or(data.map(|data| data.data().len())).unwrap_or(defaults.size);
     let title = title.unwrap_or(defaults.title);
-    let options = StudyOptions { title, size, seed, inputs, others, ..defaults };
+    let provenance = Some(model.origin(made_by, data.is_none().then_some(seed.into())));
+    let options = StudyOptions { title, size, seed, inputs, others, provenance, ..defaults };
     let mut watch = Watch::new(progress);
     let result = py.detach(|| {
         let (material, casebook) = match (task, data) {

@@ -42,9 +42,10 @@ pub fn train(
 ) -> PyResult<Trained> {
     let recipe: Recipe = json::parsed("recipe", recipe)?;
     let mut run = match (task, examples) {
-        (Some(task), None) => Run::on_task(recipe, task.task().clone()),
+        // It may list all inputs.
+        (Some(task), None) => py.detach(|| Run::on_task(recipe, task.task().clone())),
         (None, Some((data, train, validation, name))) => {
-            let source = DataSource::new(name, &bytes(&data));
+            let source = DataSource { name, sha256: data.sha256() };
             Examples::new(source, data.data(), &train, &validation).and_then(|e| Run::on_examples(recipe, Arc::new(e)))
         }
         _ => Err(Error::invalid("what is learnt", "a task or examples", "neither, or both")),
@@ -90,11 +91,6 @@ fn tell(watch: &mut Watch, event: &Event<'_>, epochs: u64) -> ControlFlow<()> {
         }),
         Event::Checkpoint { .. } | Event::Epoch(_) => ControlFlow::Continue(()),
     }
-}
-
-/// Examples as bytes, for their digest.
-fn bytes(data: &Dataset) -> Vec<u8> {
-    data.data().tokens().iter().flat_map(|token| token.to_le_bytes()).collect()
 }
 
 /// Which examples are learnt from, and which are held out: a tenth, drawn by a seed.

@@ -1,6 +1,8 @@
 //! A report's figures as files.
 
 use crate::{Report, ReportError, chart::chart, csv::csv, svg::svg};
+use algolens::provenance::Provenance;
+use maud::html;
 
 /// A figure as files hold it: a picture, and its numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +26,28 @@ pub fn figures(report: &Report) -> Result<Vec<FigureFile>, ReportError> {
     let figures = sections.iter().flat_map(|section| section.figures());
     let file = |figure| {
         let chart = chart(figure, report)?;
-        Ok(FigureFile { name: figure.id.clone(), svg: svg(&chart)?, csv: csv(&chart.table) })
+        let svg = described(&svg(&chart)?, &origin(report));
+        Ok(FigureFile { name: figure.id.clone(), svg, csv: csv(&chart.table) })
     };
     figures.map(file).collect()
+}
+
+/// Where a report's figures come from, in a line.
+fn origin(report: &Report) -> String {
+    let said = report.study.provenance.as_ref().map_or_else(String::new, |origin| {
+        let Provenance { made_by, sha256, backend, vectors, seed, .. } = origin;
+        let seed = seed.map_or_else(String::new, |seed| format!(", seed {seed}"));
+        format!(" by `{made_by}`, of the model with SHA-256 {sha256}, on the {backend} backend, {vectors}{seed}")
+    });
+    format!("algolens {}{said}", report.study.version)
+}
+
+/// An SVG document that says where it comes from.
+pub(crate) fn described(svg: &str, origin: &str) -> String {
+    let metadata = html! { metadata { (origin) } }.into_string();
+    // The first element is the document's own.
+    match svg.find("<svg").and_then(|at| svg[at..].find('>').map(|end| at + end + 1)) {
+        Some(at) => [&svg[..at], &metadata, &svg[at..]].concat(),
+        None => svg.to_owned(),
+    }
 }

@@ -114,6 +114,7 @@ pub(crate) fn document(title: &str, class: Option<&str>, body: &Markup, data: &s
             head {
                 meta charset="utf-8";
                 meta http-equiv="Content-Security-Policy" content=(policy(&scripts));
+                meta name="generator" content=(concat!("algolens ", env!("CARGO_PKG_VERSION")));
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " · algolens" }
                 style { (PreEscaped(STYLE)) }

@@ -287,6 +287,7 @@ pub(crate) mod tests {
                 class(1, Some(0), 2, Status::Refuted, 1.0 - 1.23456e-7),
             ],
             counterexamples: Some(vec![wrong]),
+            provenance: None,
             evidence: String::new(),
         };
         let row = AttentionRow { keys: vec![2, 0, 3, 0], attention: vec![vec![0.006, 0.25, 0.5, 0.244]] };

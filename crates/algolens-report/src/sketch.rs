@@ -6,6 +6,7 @@ use crate::{
     csv::csv,
     data::Numbers,
     figure::card,
+    figures::described,
     page::{self, Plotly},
     svg::svg,
 };
@@ -109,7 +110,7 @@ impl Sketch {
     /// As [`page`](Self::page).
     pub fn svg(&self) -> Result<String, ReportError> {
         self.check()?;
-        Ok(svg(&self.chart())?)
+        Ok(described(&svg(&self.chart())?, &format!("algolens {}", env!("CARGO_PKG_VERSION"))))
     }
 
     /// The figure's numbers as CSV.

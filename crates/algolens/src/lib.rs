@@ -26,7 +26,8 @@ pub use algolens_check as check;
 #[cfg(feature = "files")]
 pub use algolens_core::files;
 pub use algolens_core::{
-    Error, HookedTransformer, Result, Scalar, engine, evaluation, model, observer, parallel, random, task, train,
+    Error, HookedTransformer, Result, Scalar, engine, evaluation, model, observer, parallel, provenance, random, task,
+    train,
 };
 pub use algolens_interpret as interpret;
 pub use algolens_prove as prove;

@@ -8,11 +8,10 @@ pub use class::Class;
 use algolens_core::{
     Error, Result,
     model::{Config, Model, processing::Step},
+    provenance::Provenance,
     task::{TaskSpec, Token},
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// A certificate: accuracy bounds and class statuses proved over all lists, with the evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +46,9 @@ pub struct Certificate {
     /// A counterexample of each refuted class, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counterexamples: Option<Vec<Counterexample>>,
+    /// Where it comes from; none in certificates of earlier versions. Nothing that is proved depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
     /// The evidence: the bytes that [`evidence`] describes, class after class, deflated (zlib), in base 64.
     pub evidence: String,
 }
@@ -55,7 +57,7 @@ pub struct Certificate {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
-    /// SHA-256 of its config and weights: see [`digest`].
+    /// SHA-256 of its config and weights: see [`Model::sha256`].
     pub sha256: String,
     /// The processing that the file's weights went through; empty if the weights are the file's.
     pub processing: Vec<Step>,
@@ -168,22 +170,10 @@ impl Certificate {
         if self.format != Self::FORMAT {
             return Err(Error::invalid("certificate's format", Self::FORMAT.to_string(), self.format));
         }
-        let found = digest(model);
+        let found = model.sha256();
         if self.model.sha256 != found {
             return Err(Error::invalid("model", format!("weights with SHA-256 {}", self.model.sha256), found));
         }
         Ok(())
     }
-}
-
-/// SHA-256 of a model's config (as JSON) and of its weights (f32, little-endian, in the layout's order), in
-/// hexadecimal.
-pub fn digest(model: &Model) -> String {
-    let config = serde_json::to_vec(model.config()).expect("a config is plain data");
-    let mut hash = Sha256::new().chain_update(config);
-    model.params.values().iter().for_each(|weight| hash.update(weight.to_le_bytes()));
-    hash.finalize().iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
-        text
-    })
 }

@@ -5,7 +5,7 @@ use crate::{
     Checked, Progress,
     accuracy::share,
     bytes::unpack,
-    certificate::{Bracket, Certificate, ClassStatus, Counterexample, Identity, Status, Tally, digest},
+    certificate::{Bracket, Certificate, ClassStatus, Counterexample, Identity, Status, Tally},
     check,
 };
 use algolens_core::Error;
@@ -40,7 +40,7 @@ fn certificate(world: &World, proofs: &[Vec<u8>], claims: impl Fn(&Class) -> (St
     let mut certificate = Certificate {
         format: Certificate::FORMAT,
         model: Identity {
-            sha256: digest(&world.model),
+            sha256: world.model.sha256(),
             processing: Vec::new(),
             task: world.task.spec(),
             config: world.model.config().clone(),
@@ -57,6 +57,7 @@ fn certificate(world: &World, proofs: &[Vec<u8>], claims: impl Fn(&Class) -> (St
         work: 0,
         class_status,
         counterexamples: None,
+        provenance: None,
         evidence: pack(&proofs.concat()),
     };
     tally(&mut certificate);

@@ -3,7 +3,6 @@
 use crate::{load::Opened, output};
 use algolens::{
     Error, Result,
-    check::certificate::digest,
     files::{read, write_whole},
     interpret::enumerate::{Enumeration, LeastMargin, Wrong},
     task::{Registry, Task, TaskSpec, Token, labels_of},
@@ -32,7 +31,7 @@ impl Counted {
     pub fn of(opened: &Opened, task: &dyn Task, [backend, vectors]: [&str; 2], run: Enumeration) -> Self {
         Self {
             algolens: env!("CARGO_PKG_VERSION").into(),
-            sha256: digest(&opened.model),
+            sha256: opened.model.sha256(),
             task: task.spec(),
             task_assumed: opened.used_task().is_some_and(|found| found.assumed),
             backend: backend.into(),

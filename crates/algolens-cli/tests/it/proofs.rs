@@ -41,10 +41,12 @@ fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// A certificate without how long it took.
+/// A certificate without how long it took, and by which command.
 fn certificate(path: &str) -> Value {
     let mut certificate: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     certificate["seconds"] = Value::Null;
+    let made_by = certificate["provenance"]["made_by"].take();
+    assert!(made_by.as_str().is_some_and(|command| command.starts_with("algolens certify ")), "{made_by}");
     certificate
 }
 

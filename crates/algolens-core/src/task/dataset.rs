@@ -19,11 +19,19 @@ impl Dataset {
     /// The most numbers that targets of all examples may be made of (a gigabyte of booleans).
     pub const MOST_TARGETS: usize = 1 << 30;
 
+    /// The most tokens of examples that are drawn: as many as fit in the memory of a small machine.
+    pub const MOST_TOKENS: usize = 1 << 28;
+
     /// `size` random examples, drawn one after another.
     ///
     /// # Errors
-    /// A task whose targets do not fit its predicted positions and classes.
+    /// More tokens than [`MOST_TOKENS`](Self::MOST_TOKENS); a task whose targets do not fit its predicted positions and
+    /// classes.
     pub fn generate(task: &dyn Task, size: usize, rng: &mut Twister) -> Result<Self> {
+        let most = Self::MOST_TOKENS / task.n_ctx().max(1);
+        if size > most {
+            return Err(Error::invalid("number of examples", format!("at most {most}"), size));
+        }
         let mut tokens = Array2::zeros((size, task.n_ctx()));
         for mut row in tokens.rows_mut() {
             task.generate(rng, row.as_slice_mut().expect("rows of a fresh array are contiguous"));
@@ -48,6 +56,10 @@ impl Dataset {
     /// # Errors
     /// The first that is none of the task's.
     pub fn from_examples(task: &dyn Task, tokens: Array2<Token>) -> Result<Self> {
+        if tokens.ncols() != task.n_ctx() {
+            let expected = format!("{} tokens an example, as {} has", task.n_ctx(), task.spec());
+            return Err(Error::invalid("examples", expected, tokens.ncols()));
+        }
         for (at, example) in tokens.outer_iter().enumerate() {
             task.validate(&example.to_vec()).map_err(|error| {
                 Error::invalid(format!("example {}", at + 1), format!("one of {}", task.spec()), error)

@@ -14,6 +14,7 @@ use algolens_core::{
     Error, Result,
     evaluation::Evaluation,
     model::{Config, processing::Step},
+    provenance::Provenance,
     task::TaskSpec,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -35,6 +36,9 @@ pub struct Study {
     pub engine: String,
     /// The dataset seed of the evaluation; none where a user brought the data.
     pub seed: Option<u32>,
+    /// Where the study comes from; none in results of earlier versions, and where nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
     /// The task; none where a user brought the data.
     pub task: Option<TaskSpec>,
     /// True if nobody says the task: of those that the program knows only this one has the model's sizes.

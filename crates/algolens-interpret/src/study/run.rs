@@ -20,6 +20,7 @@ use algolens_core::{
     evaluation::evaluate,
     model::{Config, Model, Named, processing::Step},
     observer::Observer,
+    provenance::Provenance,
     task::{Dataset, Token},
 };
 use ndarray::Array2;
@@ -43,6 +44,8 @@ pub struct StudyOptions {
     pub asked: Shown,
     /// Bounds of the share of all inputs that the model gets right, where they are proved.
     pub proved: Option<[f64; 2]>,
+    /// Where the study comes from, if that is said.
+    pub provenance: Option<Provenance>,
 }
 
 impl Default for StudyOptions {
@@ -56,6 +59,7 @@ impl Default for StudyOptions {
             others: Vec::new(),
             asked: Shown::default(),
             proved: None,
+            provenance: None,
         }
     }
 }
@@ -115,7 +119,7 @@ pub fn study(
     check_study(config)?;
     casebook.map_or(Ok(()), |book| book.check(config))?;
     options.check(config)?;
-    let StudyOptions { title, size, seed, inputs, others, asked, proved } = options;
+    let StudyOptions { title, size, seed, inputs, others, asked, proved, provenance } = options;
     others.iter().try_for_each(|other| check_other(subject.model, other))?;
     let mut next_stage = stages(casebook, observer);
     let data = material.sample(*size, *seed)?;
@@ -150,6 +154,7 @@ pub fn study(
         title: title.clone(),
         engine: subject.engine.name().into(),
         seed: material.spec().map(|_| *seed),
+        provenance: provenance.clone(),
         task: material.spec(),
         task_assumed: false,
         config: config.clone(),

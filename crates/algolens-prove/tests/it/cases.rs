@@ -203,7 +203,7 @@ pub fn certificate(model: &Model, task: &dyn Task, work: u64) -> Certificate {
     while !search.finished() && (search.work() < work || search.begun() < search.classes().all().len()) {
         search.advance();
     }
-    let origin = Origin { model, processing: &[], task, sampled_lists: 1000, counterexamples: true };
+    let origin = Origin { model, processing: &[], task, sampled_lists: 1000, counterexamples: true, provenance: None };
     prove::certificate(&search, &origin).unwrap()
 }
 

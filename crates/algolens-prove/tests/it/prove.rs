@@ -131,7 +131,14 @@ fn counterexamples_of_a_certificate_are_predicted_wrong() {
     while search.begun() < search.classes().all().len() {
         search.advance();
     }
-    let origin = Origin { model: &model, processing: &[], task: &task, sampled_lists: 1000, counterexamples: true };
+    let origin = Origin {
+        model: &model,
+        processing: &[],
+        task: &task,
+        sampled_lists: 1000,
+        counterexamples: true,
+        provenance: None,
+    };
     let certificate = prove::certificate(&search, &origin).unwrap();
     let wrong = certificate.counterexamples.unwrap();
     assert!(wrong.len() > 10 && wrong.len() == certificate.classes.refuted);

@@ -81,7 +81,7 @@ function value(name, ...index) {
 /** Returns the largest absolute value of a whole array. */
 function largestOf(name) {
   const array = tensor(name);
-  array.largest ??= array.data.reduce((most, x) => (Math.abs(x) > most ? Math.abs(x) : most), 0);
+  array.largest ??= array.data.reduce((most, x) => (Number.isFinite(x) && Math.abs(x) > most ? Math.abs(x) : most), 0);
   return array.largest;
 }
 

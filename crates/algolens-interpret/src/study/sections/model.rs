@@ -7,7 +7,10 @@ use crate::{
         section::{Cell, Item, Section, Table},
     },
 };
-use algolens_core::task::{Token, labels_of};
+use algolens_core::{
+    provenance::Provenance,
+    task::{Token, labels_of},
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -40,7 +43,7 @@ fn model(study: &Study) -> Table {
     let task = study.task.as_ref().map_or_else(|| "none: data that a user brings".to_owned(), ToString::to_string);
     let mlp = config.mlp.map_or("attention only".into(), |mlp| format!("MLP of width {}", mlp.d_mlp));
     let steps: Vec<&str> = study.processing.iter().map(|step| step.name()).collect();
-    let rows = vec![
+    let mut rows = vec![
         ("task", task),
         ("weights from", study.title.clone()),
         ("layers, heads", format!("{}, {} ({mlp})", config.n_layers, config.n_heads)),
@@ -55,6 +58,9 @@ fn model(study: &Study) -> Table {
         ("processing", if steps.is_empty() { "none: raw weights".into() } else { steps.join(", ").replace('_', " ") }),
         ("run by", format!("the {} backend, algolens {}", study.engine, study.version)),
     ];
+    if let Some(Provenance { made_by, sha256, vectors, .. }) = &study.provenance {
+        rows.extend([("vectors", vectors.clone()), ("made by", made_by.clone()), ("model's SHA-256", sha256.clone())]);
+    }
     facts("what_it_is", "What it is", rows)
 }
 

@@ -14,13 +14,13 @@ use crate::{
         plain::{
             activations::{AttentionActs, HeadInputs, InputRows, SplitInput},
             heads::{copy_for_heads, flat_output, head_block, head_columns_mut, sequences_and_heads},
-            pass::{Block, shaped_mut},
+            pass::Block,
             tracer::Tracer,
         },
         rotary::{Angles, Turn},
     },
 };
-use ndarray::{Array2, ArrayView2, Axis, Zip, s};
+use ndarray::{Array2, ArrayView2, Axis, s};
 
 /// `out` = Σ over heads of softmax(q kᵀ · scale) v W_O, plus b_O; q, k and v are computed from ln1(`resid_pre`).
 pub(super) fn attention<T: Scalar, R: Tracer<T>>(
@@ -214,33 +214,30 @@ fn mix_values<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut Attentio
     cx.show_heads(BlockPoint::Z, &mut acts.z)
 }
 
-/// `out` = Σ over heads of z W_O, plus b_O; added up head by head where a hook has changed `hook_result`.
+/// `out` = Σ over heads of z W_O, plus b_O; added up head by head in rows of which a hook has changed `hook_result`, so that one
+/// that leaves a row as it is changes no bit of it, whatever else is in the batch.
 fn write<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs<T>) -> Result<()> {
     let params = cx.pass.params;
     let w_o = params.get(cx.layout.W_O); // [head, d_head, d_model]
     let (heads, d_head, d_model) = w_o.dim();
     let rows = cx.pass.sizes.rows();
     let point = cx.at(BlockPoint::Result);
-    let mut result = Array2::zeros((0, d_model)); // [row · head, d_model]
-    let mut is_changed = false;
+    matmul::set(acts.out.view_mut(), acts.z.view(), flat_output(w_o)); // [row, d_model]
     if cx.tracer.reads(|at| at == point) {
-        result = Array2::zeros((rows * heads, d_model));
+        let mut result = Array2::zeros((rows * heads, d_model)); // [row · head, d_model]
         for head in 0..heads {
             let z = head_columns_mut(&mut acts.z, head, d_head); // [row, d_head]
             matmul::set(result.slice_mut(s![head..;heads, ..]), z.view(), w_o.index_axis(Axis(0), head));
         }
         let before = cx.tracer.edits(|at| at == point).then(|| result.clone());
         cx.show_heads(BlockPoint::Result, &mut result)?;
-        is_changed = before.is_some_and(|before| before != result);
-    }
-    if is_changed {
-        let result = shaped_mut(&mut result, &[rows, heads, d_model]);
-        Zip::from(acts.out.rows_mut())
-            .and(result.axis_iter(Axis(0)))
-            .for_each(|mut out, heads| out.assign(&heads.sum_axis(Axis(0)))); // [d_model]
-    } else {
-        // A hook that leaves everything as it is changes no bit.
-        matmul::set(acts.out.view_mut(), acts.z.view(), flat_output(w_o)); // [row, d_model]
+        for (row, mut out) in acts.out.rows_mut().into_iter().enumerate().filter(|_| before.is_some()) {
+            let heads = s![row * heads..(row + 1) * heads, ..];
+            let result = result.slice(heads); // [head, d_model]
+            if before.as_ref().is_some_and(|before| before.slice(heads) != result) {
+                out.assign(&result.sum_axis(Axis(0))); // [d_model]
+            }
+        }
     }
     if let Some(b_o) = cx.layout.b_O {
         acts.out += &params.get(b_o);
