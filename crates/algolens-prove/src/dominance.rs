@@ -145,8 +145,10 @@ impl<'a, 'o, 'p> DominanceProof<'a, 'o, 'p> {
         if least == f64::INFINITY {
             least = self.minimize(&a, &vec![0.0; heads])?.1.ratio(head);
         }
-        // At least one unit down, and ever more: a tie within rounding ends as well.
+        // At least one unit down, and ever more: a tie within rounding ends as well, and so does what creeps down.
         let mut down = 0.5 * self.minimizer.floor_unit;
+        let mut tries = 0;
+        const QUICK: u32 = 16;
         const LOWEST: f64 = -1e9;
         let grid = |ratio: f64, unit: f64| (ratio / unit).floor().clamp(LOWEST, -LOWEST) as i32;
         loop {
@@ -168,7 +170,8 @@ impl<'a, 'o, 'p> DominanceProof<'a, 'o, 'p> {
                 return Some(());
             }
             let (found, lower) = (sums.ratio(head), self.at(floor) - down);
-            if lower < found {
+            tries += 1;
+            if lower < found || tries > QUICK {
                 down *= 2.0;
             }
             least = found.min(lower);

@@ -9,6 +9,7 @@ use algolens_core::{
     task::{Dataset, SortedList, Task, Token},
 };
 use algolens_prove::{self as prove, Classes, Origin, Search, Tables};
+use algolens_testing::{SortingKind, random_sorting_model};
 use std::{collections::HashMap, ops::ControlFlow};
 
 /// Advances a search until so much work is done, and holds all it says against every list.
@@ -240,4 +241,21 @@ fn the_bracket_of_the_posts_task_meets_ten_million_sampled_lists() {
     let nearest = share.clamp(bracket.lower, bracket.upper);
     println!("{share} of the sampled lists, {} to {} of all", bracket.lower, bracket.upper);
     assert!(nearest == share || tail(TEN_MILLION, right, nearest) > 0.5e-4, "{share} is not in {bracket:?}");
+}
+
+/// Weights so large that a step of Dinkelbach's method hardly moves: the search goes down in ever larger steps, and its roots
+/// come to an end.
+#[test]
+fn a_search_of_huge_weights_comes_to_its_end() {
+    let task = SortedList::new(4, 9).unwrap();
+    for size in [1e1, 1e3, 1e6] {
+        let mut model = random_sorting_model(&task, SortingKind::with_heads(2), 3);
+        model.params.values_mut().iter_mut().for_each(|weight| *weight *= size);
+        let tables = Tables::of(&model, &task).unwrap();
+        let mut search = Search::new(&tables, Classes::of(&task).unwrap(), SLACK).unwrap();
+        while !search.finished() && search.work() < 2000 {
+            search.advance();
+        }
+        assert!(search.work() < 200_000, "{size}: {} passes", search.work());
+    }
 }
