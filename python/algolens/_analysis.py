@@ -41,6 +41,8 @@ def data_of(
     model: HookedTransformer, data: Any, task: Task | str | None, size: int | None = None, seed: int | None = None
 ) -> Dataset:
     """The data that is given, as a dataset; random examples of the task where there is none."""
+    if isinstance(data, (Task, str)):
+        raise AlgolensError(f"data: expected a dataset or examples, found a task, {data}: say task=…")
     if data is None:
         found, _ = task_of(model, task)
         return found.dataset(SIZE if size is None else size, SEED if seed is None else seed)
@@ -49,7 +51,11 @@ def data_of(
     if isinstance(data, Dataset):
         if task is not None:
             raise AlgolensError("task: expected none beside a dataset, which is of its own, found one")
-        return as_given(data)
+        given = as_given(data)
+        if given.task is not None and len(given.vocab) != model.cfg.d_vocab:
+            expected = f"a task of the model's {model.cfg.d_vocab} tokens"
+            raise AlgolensError(f"data: expected {expected}, found {given.task.spec}, which has {len(given.vocab)}")
+        return given
     found, _ = task_of(model, task)
     return found.examples(data)
 
@@ -103,7 +109,10 @@ def evaluate(
     with shown("all inputs", progress) as tell:
         counts = _algolens.evaluate_all(model._model, found._task, most, slack, tell)
     origin = provenance(model, "evaluate", all=True, task=found.spec, limit=limit, slack=slack)
-    return record(counts, task=found.spec, task_assumed=assumed, provenance=origin)
+    counted = record(counts, task=found.spec, task_assumed=assumed, provenance=origin)
+    # What only the adding up of parts needs.
+    del counted["sums"]
+    return counted
 
 
 def ablate(
@@ -127,6 +136,8 @@ def ablate(
 
     ``heads`` are ``"0.1"`` or ``(0, 1)``, ``mlps`` are layers, ``points`` names of hook points; all are replaced in one run.
     """
+    heads = [heads] if isinstance(heads, str) else heads
+    points = [points] if isinstance(points, str) else points
     parts: list[Any] = [{"head": _head(head)} for head in heads]
     parts += [{"mlp": layer} for layer in mlps] + [{"point": {"at": point}} for point in points]
     parts += ["direct_path"] * direct_path + ["pos_embed"] * pos_embed
@@ -160,7 +171,11 @@ def ablate(
 
 
 def _head(head: str | tuple[int, int]) -> str:
-    return head if isinstance(head, str) else ".".join(str(number) for number in head)
+    if isinstance(head, str):
+        return head
+    if not isinstance(head, (tuple, list)) or len(head) != 2:
+        raise AlgolensError(f"heads: expected '0.1' or (0, 1), found {head!r}")
+    return ".".join(str(number) for number in head)
 
 
 def _other(data: Dataset, seed: int) -> Dataset:

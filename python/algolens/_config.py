@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 from ._algolens import AlgolensError
+from ._arrays import as_count
 
 #: Options of TransformerLens that say nothing of what a toy model computes, whatever they are: where it runs, how text becomes
 #: tokens, how weights were first drawn, and the numbers of what other options turn on.
@@ -99,7 +100,23 @@ class HookedTransformerConfig:
     #: The window of each layer, where they differ (not TransformerLens's).
     attn_windows: list[int | None] | None = None
 
-    def __post_init__(self) -> None:
+    # What TransformerLens's users say of other things: passed over.
+    device: InitVar[Any] = None
+    n_devices: InitVar[Any] = None
+    dtype: InitVar[Any] = None
+    init_mode: InitVar[Any] = None
+    init_weights: InitVar[Any] = None
+    initializer_range: InitVar[Any] = None
+    n_params: InitVar[Any] = None
+    original_architecture: InitVar[Any] = None
+    tokenizer_name: InitVar[Any] = None
+    tokenizer_prepends_bos: InitVar[Any] = None
+    default_prepend_bos: InitVar[Any] = None
+    use_hook_tokens: InitVar[Any] = None
+
+    def __post_init__(self, *passed_over: Any) -> None:
+        for name in ("n_layers", "d_model", "n_ctx", "d_head"):
+            setattr(self, name, as_count(name, getattr(self, name), 0))
         if self.n_heads == -1:
             if self.d_head < 1 or self.d_model % self.d_head:
                 raise AlgolensError(

@@ -50,6 +50,8 @@ def matching(names: Names | None, points: Sequence[str], usual: Sequence[str] | 
         return [names]
     if callable(names):
         return [name for name in usual if names(name)]
+    if not isinstance(names, (list, tuple, set, frozenset)):
+        raise AlgolensError(f"names_filter: expected a name, names or a function of names, found {names!r}")
     wanted = list(dict.fromkeys(names))
     if wrong := [name for name in wanted if not isinstance(name, str)]:
         raise AlgolensError(f"names_filter: expected names of hook points, found {wrong[0]!r}")
@@ -68,7 +70,12 @@ class Places:
     ) -> list[tuple[str, Callable[..., np.ndarray]]]:
         """Hooks as the engine calls them: one a point, in the order in which they were given."""
         hooks = []
-        for names, function in pairs:
+        for pair in pairs:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise AlgolensError(
+                    f"hooks: expected a list of pairs of a name and a function, found {pair!r} among them"
+                )
+            names, function = pair
             if not callable(function):
                 raise AlgolensError(f"hook at {names!r}: expected a function, found {type(function).__name__}")
             for name in matching(names, self.names, usual):

@@ -8,7 +8,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from ._gradients import Gradients, seed_of
 from ._hooks import HookPair, HookPoint, Names, Places, matching, show_gradients
 from ._weights import Part, stacked
 from .utils import lm_cross_entropy_loss
+
+if TYPE_CHECKING:
+    from ._tasks import Task
 
 #: What a cache of everything leaves out, unless the config says otherwise: it is as large as many others together.
 _ON_DEMAND = {
@@ -70,6 +73,8 @@ class HookedTransformer:
         self.cfg = cfg
         self._places = Places(model.hook_points)
         self._own_hooks: list[HookPair] = []
+        # The task that trained it in this process, where no name says it.
+        self._own_task: Task | None = None
         self._more_hooks: contextvars.ContextVar[tuple[tuple[HookPair, ...], tuple[HookPair, ...]]]
         self._more_hooks = contextvars.ContextVar("hooks", default=((), ()))
 

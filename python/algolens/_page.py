@@ -33,9 +33,7 @@ class Page:
 
     def show(self, height: int = 800) -> None:
         """Shows the light page in a notebook, so many pixels high."""
-        from IPython.display import HTML, display
-
-        display(HTML(framed(self._light(), height)))
+        _display(framed(self._light(), height))
 
     def _repr_html_(self) -> str:
         return framed(self._light(), 800)
@@ -71,12 +69,19 @@ class Figure:
 
     def show(self) -> None:
         """Shows the figure in a notebook."""
-        from IPython.display import HTML, display
-
-        display(HTML(self._repr_html_()))
+        _display(self._repr_html_())
 
     def _repr_html_(self) -> str:
         return self.svg if self._height is None else framed(self.html, self._height)
+
+
+def _display(html: str) -> None:
+    try:
+        from IPython.display import HTML, display
+    except ImportError:
+        hint = "save(path) writes a file, and pip install 'algolens[notebook]' brings a notebook"
+        raise AlgolensError(f"show: expected a notebook, found no IPython: {hint}") from None
+    display(HTML(html))
 
 
 def framed(html: str, height: int) -> str:

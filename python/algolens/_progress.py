@@ -17,14 +17,12 @@ def shown(what: str, progress: bool) -> Iterator[Progress | None]:
         return
     from tqdm.auto import tqdm
 
-    with tqdm(
-        desc=what, leave=False, bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
-    ) as bar:
+    with tqdm(desc=what, leave=False, bar_format="{percentage:3.0f}%|{bar}| {desc} [{elapsed}<{remaining}]") as bar:
 
         def tell(done: int, of: int, line: str) -> None:
             bar.total = of or None
-            bar.n = done
-            bar.set_postfix_str(line, refresh=False)
+            bar.n = min(done, of) if of else done
+            bar.set_description_str(f"{what} · {line}", refresh=False)
             bar.refresh()
 
         yield tell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ._algolens import AlgolensError
@@ -13,6 +14,17 @@ if TYPE_CHECKING:
 
 #: The model's keys that stand below ``mlp``.
 _OF_MLP = {"d_mlp": "d_mlp", "act_fn": "act_fn", "gated_mlp": "gated"}
+
+
+#: Keys that a recipe may be without.
+_OPTIONAL = ("data", "train_share", "epoch_steps", "stop_accuracy", "stop_loss", "checkpoint_every")
+
+
+def _unknown(key: str, known: list[str], task: Task | None) -> str:
+    if task is not None and key in getattr(task, "options", {}):
+        return f"{key}: expected a key of the recipe, found an option of the task: tasks.{task.name}({key}=…)"
+    near = get_close_matches(key, known, 3, 0.5) or [one for one in known if key in one.split("_")]
+    return f"no key of a recipe or its model is called {key!r}" + (f"; near it: {', '.join(near)}" if near else "")
 
 
 class Recipe(dict[str, Any]):
@@ -44,8 +56,10 @@ class Recipe(dict[str, Any]):
                 mlp[_OF_MLP[key]] = value
             elif key in model:
                 model[key] = value
-            else:
+            elif key in new or key in _OPTIONAL:
                 new[key] = value
+            else:
+                raise AlgolensError(_unknown(key, [*new, *_OPTIONAL, *model, *_OF_MLP], self.task))
         if model.get("mlp") and not model["mlp"]["d_mlp"]:
             model["mlp"] = None
         return new

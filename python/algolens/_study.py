@@ -88,6 +88,11 @@ def study(
     if data is not None and task is not None:
         raise AlgolensError("task: expected none beside data, found one")
     given_data = None if data is None else as_given(data)
+    if given_data is not None and given_data.task is not None and len(given_data.vocab) != model.cfg.d_vocab:
+        expected = f"a task of the model's {model.cfg.d_vocab} tokens"
+        raise AlgolensError(
+            f"data: expected {expected}, found {given_data.task.spec}, which has {len(given_data.vocab)}"
+        )
     given, assumed = (None, False) if data is not None else task_of(model, task)
     call = made_by(
         "study",

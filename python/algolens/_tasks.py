@@ -136,7 +136,7 @@ class Task:
     One of your own is a subclass with the attributes ``name``, ``n_ctx`` and ``vocab`` (what each token is called), and the
     methods ``generate`` and ``targets``; where they differ from the defaults, also ``predicted_positions`` (all),
     ``classes`` (what each class is called: the vocabulary), ``roles`` (``"input"``, ``"separator"`` or ``"answer"`` at each
-    position), ``padding``, ``attention_dir``, and ``complete`` and ``validate``.
+    position), ``padding``, ``attention_dir``, and ``complete``, ``validate`` and ``inputs``.
     """
 
     name: str
@@ -174,6 +174,10 @@ class Task:
     def complete(self, input: Sequence[int]) -> Sequence[int]:
         """The whole example that an input leads to, or a ``ValueError`` for what is no input; by default the input is whole."""
         return input
+
+    def inputs(self) -> Sequence[Sequence[int]] | None:
+        """All inputs, where they can be listed: then ``evaluate(all=True)`` and ``attack`` run every one; by default none."""
+        return None
 
     # What a task is for
 
@@ -267,6 +271,12 @@ class _Own:
             raise AlgolensError(
                 f"{self.name}: predicted_positions: expected {expected}, found {self.predicted_positions}"
             )
+        listed = task.inputs()
+        self.inputs = (
+            None
+            if listed is None
+            else [[as_count(f"{task.name}: inputs", token, 0) for token in row] for row in listed]
+        )
         if len(self.roles) != self.n_ctx:
             raise AlgolensError(
                 f"{self.name}: roles: expected one for each of {self.n_ctx} positions, found {len(self.roles)}"
@@ -311,7 +321,13 @@ def task_of(model: HookedTransformer, task: Task | str | None) -> tuple[Task, bo
     """The task that is said, or the model's; and whether it is assumed, as only it fits."""
     if task is not None:
         return as_task(task), False
-    found, assumed = _algolens.Task.of_model(model._model)
+    if model._own_task is not None:
+        return model._own_task, False
+    try:
+        found, assumed = _algolens.Task.of_model(model._model)
+    except AlgolensError as error:
+        hint = "say it: task=…, or give data of your own, Dataset(tokens, targets)"
+        raise AlgolensError(f"{error}; {hint}") from None
     return _Ours(found), assumed
 
 
@@ -320,7 +336,8 @@ def as_task(task: Task | str) -> Task:
     if isinstance(task, str):
         return Task.named(task)
     if not isinstance(task, Task):
-        raise AlgolensError(f"task: expected a task or a text, found {type(task).__name__}")
+        hint = ": call it" if callable(task) else ""
+        raise AlgolensError(f"task: expected a task or a text, found {type(task).__name__}{hint}")
     return task
 
 

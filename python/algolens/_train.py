@@ -33,6 +33,11 @@ class Training:
     #: Whether it was interrupted before its end; then everything is as of the last finished epoch.
     interrupted: bool
 
+    # What takes a model takes a training, and means its model.
+    _model = property(lambda self: self.model._model)
+    _own_task = property(lambda self: self.model._own_task)
+    cfg = property(lambda self: self.model.cfg)
+
     def __repr__(self) -> str:
         if not self.history:
             return "Training(no epoch was finished)"
@@ -101,11 +106,16 @@ def _said(task: Task) -> str:
 
 
 def _training(trained: _algolens.Trained, task: Task | None) -> Training:
+    def made(model: _algolens.Model) -> HookedTransformer:
+        new = HookedTransformer._of(model)
+        new._own_task = task
+        return new
+
     training = Training(
-        model=HookedTransformer._of(trained.model),
+        model=made(trained.model),
         recipe=Recipe._of(json.loads(trained.recipe), task),
         history=json.loads(trained.history, object_hook=Record),
-        checkpoints={steps: HookedTransformer._of(model) for steps, model in trained.checkpoints},
+        checkpoints={steps: made(model) for steps, model in trained.checkpoints},
         interrupted=trained.interrupted,
     )
     if trained.interrupted:

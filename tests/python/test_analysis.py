@@ -31,6 +31,10 @@ def test_an_evaluation_is_a_loop_over_logits(model, lists):
     assert drawn.made_by == f"algolens.evaluate(seed=43, task={task!r}, size=50)" and drawn.seed == 43
     assert origin.sha256 == drawn.sha256 == sha256(model) and origin.algolens == algolens.__version__
     assert algolens.evaluate(model, size=50).loss == found.loss
+    other = algolens.SortedListDataset(size=3, list_len=5, max_value=10, seed=1)
+    for verb in (algolens.evaluate, algolens.study):
+        with pytest.raises(AlgolensError, match="a task of the model's 52 tokens, found sorted_list.*which has 12"):
+            verb(model, other)
 
 
 def test_all_inputs_are_a_loop_over_them():
@@ -64,7 +68,7 @@ def test_an_ablation_is_a_hook(model, lists):
         return -np.take_along_axis(log_probs, lists.toks[:, 11:, None], -1).mean()
 
     expected = loss(model.run_with_hooks(lists.toks, fwd_hooks=[(name, ablate)])) - loss(model(lists.toks))
-    for heads in (["0.1"], [(0, 1)]):
+    for heads in (["0.1"], [(0, 1)], "0.1"):
         assert algolens.ablate(model, heads=heads, data=lists).loss_increase == pytest.approx(expected, abs=1e-4)
     point = algolens.ablate(model, points=["blocks.0.attn.hook_z"], method="zero", data=lists)
     assert point.loss_increase > 1

@@ -142,6 +142,13 @@ def test_an_unknown_name_names_its_neighbours(small, tokens):
             call("blocks.0.attn.hook_zz")
 
 
+def test_hooks_that_are_no_list_of_pairs_are_refused(small, tokens):
+    with pytest.raises(AlgolensError, match="hooks: expected a list of pairs"):
+        small.run_with_hooks(tokens, fwd_hooks=("hook_embed", lambda a, hook: None))
+    with pytest.raises(AlgolensError, match="names_filter: expected a name, names or a function"):
+        small.run_with_cache(tokens, names_filter=5)
+
+
 def test_a_cache_has_short_names_and_layers_from_the_end(small, tokens):
     logits, cache = small.run_with_cache(tokens, names_filter=lambda name: "pattern" in name or "scale" in name)
     assert list(cache) == [name for name in small.hook_dict if "pattern" in name or "scale" in name]

@@ -23,6 +23,7 @@ def test_a_config_has_transformerlens_s_defaults():
     assert HookedTransformerConfig(n_layers=1, d_model=4, n_ctx=3, d_head=2, d_vocab=3).act_fn == "relu"
     model = HookedTransformer(cfg)
     assert HookedTransformerConfig._from_engine(__import__("json").loads(model._model.config)) == cfg
+    assert config(device="cpu", dtype="float32", init_weights=True) == cfg
     assert HookedTransformer(cfg.to_dict() | {"device": "cpu", "dtype": "float32"}).cfg == cfg
 
 
@@ -34,7 +35,8 @@ def test_a_config_has_transformerlens_s_defaults():
         ({"use_local_attn": True, "window_size": 3, "attn_types": ["Local", "global"]}, "attn_types: expected 'local'"),
         ({"d_head": 5}, "d_head 5 does not divide d_model 16"),
         ({"act_fn": "tanh"}, "config: .*tanh"),
-        ({"n_layers": -1}, "config"),
+        ({"n_layers": -1}, "n_layers: expected a whole number"),
+        ({"d_model": "16"}, "d_model: expected a whole number from 0 to .*, found '16'"),
         ({"d_model": 1 << 20, "n_heads": 1}, "d_model"),
         ({"use_local_attn": True}, "window_size and attn_types"),
         ({"normalization_type": "Batch"}, "config: .*Batch"),

@@ -32,6 +32,9 @@ class Largest(Task):
         if example[3] != 6:
             raise ValueError("an example ends with END")
 
+    def inputs(self):
+        return [[a, b, c] for a in range(6) for b in range(6) for c in range(6)]
+
     def complete(self, input):
         if len(input) != 3 or max(input) > 5:
             raise ValueError("an input is three numbers")
@@ -93,6 +96,8 @@ def test_every_task_has_its_options_and_data():
         tasks.sorted_lists
     with pytest.raises(AlgolensError, match="list_size"):
         tasks.sorted_list(list_size=3)
+    with pytest.raises(AlgolensError, match="expected a task or a text, found type: call it"):
+        algolens.train(Largest)
     with pytest.raises(AlgolensError, match='no task is called "sort"'):
         Task.named("sort")
 
@@ -115,7 +120,14 @@ def test_a_recipe_says_the_weights(tmp_path):
     assert algolens.train(named, progress=False).model.task == "set_difference(k=2,symbols=8)"
     with pytest.raises(AlgolensError, match="act_fn: expected d_mlp beside it"):
         algolens.train("sorted_list", act_fn="gelu", progress=False)
-    for change, says in [({"epoch": 3}, "epoch"), ({"epochs": -1}, "epochs|recipe"), ({"lr_start": "fast"}, "recipe")]:
+    for change, says in [
+        ({"epoch": 3}, "no key of a recipe .* 'epoch'; near it: epochs"),
+        ({"lr": 1e-3}, "near it: lr_start, lr_end|near it: .*lr_"),
+        ({"list_len": 3}, r"found an option of the task: tasks.sorted_list\(list_len=…\)"),
+        ({"seed": "x"}, "recipe"),
+        ({"epochs": -1}, "epochs|recipe"),
+        ({"lr_start": "fast"}, "recipe"),
+    ]:
         with pytest.raises(AlgolensError, match=says):
             algolens.train("sorted_list", progress=False, **change)
 
@@ -123,13 +135,21 @@ def test_a_recipe_says_the_weights(tmp_path):
 def test_a_task_of_one_s_own_is_trained_evaluated_and_studied(largest):
     model = largest.model
     assert largest.history[-1].validation_accuracy > 0.9 and model.task == "largest"
-    found = algolens.evaluate(model, task=Largest(), size=1000)
-    assert found.token_accuracy > 0.9
+    found = algolens.evaluate(model, size=1000)
+    assert found.token_accuracy > 0.9 and found == algolens.evaluate(largest, size=1000, task=Largest()) | {
+        "provenance": found.provenance
+    }
     every = [[a, b, c] for a in range(6) for b in range(6) for c in range(6)]
     data = Largest().examples_of(every)
     logits = model(data.toks)[:, 3]
     right = (logits.argmax(-1) == np.max(every, axis=1)).mean()
     assert algolens.evaluate(model, data).token_accuracy == right
+    exact = algolens.evaluate(model, all=True, progress=False)
+    assert exact.inputs == 216 and exact.accuracy == right
+    with pytest.raises(AlgolensError, match='no task is called "largest".*say it: task='):
+        algolens.evaluate(copy.deepcopy(model))
+    with pytest.raises(AlgolensError, match="found a task, <task largest>: say task="):
+        algolens.evaluate(model, Largest())
     study = algolens.study(model, task=Largest(), progress=False)
     assert study.results.evaluation.size == 500 and "sort" not in study.report().html.split("<script")[0]
     found = algolens.attack(model, task=Largest(), work=2000, progress=False).found[0]

@@ -18,6 +18,13 @@ pub struct Figure {
     sketch: Sketch,
 }
 
+impl Figure {
+    fn checked(sketch: Sketch) -> PyResult<Self> {
+        sketch.check().map_err(failed)?;
+        Ok(Self { sketch })
+    }
+}
+
 #[pymethods]
 impl Figure {
     /// Matrices `[matrix, row, column]` side by side, on one scale.
@@ -29,17 +36,23 @@ impl Figure {
         rows: Axis,
         columns: Axis,
         unit: String,
-    ) -> Self {
+    ) -> PyResult<Self> {
         let cells = cells.as_array().to_owned();
         let drawn = Drawn::Matrices { cells, names, rows: labelled(rows), columns: labelled(columns), unit };
-        Self { sketch: Sketch { title, drawn } }
+        Self::checked(Sketch { title, drawn })
     }
 
     /// Groups of bars, `[group, bar]`.
     #[staticmethod]
-    fn bars(title: String, values: PyReadonlyArray2<'_, f32>, groups: Axis, series: Vec<String>, unit: String) -> Self {
+    fn bars(
+        title: String,
+        values: PyReadonlyArray2<'_, f32>,
+        groups: Axis,
+        series: Vec<String>,
+        unit: String,
+    ) -> PyResult<Self> {
         let drawn = Drawn::Bars { values: values.as_array().to_owned(), groups: labelled(groups), series, unit };
-        Self { sketch: Sketch { title, drawn } }
+        Self::checked(Sketch { title, drawn })
     }
 
     /// Attention patterns `[example, head, query, key]`.
@@ -49,9 +62,9 @@ impl Figure {
         weights: PyReadonlyArray4<'_, f32>,
         heads: Vec<String>,
         tokens: Vec<Vec<String>>,
-    ) -> Self {
+    ) -> PyResult<Self> {
         let drawn = Drawn::Patterns { weights: weights.as_array().to_owned(), heads, tokens };
-        Self { sketch: Sketch { title, drawn } }
+        Self::checked(Sketch { title, drawn })
     }
 
     /// The figure as a page of its own, as HTML.

@@ -123,7 +123,10 @@ impl Sketch {
     }
 
     /// Whether there is a label for each place.
-    fn check(&self) -> Result<(), ReportError> {
+    ///
+    /// # Errors
+    /// Names the first that are not as many.
+    pub fn check(&self) -> Result<(), ReportError> {
         let (shape, labels): (&[usize], Vec<(&str, usize)>) = match &self.drawn {
             Drawn::Matrices { cells, names, rows, columns, .. } => (
                 cells.shape(),

@@ -4,7 +4,7 @@ use algolens::{
     Error, Result,
     model::AttentionDir,
     random::Twister,
-    task::{Right, Role, Targets, Task, TaskSpec, Token},
+    task::{Inputs, Right, Role, Targets, Task, TaskSpec, Token},
 };
 use ndarray::{Array2, Array3};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
@@ -25,6 +25,8 @@ pub struct Own {
     predicted_positions: Vec<usize>,
     padding: Option<Token>,
     attention_dir: AttentionDir,
+    /// All inputs, if they are listed.
+    inputs: Option<Vec<Vec<Token>>>,
     /// What the object has raised where the library expects no error.
     raised: Mutex<Option<PyErr>>,
 }
@@ -53,6 +55,7 @@ impl Own {
             predicted_positions: attribute(object, "predicted_positions")?,
             padding: attribute(object, "padding")?,
             attention_dir: crate::json::parsed("attention_dir", &format!("{causal:?}"))?,
+            inputs: attribute(object, "inputs")?,
             raised: Mutex::new(None),
         })
     }
@@ -128,6 +131,11 @@ impl Task for Own {
 
     fn attention_dir(&self) -> AttentionDir {
         self.attention_dir
+    }
+
+    fn inputs(&self) -> Option<Inputs<'_>> {
+        let all = self.inputs.as_deref()?;
+        Some(Inputs::new(all.len() as u128, |at| usize::try_from(at).map_or_else(|_| Vec::new(), |at| all[at].clone())))
     }
 
     fn targets(&self, example: &[Token]) -> Targets {
