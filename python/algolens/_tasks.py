@@ -302,11 +302,14 @@ class _Own:
         return self._tokens("what generate returns", self._of().generate(np.random.default_rng(seed)))
 
     def _targets(self, example: list[int]) -> np.ndarray:
-        right = as_numpy(f"{self.name}: what targets returns", self._of().targets(example))
-        right = _targets(right[None], f"{self.name}: what targets returns")[0]
-        if len(right) != len(self.predicted_positions):
+        what = f"{self.name}: what targets returns"
+        right = as_numpy(what, self._of().targets(example))
+        if right.ndim not in (1, 2):
+            raise AlgolensError(f"{what}: expected a list of one class for each predicted position, found {right!r}")
+        right = _targets(right[None], what)
+        if right.shape[1] != len(self.predicted_positions):
             expected = f"one for each of {len(self.predicted_positions)} predicted positions"
-            raise AlgolensError(f"{self.name}: what targets returns: expected {expected}, found {len(right)}")
+            raise AlgolensError(f"{what}: expected {expected}, found {right.shape[1]}")
         return right
 
     def _validate(self, example: list[int]) -> None:

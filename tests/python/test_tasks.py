@@ -164,7 +164,8 @@ def test_a_task_of_one_s_own_is_trained_evaluated_and_studied(largest):
         ("generate", [1.5, 2, 3, 6], "largest: what generate returns: expected whole numbers"),
         ("targets", [1, 2], "largest: what targets returns: expected one for each of 1 predicted positions, found 2"),
         ("targets", [7], "class|target"),
-        ("targets", "x", "largest: what targets returns: expected classes"),
+        ("targets", "x", "largest: what targets returns: expected a list of one class"),
+        ("targets", ["x"], "largest: what targets returns: expected classes|expected whole numbers"),
     ],
 )
 def test_a_task_that_answers_nonsense_is_named(method, answer, says):

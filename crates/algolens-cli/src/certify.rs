@@ -135,8 +135,9 @@ pub fn run(args: &Args, registry: &Registry, command: &str, terminal: &Terminal)
     }
     found?;
     save(&search)?;
-    let engine = Backend::best(opened.model.config()).engine(Vectors::best());
-    let provenance = Provenance::of(&opened.sha256, &*engine, command, None);
+    let vectors = Vectors::best();
+    let engine = Backend::best(opened.model.config()).engine(vectors);
+    let provenance = Provenance::of(&opened.sha256, &*engine, vectors, command, None);
     let certificate = search_certificate(&search, &opened, &*task, args.lists, &provenance)?;
     write(out, &certificate)?;
     let undecided = undecided::undecided(&search, &task.token_labels());

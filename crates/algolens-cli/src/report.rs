@@ -59,7 +59,7 @@ pub fn run(
     args.study.check_others(&opened, &options)?;
     let proof = args.study.proof(&opened)?;
     options.proved = proof.as_ref().map(crate::proof::bounds);
-    options.provenance = Some(args.study.provenance(&opened, &*engine, command));
+    options.provenance = Some(args.study.provenance(&opened, &*engine, args.backend.vectors()?, command));
     if let Some(folder) = &args.figures {
         output::make_folder(folder)?;
     }

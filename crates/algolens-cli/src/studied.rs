@@ -12,7 +12,7 @@ use crate::{
 use algolens::{
     Error, Result,
     check::certificate::Counterexample,
-    engine::Engine,
+    engine::{Engine, Vectors},
     interpret::{
         Arrays, Casebook, Casebooks, Material, Stage, Study, StudyOptions, Subject, Training, check_other, study,
     },
@@ -158,9 +158,9 @@ impl StudyFlags {
     }
 
     /// Where the study of a model comes from.
-    pub fn provenance(&self, opened: &Opened, engine: &dyn Engine, command: &str) -> Provenance {
+    pub fn provenance(&self, opened: &Opened, engine: &dyn Engine, vectors: Vectors, command: &str) -> Provenance {
         let seed = self.data.is_none().then(|| self.study_seed.into());
-        Provenance::of(&opened.sha256, engine, command, seed)
+        Provenance::of(&opened.sha256, engine, vectors, command, seed)
     }
 
     /// Checks that no model of another seed is the studied one.

@@ -105,7 +105,7 @@ pub fn run(
             (model, opened, engine, source, options, None, trained)
         }
     };
-    let provenance = args.study.provenance(&opened, &*engine, command);
+    let provenance = args.study.provenance(&opened, &*engine, args.backend.vectors()?, command);
     let proof = match args.certify {
         Some(budget) => Some(certify_into(&args.out, &opened, budget, &provenance, terminal)?),
         None => proof,

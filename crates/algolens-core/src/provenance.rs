@@ -16,20 +16,26 @@ pub struct Provenance {
     pub seed: Option<u64>,
     /// The backend that ran the model; hooks are run by the plain one.
     pub backend: String,
-    /// The vector instructions of that machine.
+    /// The vector instructions that the backend used; the plain one chooses its own.
     pub vectors: String,
 }
 
 impl Provenance {
-    /// That of a result about the model with this [`sha256`](Self::sha256), on this machine.
-    pub fn of(sha256: impl Into<String>, engine: &dyn Engine, made_by: impl Into<String>, seed: Option<u64>) -> Self {
+    /// That of a result about the model with this [`sha256`](Self::sha256), by this engine with these instructions.
+    pub fn of(
+        sha256: impl Into<String>,
+        engine: &dyn Engine,
+        vectors: Vectors,
+        made_by: impl Into<String>,
+        seed: Option<u64>,
+    ) -> Self {
         Self {
             algolens: env!("CARGO_PKG_VERSION").into(),
             made_by: made_by.into(),
             sha256: sha256.into(),
             seed,
             backend: engine.name().into(),
-            vectors: Vectors::best().name().into(),
+            vectors: vectors.name().into(),
         }
     }
 }

@@ -151,8 +151,8 @@ impl Dataset {
     }
 }
 
-/// What is right at each prediction: classes, sets of classes, or distributions.
-fn right(given: &Bound<'_, PyAny>) -> PyResult<Right> {
+/// What is right at each prediction, `[example, predicted position]` of classes, or with a last axis of classes.
+pub fn right(given: &Bound<'_, PyAny>) -> PyResult<Right> {
     if let Ok(classes) = given.extract::<PyReadonlyArray2<'_, Token>>() {
         return Ok(classes.as_array().to_owned().into());
     }

@@ -8,7 +8,7 @@ use crate::{
 };
 use algolens::{
     HookedTransformer,
-    engine::hooks::HookPoint,
+    engine::{Vectors, hooks::HookPoint},
     model::{
         self, Config,
         checkpoint::{Checkpoint, Hints},
@@ -51,7 +51,7 @@ impl Model {
 
     /// Where a result about the model comes from.
     pub fn origin(&self, made_by: &str, seed: Option<u64>) -> Provenance {
-        Provenance::of(&self.given, self.handle.engine(), made_by, seed)
+        Provenance::of(&self.given, self.handle.engine(), Vectors::best(), made_by, seed)
     }
 
     /// The processing steps that the weights went through.

@@ -162,3 +162,18 @@ fn attacks_are_shown_and_proved() {
     refused(&["attack", &model, "--min-gap", "9", "--position", "3"], "restrictions");
     refused(&["attack", &model, "--near", "1,2"], "list: expected 4 values, found 2");
 }
+
+#[test]
+fn a_study_says_where_it_comes_from() {
+    let (folder, model) = model();
+    let out = text(&folder.path().join("study"));
+    stdout(&run(&["study", &model, "--out", &out, "--study-size", "20", "--study-seed", "7", "--vectors", "scalar"]));
+    let read = |name: &str| fs::read_to_string(Path::new(&out).join(name)).unwrap();
+    let origin = serde_json::from_str::<Value>(&read("results.json")).unwrap()["provenance"].take();
+    let counted = serde_json::from_str::<Value>(&stdout(&run(&["eval", &model, "--all", "--json"]))).unwrap();
+    assert_eq!([&origin["sha256"], &origin["algolens"]], [&counted["sha256"], &counted["algolens"]]);
+    assert_eq!((&origin["vectors"], &origin["seed"]), (&"scalar".into(), &7.into()));
+    let command = format!("algolens study {model} --out {out} --study-size 20 --study-seed 7 --vectors scalar --quiet");
+    assert_eq!(origin["made_by"], command);
+    assert!(read("report.html").contains(&command));
+}

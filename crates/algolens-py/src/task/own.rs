@@ -1,13 +1,13 @@
 //! A task that a user writes in Python.
 
+use crate::{data, json};
 use algolens::{
     Error, Result,
     model::AttentionDir,
     random::Twister,
     task::{Inputs, Right, Role, Targets, Task, TaskSpec, Token},
 };
-use ndarray::{Array2, Array3};
-use numpy::{PyReadonlyArray1, PyReadonlyArray2};
+use ndarray::Array2;
 use pyo3::{exceptions::PyValueError, prelude::*};
 use std::{
     fmt,
@@ -48,13 +48,10 @@ impl Own {
             n_ctx: attribute(object, "n_ctx")?,
             token_labels: attribute(object, "vocab")?,
             output_labels: attribute(object, "classes")?,
-            roles: roles
-                .iter()
-                .map(|role| crate::json::parsed("role", &format!("{role:?}")))
-                .collect::<PyResult<_>>()?,
+            roles: roles.iter().map(|role| json::parsed("role", &format!("{role:?}"))).collect::<PyResult<_>>()?,
             predicted_positions: attribute(object, "predicted_positions")?,
             padding: attribute(object, "padding")?,
-            attention_dir: crate::json::parsed("attention_dir", &format!("{causal:?}"))?,
+            attention_dir: json::parsed("attention_dir", &format!("{causal:?}"))?,
             inputs: attribute(object, "inputs")?,
             raised: Mutex::new(None),
         })
@@ -139,7 +136,7 @@ impl Task for Own {
     }
 
     fn targets(&self, example: &[Token]) -> Targets {
-        let right = self.call(|object| right(&object.call_method1("_targets", (example.to_vec(),))?));
+        let right = self.call(|object| data::right(&object.call_method1("_targets", (example.to_vec(),))?));
         // Targets of no prediction fit no task, so that the work ends here.
         right.unwrap_or_else(|| Right::Classes(Array2::zeros((1, 0)))).into()
     }
@@ -159,19 +156,4 @@ impl Task for Own {
     fn complete(&self, input: &[Token]) -> Result<Vec<Token>> {
         self.accepted("input", |object| object.call_method1("_complete", (input.to_vec(),))?.extract())
     }
-}
-
-/// What is right at each prediction of one example: classes, sets of classes, or distributions.
-fn right(given: &Bound<'_, PyAny>) -> PyResult<Right> {
-    fn one<A: Clone>(rows: ndarray::ArrayView2<'_, A>) -> Array3<A> {
-        rows.to_owned().insert_axis(ndarray::Axis(0))
-    }
-    if let Ok(classes) = given.extract::<PyReadonlyArray1<'_, Token>>() {
-        return Ok(classes.as_array().to_vec().into());
-    }
-    if let Ok(sets) = given.extract::<PyReadonlyArray2<'_, bool>>() {
-        return Ok(one(sets.as_array()).into());
-    }
-    let distributions: PyReadonlyArray2<'_, f32> = given.extract()?;
-    Ok(one(distributions.as_array()).into())
 }
