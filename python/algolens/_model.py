@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import copy
 import json
 import os
 import warnings
@@ -66,7 +67,8 @@ class HookedTransformer:
         cfg = HookedTransformerConfig.from_dict(cfg) if isinstance(cfg, dict) else cfg
         seed = next(one for one in (seed, cfg.seed, 0) if one is not None)
         seed = as_count("seed", seed, 0, 2**64)
-        self._begin(_algolens.Model.init(as_json("config", cfg._of_engine()), seed), cfg)
+        # What is set of one model's config is not set of another's.
+        self._begin(_algolens.Model.init(as_json("config", cfg._of_engine()), seed), copy.copy(cfg))
 
     def _begin(self, model: _algolens.Model, cfg: HookedTransformerConfig) -> None:
         self._model = model

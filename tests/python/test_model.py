@@ -98,6 +98,7 @@ def test_a_state_dict_goes_and_comes(small, tokens):
     assert other.cfg.masked_score == -1e5 and (scores[..., 0, 1] == -1e5).all()
     other.load_state_dict(weights | {name: np.float32(-np.inf) for name in older})
     assert other.cfg.masked_score is None
+    assert HookedTransformer(other.cfg).cfg is not other.cfg
     with pytest.raises(AlgolensError, match="IGNORE: expected one score in all blocks"):
         other.load_state_dict(weights | older | {"blocks.1.attn.IGNORE": np.float32(-1e4)})
     other.load_state_dict({"unembed.b_U": np.ones(10, np.float32)}, strict=False)
