@@ -168,7 +168,7 @@ def main():
         print(f"{name}: {found[0]:.1e} at {found[1]}, of {found[2]} arrays")
     print(f"the most: {worst:.1e}")
     speed(args.folder / "sorted_list" / "sorted_list_model.pt", args.threads)
-    sys.exit(worst > MOST)
+    sys.exit(int(worst > MOST))
 
 
 if __name__ == "__main__":
