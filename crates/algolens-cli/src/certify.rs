@@ -82,15 +82,13 @@ impl SearchFlags {
     }
 
     const BUDGET: Duration = Duration::from_secs(12 * 60);
-    /// The most bytes of evidence that fit in a certificate.
-    const MOST_EVIDENCE: usize = 54 << 20;
 
     fn is_spent(&self, search: &Search, begun: f64, clock: &Instant) -> bool {
         let is_over = match self.work {
             Some(work) => search.work() >= work,
             None => begun + clock.elapsed().as_secs_f64() >= self.budget.unwrap_or(Self::BUDGET).as_secs_f64(),
         };
-        is_over || search.finished() || search.evidence_len() > Self::MOST_EVIDENCE
+        is_over || search.is_at_end()
     }
 
     fn check(&self) -> Result<()> {
@@ -178,7 +176,10 @@ fn search_certificate(
 ) -> Result<Certificate> {
     let (model, processing) = (&opened.model, opened.processing.as_slice());
     let provenance = Some(provenance);
-    prove::certificate(search, &Origin { model, processing, task, sampled_lists: SAMPLED, counterexamples, provenance })
+    prove::certificate(
+        search,
+        &Origin { model, processing, task, sampled_lists: Origin::SAMPLED, counterexamples, provenance },
+    )
 }
 
 /// Writes a certificate's file.
@@ -186,9 +187,6 @@ pub fn write(path: &Path, certificate: &Certificate) -> Result<()> {
     let text = serde_json::to_vec(certificate).map_err(|error| Error::invalid("certificate", "JSON", error))?;
     write_whole(path, &text)
 }
-
-/// The number of lists drawn to compare bounds with.
-const SAMPLED: usize = 100_000;
 
 /// Advances a search until its budget is spent; saves it now and then.
 fn advance(

@@ -31,6 +31,11 @@ pub struct Origin<'a> {
     pub provenance: Option<&'a Provenance>,
 }
 
+impl Origin<'_> {
+    /// The number of lists that certificates sample unless more or fewer are asked for.
+    pub const SAMPLED: usize = 100_000;
+}
+
 /// The certificate of a search's present state. Every counterexample is confirmed by the plain engine, in f32.
 ///
 /// # Errors

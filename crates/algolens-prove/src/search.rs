@@ -339,6 +339,14 @@ impl<'a> Search<'a> {
         bytes
     }
 
+    /// The most bytes of evidence that fit in a certificate.
+    const MOST_EVIDENCE: usize = 54 << 20;
+
+    /// Whether it goes on no further: it is finished, or a certificate has room for no more evidence.
+    pub fn is_at_end(&self) -> bool {
+        self.finished() || self.evidence_len() > Self::MOST_EVIDENCE
+    }
+
     /// Approximate bytes of evidence.
     pub fn evidence_len(&self) -> usize {
         self.state.trees.iter().map(|tree| tree.bytes).sum()

@@ -10,11 +10,6 @@ use algolens::{
 use pyo3::prelude::*;
 use std::time::Instant;
 
-/// Random inputs that the bounds of a certificate are compared with.
-const SAMPLED: usize = 100_000;
-/// The most bytes of evidence that fit in a certificate.
-const MOST_EVIDENCE: usize = 54 << 20;
-
 /// The worst inputs that an attack finds, as JSON: of `work` inputs that are run so many, distinct in kind; only those that are
 /// wrong at a position, or of these members of families. And whether the user interrupted it; then what was found until then.
 #[pyfunction]
@@ -73,7 +68,7 @@ pub fn certify(
         let is_spent = |search: &Search| {
             let is_over = work.is_some_and(|work| search.work() >= work)
                 || seconds.is_some_and(|seconds| clock.elapsed().as_secs_f64() >= seconds);
-            is_over || search.finished() || search.evidence_len() > MOST_EVIDENCE
+            is_over || search.is_at_end()
         };
         while !is_spent(&search) {
             search.advance();
@@ -92,7 +87,7 @@ pub fn certify(
             model: whole,
             processing: model.processing(),
             task,
-            sampled_lists: SAMPLED,
+            sampled_lists: Origin::SAMPLED,
             counterexamples: true,
             provenance: Some(&provenance),
         };

@@ -231,11 +231,13 @@ fn write<T: Scalar, R: Tracer<T>>(cx: &mut Block<T, R>, acts: &mut AttentionActs
         }
         let before = cx.tracer.edits(|at| at == point).then(|| result.clone());
         cx.show_heads(BlockPoint::Result, &mut result)?;
-        for (row, mut out) in acts.out.rows_mut().into_iter().enumerate().filter(|_| before.is_some()) {
-            let heads = s![row * heads..(row + 1) * heads, ..];
-            let result = result.slice(heads); // [head, d_model]
-            if before.as_ref().is_some_and(|before| before.slice(heads) != result) {
-                out.assign(&result.sum_axis(Axis(0))); // [d_model]
+        if let Some(before) = before {
+            for (row, mut out) in acts.out.rows_mut().into_iter().enumerate() {
+                let heads = s![row * heads..(row + 1) * heads, ..];
+                let result = result.slice(heads); // [head, d_model]
+                if before.slice(heads) != result {
+                    out.assign(&result.sum_axis(Axis(0))); // [d_model]
+                }
             }
         }
     }
