@@ -51,13 +51,18 @@ def data_of(
     if isinstance(data, Dataset):
         if task is not None:
             raise AlgolensError("task: expected none beside a dataset, which is of its own, found one")
-        given = as_given(data)
-        if given.task is not None and len(given.vocab) != model.cfg.d_vocab:
-            expected = f"a task of the model's {model.cfg.d_vocab} tokens"
-            raise AlgolensError(f"data: expected {expected}, found {given.task.spec}, which has {len(given.vocab)}")
-        return given
+        return fitting(model, data)
     found, _ = task_of(model, task)
     return found.examples(data)
+
+
+def fitting(model: HookedTransformer, data: Dataset) -> Dataset:
+    """A dataset as it is given, whose task's vocabulary is the model's."""
+    given = as_given(data)
+    if given.task is not None and len(given.vocab) != model.cfg.d_vocab:
+        expected = f"a task of the model's {model.cfg.d_vocab} tokens"
+        raise AlgolensError(f"data: expected {expected}, found {given.task.spec}, which has {len(given.vocab)}")
+    return given
 
 
 def as_given(data: Dataset) -> Dataset:

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _algolens
 from ._algolens import AlgolensError
-from ._analysis import SEED, as_given, made_by
+from ._analysis import SEED, fitting, made_by
 from ._arrays import as_count
 from ._model import HookedTransformer
 from ._page import Page, write_whole
@@ -84,15 +84,9 @@ def study(
     On the model's task, or on ``data`` of your own. ``inputs`` are shown besides the examples that a study chooses; ``others``
     are models of other seeds, by which findings spread. Weights are processed first, unless they are to stay ``raw``.
     """
-    processed = [one._model if raw else one._model.processed() for one in (model, *others)]
     if data is not None and task is not None:
         raise AlgolensError("task: expected none beside data, found one")
-    given_data = None if data is None else as_given(data)
-    if given_data is not None and given_data.task is not None and len(given_data.vocab) != model.cfg.d_vocab:
-        expected = f"a task of the model's {model.cfg.d_vocab} tokens"
-        raise AlgolensError(
-            f"data: expected {expected}, found {given_data.task.spec}, which has {len(given_data.vocab)}"
-        )
+    given_data = None if data is None else fitting(model, data)
     given, assumed = (None, False) if data is not None else task_of(model, task)
     call = made_by(
         "study",
@@ -105,6 +99,7 @@ def study(
         raw=raw,
         task=None if given is None else given.spec,
     )
+    processed = [one._model if raw else one._model.processed() for one in (model, *others)]
     with shown("study", progress) as tell:
         found = _algolens.study(
             processed[0],
