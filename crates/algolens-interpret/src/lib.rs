@@ -50,6 +50,6 @@ pub use site::Site;
 pub use study::{
     AblationTable, Arrays, Axis, AxisLabels, Cell, Costs, Figure, Group, Item, Known, Labels, Material, Note, Plot,
     RANDOM, SampledWorst, Section, ShownAt, ShownExample, Stage, Study, StudyOptions, Table, Training, WORST, YOURS,
-    check_other, known, study,
+    check_other, check_sections, known, study,
 };
 pub use subject::Subject;

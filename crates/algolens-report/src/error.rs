@@ -9,7 +9,7 @@ pub enum ReportError {
     /// Results that JSON cannot hold.
     #[error("the page's data: {0}")]
     Data(#[from] serde_json::Error),
-    /// A study that is not whole.
+    /// A study that is not whole, or another page's figures.
     #[error(transparent)]
     Study(#[from] algolens::Error),
     /// A figure that cannot be drawn.

@@ -1,7 +1,12 @@
 //! A report's figures as files.
 
-use crate::{Report, ReportError, chart::chart, csv::csv, svg::svg};
-use algolens::provenance::Provenance;
+use crate::{
+    Report, ReportError,
+    chart::{Chart, chart},
+    csv::csv,
+    svg::svg,
+};
+use algolens::{interpret::Figure, provenance::Provenance};
 use maud::html;
 
 /// A figure as files hold it: a picture, and its numbers.
@@ -23,13 +28,14 @@ pub struct FigureFile {
 pub fn figures(report: &Report) -> Result<Vec<FigureFile>, ReportError> {
     report.check()?;
     let sections = report.sections();
+    let origin = origin(report);
     let figures = sections.iter().flat_map(|section| section.figures());
-    let file = |figure| {
-        let chart = chart(figure, report)?;
-        let svg = described(&svg(&chart)?, &origin(report));
-        Ok(FigureFile { name: figure.id.clone(), svg, csv: csv(&chart.table) })
-    };
-    figures.map(file).collect()
+    figures.map(|figure| file(figure, &chart(figure, report)?, &origin)).collect()
+}
+
+/// A figure as files, of which the picture says where it comes from.
+pub(crate) fn file(figure: &Figure, chart: &Chart, origin: &str) -> Result<FigureFile, ReportError> {
+    Ok(FigureFile { name: figure.id.clone(), svg: described(&svg(chart)?, origin), csv: csv(&chart.table) })
 }
 
 /// Where a report's figures come from, in a line.

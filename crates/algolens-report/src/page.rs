@@ -7,11 +7,11 @@ use crate::{
     figures::figures,
     sections::section,
 };
-use algolens::interpret::{Figure, Known, Study};
+use algolens::interpret::{Figure, Known, Section, Study};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::{borrow::Borrow, collections::BTreeMap};
 
 const STYLE: &str = include_str!("../assets/style.css");
 const PLOTLY: &str = include_str!("../assets/plotly/plotly-cartesian.min.js");
@@ -53,7 +53,7 @@ const VIEWER: &[&str] = &[
 /// # Errors
 /// Results that JSON cannot hold, or a study that is not whole.
 pub fn page(report: &Report) -> Result<String, ReportError> {
-    Ok(document(&report.study.title, None, &body(report, &card), &data(report)?, Plotly::With))
+    Ok(document(&report.study.title, None, &report_body(report, &card), &data(report)?, Plotly::With))
 }
 
 /// A light page of a report, a tenth of the whole: small figures are pictures, tokens and heads can be chosen, and large figures are
@@ -70,25 +70,37 @@ pub fn light_page(report: &Report) -> Result<String, ReportError> {
         _ => picture(figure, None),
     };
     let data = light_data(report, &|plot| !needs_plotly(plot))?;
-    Ok(document(&report.study.title, None, &body(report, &light), &data, Plotly::Without))
+    Ok(document(&report.study.title, None, &report_body(report, &light), &data, Plotly::Without))
 }
 
 /// The most bytes of a picture on a light page.
 const LIGHT: usize = 40_000;
 
 /// The body of a report's page, its figures as cards.
-fn body(report: &Report, card: &dyn Fn(&Figure) -> Markup) -> Markup {
-    let (study, sections) = (report.study, report.sections());
+fn report_body(report: &Report, card: &dyn Fn(&Figure) -> Markup) -> Markup {
+    let study = report.study;
+    body(&bar(&study.title, &accuracies(study)), &report.sections(), Some(study), card)
+}
+
+/// A body below its bar: the rail of sections, and the sections with their figures as cards; without a study where they are of no
+/// single model.
+pub(crate) fn body(
+    bar: &Markup,
+    sections: &[impl Borrow<Section>],
+    study: Option<&Study>,
+    card: &dyn Fn(&Figure) -> Markup,
+) -> Markup {
+    let sections = || sections.iter().map(Borrow::borrow);
     html! {
-        (bar(study))
+        (bar)
         div #strip {}
         nav #rail aria-label="Sections" {
-            @for section in &sections {
-                a href={ "#" (section.id) } { (section.title) " " small { (section.headline) } }
+            @for Section { id, title, headline, .. } in sections() {
+                a href={ "#" (id) } { (title) " " small { (headline) } }
             }
         }
         main {
-            @for one in &sections { (section(one, study, card)) }
+            @for one in sections() { (section(one, study, card)) }
             noscript { p.note { "The figures need JavaScript; headings and tables do not." } }
         }
     }
@@ -137,21 +149,26 @@ fn policy(scripts: &[String]) -> String {
     format!("default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src data: blob:", hashes.join(" "))
 }
 
-/// The bar at the top: title, accuracies and buttons.
-fn bar(study: &Study) -> Markup {
+/// The bar at the top: a title, what stands beside it, and buttons.
+pub(crate) fn bar(title: &str, beside: &Markup) -> Markup {
+    html! {
+        header #bar {
+            h1 { (title) }
+            p { (beside) }
+            button #theme type="button" aria-label="Switch between light and dark" { "◐" }
+            button #menu type="button" aria-expanded="false" aria-controls="rail" { "Sections" }
+        }
+    }
+}
+
+/// The accuracies of a study's model.
+fn accuracies(study: &Study) -> Markup {
     let evaluation = &study.evaluation;
     let of_sample = || format!("{:.2} %", 100.0 * evaluation.list_accuracy);
     let right = study.known.as_ref().map_or_else(of_sample, Known::headline);
     html! {
-        header #bar {
-            h1 { (study.title) }
-            p {
-                span { "tokens right " b { (format!("{:.2} %", 100.0 * evaluation.token_accuracy)) } }
-                " · "
-                span { "examples right " b { (right) } }
-            }
-            button #theme type="button" aria-label="Switch between light and dark" { "◐" }
-            button #menu type="button" aria-expanded="false" aria-controls="rail" { "Sections" }
-        }
+        span { "tokens right " b { (format!("{:.2} %", 100.0 * evaluation.token_accuracy)) } }
+        " · "
+        span { "examples right " b { (right) } }
     }
 }

@@ -4,8 +4,8 @@ use crate::tables;
 use algolens::interpret::{Figure, Item, Note, Section, Study};
 use maud::{Markup, html};
 
-/// A section of a study, its figures as cards.
-pub(crate) fn section(section: &Section, study: &Study, card: &dyn Fn(&Figure) -> Markup) -> Markup {
+/// A section, its figures as cards; without a study where it is of no single model.
+pub(crate) fn section(section: &Section, study: Option<&Study>, card: &dyn Fn(&Figure) -> Markup) -> Markup {
     html! {
         section id=(section.id) {
             h2 { (section.title) }
@@ -15,11 +15,11 @@ pub(crate) fn section(section: &Section, study: &Study, card: &dyn Fn(&Figure) -
     }
 }
 
-fn item(item: &Item, study: &Study, card: &dyn Fn(&Figure) -> Markup) -> Markup {
+fn item(item: &Item, study: Option<&Study>, card: &dyn Fn(&Figure) -> Markup) -> Markup {
     match item {
         Item::Figure(figure) => card(figure),
         Item::Table(table) => tables::table(table),
-        Item::Claims(shown) => tables::claims(shown, study),
+        Item::Claims(shown) => html! { @if let Some(study) = study { (tables::claims(shown, study)) } },
         Item::Note(note) => self::note(note),
         Item::Row(items) => html! { div.pair { @for part in items { (self::item(part, study, card)) } } },
     }

@@ -3,7 +3,7 @@
 use algolens::interpret::{Cell, ControlFinding, Finding, ShownAt, Study, Table, Unit, Verdict};
 use maud::{Markup, html};
 
-/// A table of a study.
+/// A table.
 pub(crate) fn table(table: &Table) -> Markup {
     let class = if table.columns.is_empty() { "numbers facts" } else { "numbers" };
     let of_examples = table.rows.iter().flatten().any(|cell| matches!(cell, Cell::Example(_)));
@@ -26,6 +26,7 @@ fn words(cell: &Cell) -> Markup {
         Cell::Empty | Cell::Text(_) | Cell::Number(..) => html! { (cell.words()) },
         Cell::Noted(value, unit, note) => html! { (unit.number(*value)) " " small { (note) } },
         Cell::Wrong { said, right } => html! { span.wrong { "✗ " (said) } " for " (right) },
+        Cell::Link { words, href } => html! { a href=(href) { (words) } },
         Cell::Example(at) => {
             html! { button type="button" data-list=(at) aria-label={ "Look at list " (at + 1) } { "Look" } }
         }

@@ -21,6 +21,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All verdicts: where numbers stand for them, it is these places.
+    pub const ALL: [Self; 5] = [Self::Holds, Self::HoldsAsControl, Self::Partly, Self::Fails, Self::NotAsked];
+
     /// The verdict in words.
     pub fn words(self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ use super::{
     known::Known,
     labels::Labels,
     section::{Cell, Section},
+    whole::{self, check_sections},
 };
 use crate::{Finding, Shown};
 use algolens_core::{
@@ -19,7 +20,6 @@ use algolens_core::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
 
 /// A study: all that was measured of a model, and how it is shown. Its [`Arrays`] stand beside it, by name.
 ///
@@ -123,22 +123,7 @@ impl Study {
     /// # Errors
     /// Names the first that is amiss.
     pub fn check(&self, arrays: &Arrays) -> Result<()> {
-        let mut ids = BTreeSet::new();
-        for id in self.anchors() {
-            if !ids.insert(id.clone()) {
-                return Err(Error::invalid(
-                    "a section or figure of the study",
-                    "a name of its own",
-                    format!("{id} twice"),
-                ));
-            }
-        }
-        for figure in self.figures() {
-            if let Some(name) = figure.plot.arrays().into_iter().find(|name| !arrays.contains_key(*name)) {
-                let expected = "among the study's arrays";
-                return Err(Error::invalid(format!("the array {name} of the figure {}", figure.id), expected, "none"));
-            }
-        }
+        let ids = check_sections(&self.sections, arrays, "study")?;
         let claims: Vec<_> = self.sections.iter().flat_map(Section::claims).collect();
         for finding in &self.findings {
             if !claims.iter().any(|shown| shown.claim == finding.id) {
@@ -157,7 +142,6 @@ impl Study {
 
     /// The ids of sections, and those that figures have on the page: where a claim can be shown.
     pub(crate) fn anchors(&self) -> impl Iterator<Item = String> {
-        let sections = self.sections.iter().map(|section| section.id.clone());
-        sections.chain(self.figures().map(Figure::anchor))
+        whole::anchors(&self.sections)
     }
 }

@@ -1,6 +1,6 @@
 //! Figures of a study: what is drawn, from which arrays, and how to read it.
 
-use crate::CopyHeadRange;
+use crate::{CopyHeadRange, Unit};
 use serde::{Deserialize, Serialize};
 
 /// A figure: what is drawn, and the words around it.
@@ -100,6 +100,34 @@ pub enum Plot {
         /// What the numbers are.
         unit: String,
     },
+    /// A dot for each run: one column over another, both chosen by the reader.
+    Runs {
+        /// `[run, column]`, NaN where a run has no number.
+        values: String,
+        /// What each column is called.
+        columns: Vec<String>,
+        /// What each run is called.
+        names: Vec<String>,
+        /// The page of each run that has one: a path in the folder of the page that shows the figure.
+        links: Vec<Option<String>>,
+        /// The columns that are shown first: from left to right, and from bottom to top.
+        chosen: [usize; 2],
+    },
+    /// The number of each run for each of several claims, a strip a claim.
+    Strips {
+        /// `[run, claim]`, NaN where a run was not asked.
+        values: String,
+        /// `[run, claim]`, the place of the verdict in [`Verdict::ALL`](crate::Verdict::ALL).
+        verdicts: String,
+        /// What each claim says.
+        names: Vec<String>,
+        /// The unit of each claim's numbers.
+        units: Vec<Unit>,
+        /// What each run is called.
+        runs: Vec<String>,
+        /// The page of each run that has one: a path in the folder of the page that shows the figure.
+        links: Vec<Option<String>>,
+    },
     /// The classes of predictions of a certificate.
     ClassMap,
     /// The counterexample of the chosen class.
@@ -146,10 +174,21 @@ impl Plot {
             Self::Matrix { array: name, .. }
             | Self::Bars { values: name, .. }
             | Self::Lines { values: name, .. }
-            | Self::Blocks { values: name, .. } => vec![name],
+            | Self::Blocks { values: name, .. }
+            | Self::Runs { values: name, .. } => vec![name],
             Self::Boxes { values, items, .. } => vec![values, items],
+            Self::Strips { values, verdicts, .. } => vec![values, verdicts],
             Self::ClassMap | Self::Counterexample => Vec::new(),
         }
+    }
+
+    /// The pages of runs that it links to.
+    pub fn links(&self) -> impl Iterator<Item = &str> {
+        let links = match self {
+            Self::Runs { links, .. } | Self::Strips { links, .. } => &links[..],
+            _ => &[],
+        };
+        links.iter().flatten().map(String::as_str)
     }
 
     /// Whether the first axis of its arrays is that of the shown examples.
@@ -172,6 +211,8 @@ impl Plot {
             Self::Lines { .. } => "lines",
             Self::Blocks { .. } => "blocks",
             Self::Boxes { .. } => "boxes",
+            Self::Runs { .. } => "runs",
+            Self::Strips { .. } => "strips",
             Self::ClassMap => "class-map",
             Self::Counterexample => "counterexample",
         }

@@ -15,6 +15,7 @@ mod run;
 mod section;
 pub(crate) mod sections;
 mod vocabulary;
+mod whole;
 
 pub use ablations::{AblationTable, Costs};
 pub use arrays::Arrays;
@@ -29,3 +30,4 @@ pub use material::Material;
 pub use run::{Stage, StudyOptions, check_other, study};
 pub use section::{Cell, Item, Note, Section, ShownAt, Table};
 pub use sections::Training;
+pub use whole::check_sections;

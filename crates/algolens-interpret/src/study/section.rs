@@ -87,6 +87,13 @@ pub enum Cell {
     },
     /// One of the shown examples, by its index.
     Example(usize),
+    /// A link to another page.
+    Link {
+        /// What it says.
+        words: String,
+        /// The page: a path in the folder of this one.
+        href: String,
+    },
 }
 
 impl Section {
@@ -100,6 +107,11 @@ impl Section {
     /// The section's claims with their places.
     pub fn claims(&self) -> impl Iterator<Item = &ShownAt> {
         flat(&self.items).into_iter().flat_map(|item| if let Item::Claims(shown) = item { &shown[..] } else { &[] })
+    }
+
+    /// The section's tables, those side by side too.
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+        flat(&self.items).into_iter().filter_map(|item| if let Item::Table(table) = item { Some(table) } else { None })
     }
 
     /// The table of a name.
@@ -153,7 +165,7 @@ impl Cell {
     pub fn words(&self) -> String {
         match self {
             Self::Empty => String::new(),
-            Self::Text(words) => words.clone(),
+            Self::Text(words) | Self::Link { words, .. } => words.clone(),
             Self::Number(value, unit) => unit.number(*value),
             Self::Noted(value, unit, note) => format!("{} ({note})", unit.number(*value)),
             Self::Wrong { said, right } => format!("✗ {said} for {right}"),

@@ -23,7 +23,7 @@ const BESIDE: f64 = 1.3;
 
 /// A matrix with the limits that all heads share.
 pub(super) fn matrix(source: Source, title: &str, matrix: &Matrix) -> Result<Chart, ReportError> {
-    let cells = source.matrix(matrix.array, matrix.head.as_slice())?;
+    let cells = source.arrays().matrix(matrix.array, matrix.head.as_slice())?;
     let names = |axis: &Axis, len: usize| {
         let labels = source.axis_labels(axis.labels);
         Names { title: axis.title.clone(), labels: (0..len).map(|at| label(&labels, at)).collect() }
@@ -31,7 +31,7 @@ pub(super) fn matrix(source: Source, title: &str, matrix: &Matrix) -> Result<Cha
     let (rows, columns) = (names(matrix.rows, cells.nrows()), names(matrix.columns, cells.ncols()));
     let corner = format!("{} \\ {}", rows.title, columns.title);
     let table = words::matrix(&corner, &rows.labels, &columns.labels, cells);
-    let limit = source.largest(matrix.array);
+    let limit = source.arrays().largest(matrix.array);
     let scale = if matrix.unit == "weight" { Scale::Weights(limit) } else { Scale::Signed(limit) };
     let mut grid = Grid::new(rows, columns, Layer { cells: cells.to_owned(), scale }, matrix.unit, Look::Square);
     let (heads, columns) = (source.heads(), cells.ncols() as f64);
@@ -53,14 +53,15 @@ pub(super) fn matrix(source: Source, title: &str, matrix: &Matrix) -> Result<Cha
 
 /// The scores of the chosen destination token: as the post draws them where the study has them so.
 pub(super) fn qk_bar(source: Source) -> Result<Chart, ReportError> {
-    let drawn = ["W_QK_full", "QK_effective"].into_iter().find(|name| source.has(name)).unwrap_or("W_QK_full");
+    let drawn = ["W_QK_full", "QK_effective"].into_iter().find(|name| source.arrays().has(name)).unwrap_or("W_QK_full");
     let (example, query) = source.example()?;
     let asked = example.prediction.tokens[query];
     // Where it is not shown, the first that is.
     let token = source.shown().place_of_token(asked).unwrap_or(0);
     let tokens = &source.axis_labels(AxisLabels::Tokens);
     let (heads, shown) = (source.heads(), source.first_heads());
-    let rows = shown.iter().map(|head| source.vector(drawn, &[*head, token])).collect::<Result<Vec<_>, _>>()?;
+    let rows =
+        shown.iter().map(|head| source.arrays().vector(drawn, &[*head, token])).collect::<Result<Vec<_>, _>>()?;
     let words = shown.iter().zip(&rows).map(|(head, row)| match largest_of(*row) {
         Some(best) => {
             let score = brief(f64::from(row[best]));

@@ -11,7 +11,7 @@ use ndarray::{ArrayView4, Axis};
 
 /// Probabilities of the chosen example: rings on the right answers, crosses on wrong predictions.
 pub(super) fn probs(source: Source) -> Result<Chart, ReportError> {
-    let probs = source.matrix("probs", &[Source::EXAMPLE])?;
+    let probs = source.arrays().matrix("probs", &[Source::EXAMPLE])?;
     let (example, query) = source.example()?;
     let (classes, shown) = (source.axis_labels(AxisLabels::Classes), source.shown());
     let places: Vec<String> = source.positions().iter().map(|at| source.place(example, *at)).collect();
@@ -140,7 +140,7 @@ pub(super) fn terms(source: Source) -> Result<Chart, ReportError> {
     let names: Vec<String> =
         QUERY_TERMS.iter().flat_map(|query| KEY_TERMS.iter().map(move |key| format!("{query} → {key}"))).collect();
     let of_head = |head: &usize| -> Result<Vec<f64>, ReportError> {
-        let all: ArrayView4<f32> = source.part("score_terms", &[Source::EXAMPLE, *head])?;
+        let all: ArrayView4<f32> = source.arrays().part("score_terms", &[Source::EXAMPLE, *head])?;
         let seen = source.sees(query, key);
         let term = |query: usize, term: usize| {
             let slot = slot.filter(|_| seen)?;

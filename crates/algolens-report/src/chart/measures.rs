@@ -1,6 +1,7 @@
 //! Charts of measures: curves, bars, lines, small matrices.
 
 use super::{
+    held::Held,
     panel::{Bars, Boxes, Chart, Content, Extent, Grid, Hue, Layer, Lines, Look, Names, Panel, Scale},
     source::Source,
     words::{self, exact, label, row},
@@ -12,8 +13,8 @@ use ndarray::{ArrayView1, ArrayView2, ArrayView3, Axis};
 const EPOCH: [&str; 6] = ["epoch", "train_loss", "validation_loss", "train_accuracy", "validation_accuracy", "best"];
 
 /// Loss above accuracy, by epoch.
-pub(super) fn training(source: Source, title: &str) -> Result<Chart, ReportError> {
-    let history = source.matrix("history", &[])?;
+pub(super) fn training(held: Held, title: &str) -> Result<Chart, ReportError> {
+    let history = held.matrix("history", &[])?;
     let column = |at: usize| numbers(history.columns().into_iter().nth(at));
     let best = history.outer_iter().rev().find(|epoch| epoch.get(5).is_some_and(|best| *best == 1.0));
     let best = best.and_then(|epoch| epoch.first().copied()).map(f64::from);
@@ -36,14 +37,14 @@ pub(super) fn training(source: Source, title: &str) -> Result<Chart, ReportError
 
 /// A group of bars for each name.
 pub(super) fn bars(
-    source: Source,
+    held: Held,
     title: &str,
     values: &str,
     names: &[String],
     series: &[String],
     unit: &str,
 ) -> Result<Chart, ReportError> {
-    let cells = source.matrix(values, &[])?;
+    let cells = held.matrix(values, &[])?;
     let columns = cells.columns().into_iter().enumerate();
     let drawn = columns.map(|(at, column)| (Hue::Series(at), numbers(Some(column)))).collect();
     let bars = Bars { names: Names::new("", names), series: drawn, unit: unit.into(), chosen: None };
@@ -53,13 +54,13 @@ pub(super) fn bars(
 
 /// A line for each series.
 pub(super) fn lines(
-    source: Source,
+    held: Held,
     title: &str,
     values: &str,
     over: &str,
     series: &[String],
 ) -> Result<Chart, ReportError> {
-    let points = source.matrix(values, &[])?;
+    let points = held.matrix(values, &[])?;
     let mut columns = points.columns().into_iter();
     let at = numbers(columns.next());
     let drawn = columns.enumerate().map(|(at, column)| (Hue::Series(at), numbers(Some(column)))).collect();
@@ -91,14 +92,14 @@ const BLOCKS_ACROSS: usize = 4;
 
 /// Small matrices side by side, on one scale.
 pub(super) fn blocks(
-    source: Source,
+    held: Held,
     title: &str,
     values: &str,
     names: &[String],
     cells: Cells,
 ) -> Result<Chart, ReportError> {
-    let blocks: ArrayView3<f32> = source.part(values, &[])?;
-    let scale = Scale::Signed(source.largest(values));
+    let blocks: ArrayView3<f32> = held.part(values, &[])?;
+    let scale = Scale::Signed(held.largest(values));
     let (rows, columns) = (Names::new("", cells.rows), Names::new("", cells.columns));
     let panel = |(at, block): (usize, ArrayView2<f32>)| {
         let layer = Layer { cells: block.to_owned(), scale };
@@ -126,8 +127,8 @@ pub(super) fn boxes(
     (items, tokens): (&str, &[String]),
     cells: Cells,
 ) -> Result<Chart, ReportError> {
-    let all: ArrayView3<f32> = source.part(values, &[])?;
-    let about = source.matrix(items, &[])?;
+    let all: ArrayView3<f32> = source.arrays().part(values, &[])?;
+    let about = source.arrays().matrix(items, &[])?;
     let each = (0..all.dim().1 * all.dim().2).map(|cell| {
         all.outer_iter().filter_map(|item| item.iter().nth(cell).copied()).map(f64::from).collect::<Vec<_>>()
     });

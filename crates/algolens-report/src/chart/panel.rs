@@ -1,5 +1,6 @@
 //! What a chart is: panels of numbers with names, and a table of the same numbers.
 
+use algolens::interpret::Verdict;
 use ndarray::Array2;
 use std::ops::Range;
 
@@ -29,6 +30,8 @@ pub(crate) enum Content {
     Bars(Bars),
     Lines(Lines),
     Boxes(Boxes),
+    Dots(Dots),
+    Strips(Strips),
     /// Why there is nothing to draw.
     Words(String),
 }
@@ -97,6 +100,7 @@ pub(crate) enum Hue {
     Certified,
     Refuted,
     Undecided,
+    Verdict(Verdict),
 }
 
 /// A mark on a cell.
@@ -160,6 +164,43 @@ pub(crate) struct Boxes {
     pub names: Names,
     pub values: Vec<Vec<f64>>,
     pub unit: String,
+}
+
+/// Dots on a plane.
+pub(crate) struct Dots {
+    /// What is from left to right.
+    pub x: String,
+    /// What is from bottom to top.
+    pub y: String,
+    pub dots: Vec<Dot>,
+}
+
+pub(crate) struct Dot {
+    pub at: (f64, f64),
+    /// Whether there is more to see of it.
+    pub ringed: bool,
+}
+
+/// Strips of dots below each other, each on a scale of its own.
+pub(crate) struct Strips {
+    pub strips: Vec<Strip>,
+}
+
+pub(crate) struct Strip {
+    pub name: String,
+    /// What is said of its dots.
+    pub said: String,
+    /// What the ends of its scale are; none where there are no dots.
+    pub ends: Option<[String; 2]>,
+    pub dots: Vec<StripDot>,
+}
+
+pub(crate) struct StripDot {
+    /// Its place on the scale, from 0 to 1.
+    pub at: f64,
+    pub verdict: Verdict,
+    /// Whether there is more to see of it.
+    pub ringed: bool,
 }
 
 impl Chart {

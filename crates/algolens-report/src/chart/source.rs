@@ -1,11 +1,12 @@
 //! What charts are made from, and what is chosen of it: what a page shows that was just opened.
 
+use super::held::Held;
 use crate::{Proof, Report, ReportError};
 use algolens::{
     Error,
     interpret::{AxisLabels, Head, Labels, Shown, ShownExample},
 };
-use ndarray::{ArrayView, ArrayView1, ArrayView2, ArrayView3, Axis, Dimension};
+use ndarray::{ArrayView1, ArrayView3, Axis};
 
 /// A report with the selection of a page that was just opened.
 #[derive(Clone, Copy)]
@@ -32,6 +33,11 @@ impl<'a> Source<'a> {
 
     pub fn new(report: &'a Report<'a>) -> Self {
         Self { report }
+    }
+
+    /// The study's arrays.
+    pub fn arrays(self) -> Held<'a> {
+        Held(self.report.arrays)
     }
 
     pub fn labels(self) -> &'a Labels {
@@ -83,46 +89,6 @@ impl<'a> Source<'a> {
         self.report.proof.ok_or_else(lacking)
     }
 
-    /// What remains of an array after fixing its leading axes.
-    ///
-    /// # Errors
-    /// An array that is not there, or has another shape.
-    pub fn part<D: Dimension>(self, name: &str, lead: &[usize]) -> Result<ArrayView<'a, f32, D>, ReportError> {
-        let invalid = |expected: String, found: String| Error::invalid(format!("the array {name}"), expected, found);
-        let array = self.report.arrays.get(name);
-        let mut part = array.ok_or_else(|| invalid("among the study's arrays".into(), "none".into()))?.view();
-        for &index in lead {
-            if part.shape().first().is_none_or(|len| *len <= index) {
-                return Err(invalid(format!("an axis longer than {index}"), format!("{:?}", part.shape())).into());
-            }
-            part = part.index_axis_move(Axis(0), index);
-        }
-        let (axes, shape) = (D::NDIM.unwrap_or(0), format!("{:?}", part.shape()));
-        Ok(part.into_dimensionality().map_err(|_| invalid(format!("{axes} axes after those that are fixed"), shape))?)
-    }
-
-    /// A vector of an array.
-    pub fn vector(self, name: &str, lead: &[usize]) -> Result<ArrayView1<'a, f32>, ReportError> {
-        self.part(name, lead)
-    }
-
-    /// A matrix of an array.
-    pub fn matrix(self, name: &str, lead: &[usize]) -> Result<ArrayView2<'a, f32>, ReportError> {
-        self.part(name, lead)
-    }
-
-    /// The largest absolute value of an array; 1 if all are zero or blank.
-    pub fn largest(self, name: &str) -> f32 {
-        let numbers = self.report.arrays.get(name).into_iter().flatten();
-        let largest = numbers.map(|number| number.abs()).filter(|size| size.is_finite()).fold(0.0, f32::max);
-        if largest > 0.0 { largest } else { 1.0 }
-    }
-
-    /// Whether there is an array of this name.
-    pub fn has(self, name: &str) -> bool {
-        self.report.arrays.contains_key(name)
-    }
-
     /// The chosen example.
     ///
     /// # Errors
@@ -144,7 +110,7 @@ impl<'a> Source<'a> {
     /// Those of [`example`](Self::example), or patterns of another shape.
     pub fn chosen(self) -> Result<Chosen<'a>, ReportError> {
         let (example, query) = self.example()?;
-        let pattern: ArrayView3<f32> = self.part("pattern", &[Self::EXAMPLE])?;
+        let pattern: ArrayView3<f32> = self.arrays().part("pattern", &[Self::EXAMPLE])?;
         let (heads, len) = (self.heads().len(), example.prediction.tokens.len());
         if pattern.dim() != (heads, len, len) {
             let found = format!("{:?}", pattern.shape());

@@ -1,6 +1,7 @@
 //! The colours of a page in its light theme.
 
 use crate::chart::{Hue, Scale};
+use algolens::interpret::Verdict;
 use plotters::style::{RGBAColor, RGBColor};
 
 pub(super) const INK: RGBColor = RGBColor(0x1b, 0x1e, 0x24);
@@ -71,6 +72,11 @@ impl Hue {
             Self::Certified => RGBColor(0x5a, 0xb4, 0xac),
             Self::Refuted => RGBColor(0xe6, 0x55, 0x0d),
             Self::Undecided => RGBColor(0x55, 0x60, 0x6f),
+            Self::Verdict(Verdict::Holds) => RGBColor(0x00, 0x78, 0x5a),
+            Self::Verdict(Verdict::HoldsAsControl) => HEADS[0],
+            Self::Verdict(Verdict::Partly) => HEADS[4],
+            Self::Verdict(Verdict::Fails) => WRONG,
+            Self::Verdict(Verdict::NotAsked) => RGBColor(0x8a, 0x8f, 0x98),
         }
     }
 }

@@ -2,9 +2,11 @@
 
 mod bars;
 mod colours;
+mod dots;
 mod frame;
 mod grid;
 mod lines;
+mod strips;
 
 use crate::chart::{Chart, Content, Hue, Panel};
 use colours::{INK, PAPER, SOFT};
@@ -18,6 +20,8 @@ const WIDTH: u32 = 900;
 const MARGIN: u32 = 12;
 /// The height of bars, lines and boxes that stand alone, and of those above others.
 const HEIGHTS: [u32; 2] = [360, 220];
+/// The height of dots on a plane.
+const DOTS: u32 = 420;
 /// The height of a panel's title.
 const PANEL_TITLE: u32 = 20;
 /// The room below a panel.
@@ -66,6 +70,8 @@ fn height(panels: &[Panel], width: u32, chart: &Chart) -> u32 {
     let of = |panel: &Panel| match &panel.content {
         Content::Grid(grid) => Laid::new(grid, width).height(),
         Content::Bars(_) | Content::Lines(_) | Content::Boxes(_) => alone,
+        Content::Dots(_) => DOTS,
+        Content::Strips(strips) => strips::height(strips),
         Content::Words(_) => 3 * LINE,
     };
     let titled = |panel: &Panel| if panel.title.is_empty() { 0 } else { PANEL_TITLE };
@@ -85,6 +91,8 @@ fn draw(panel: &Panel, area: &Area) -> Drawn {
         (Content::Bars(bars), _) => bars::bars(bars, &inner),
         (Content::Lines(lines), _) => lines::lines(lines, &inner),
         (Content::Boxes(boxes), _) => bars::boxes(boxes, &inner),
+        (Content::Dots(dots), _) => dots::dots(dots, &inner),
+        (Content::Strips(strips), _) => strips::strips(strips, &inner),
         (Content::Words(words), _) => inner.draw_text(words, &font(13.0, &SOFT), (0, LINE as i32)),
         (Content::Grid(_), None) => Ok(()),
     }
@@ -131,7 +139,10 @@ fn legend_lines(legend: &[(Hue, String)]) -> Vec<Vec<(Hue, String)>> {
 fn draw_legend(root: &Area, entries: &[(Hue, String)], y: i32) -> Drawn {
     let mut x = MARGIN as i32;
     for (hue, name) in entries {
-        root.draw(&Rectangle::new([(x, y + 3), (x + 12, y + 13)], hue.colour().filled()))?;
+        match hue {
+            Hue::Verdict(verdict) => strips::mark(root, (x + 6, y + 8), *verdict, 5)?,
+            hue => root.draw(&Rectangle::new([(x, y + 3), (x + 12, y + 13)], hue.colour().filled()))?,
+        }
         root.draw_text(name, &font(12.0, &INK), (x + 17, y + 1))?;
         x += entry_width(name) as i32;
     }

@@ -4,7 +4,7 @@ use super::{SMALL, STUDIED, Studied, WITHOUT_CASEBOOK, report};
 use crate::{FigureFile, Report, chart::chart, figures, proof::tests::proof, svg::svg};
 use algolens::{
     check::certificate::Status,
-    interpret::{Figure, Item, Plot},
+    interpret::{Figure, Item, Plot, Unit},
 };
 use ndarray::{ArrayD, Axis, arr2, stack};
 use std::collections::BTreeSet;
@@ -30,7 +30,15 @@ fn with_all_kinds(studied: &Studied) -> Studied {
         columns: names(&["a", "b", "c"]),
         unit: "logits".into(),
     };
-    for (id, plot) in [("training", Plot::Training), ("blocks", blocks)] {
+    arrays.insert("sweep".into(), arr2(&[[0.5, 1.0, 10.0], [0.5, f32::NAN, 100.0]]).into_dyn());
+    arrays.insert("verdicts".into(), arr2(&[[0.0, 3.0, 2.0], [1.0, 4.0, 0.0]]).into_dyn());
+    let (runs, links) = (names(&["seed 0", "seed 1"]), vec![Some("run-0.html".into()), None]);
+    let (values, columns) = ("sweep".to_owned(), names(&["loss", "accuracy", "epochs"]));
+    let (names, chosen) = (runs.clone(), [0, 2]);
+    let dots = Plot::Runs { values: values.clone(), columns: columns.clone(), names, links: links.clone(), chosen };
+    let (verdicts, units) = ("verdicts".into(), vec![Unit::Nats, Unit::Accuracy, Unit::Count]);
+    let strips = Plot::Strips { values, verdicts, names: columns, units, runs, links };
+    for (id, plot) in [("training", Plot::Training), ("blocks", blocks), ("runs", dots), ("strips", strips)] {
         let figure = Figure { id: id.into(), title: format!("About {id}"), how: String::new(), plot };
         study.sections[0].items.push(Item::Figure(figure));
     }
@@ -93,9 +101,10 @@ fn expected(studied: &Studied, plot: &Plot) -> Option<(usize, ArrayD<f32>)> {
         Plot::Matrix { array, head, .. } => (1, numbers(studied, array, head.as_slice())),
         Plot::Bars { values, .. } => (1, numbers(studied, values, &[])),
         Plot::Lines { values, .. } => (0, numbers(studied, values, &[])),
+        Plot::Runs { values, .. } => (1, numbers(studied, values, &[])),
         Plot::Blocks { values, .. } => (3, numbers(studied, values, &[])),
         Plot::Boxes { values, tokens, .. } => (tokens.len(), numbers(studied, values, &[])),
-        Plot::ClassMap | Plot::Counterexample => return None,
+        Plot::Strips { .. } | Plot::ClassMap | Plot::Counterexample => return None,
     })
 }
 
@@ -126,7 +135,7 @@ fn tables_hold_the_numbers_of_the_arrays() {
             kinds.insert(figure.plot.kind());
         }
     }
-    assert_eq!(kinds.len(), 12, "{kinds:?}");
+    assert_eq!(kinds.len(), 13, "{kinds:?}");
 }
 
 #[test]
