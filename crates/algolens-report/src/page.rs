@@ -44,6 +44,8 @@ const VIEWER: &[&str] = &[
     include_str!("../assets/viewer/70-blocks.js"),
     include_str!("../assets/viewer/71-class-map.js"),
     include_str!("../assets/viewer/72-counterexample.js"),
+    include_str!("../assets/viewer/73-runs.js"),
+    include_str!("../assets/viewer/74-strips.js"),
     include_str!("../assets/viewer/80-lists.js"),
     include_str!("../assets/viewer/90-start.js"),
 ];

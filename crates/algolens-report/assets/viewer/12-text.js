@@ -20,6 +20,42 @@ function positionRuns(positions) {
   return runs.map(([from, to]) => (from === to ? String(from) : `${from} to ${to}`)).join(", ");
 }
 
+/** Writes a number of an array so that no other one is written the same. */
+function single(x) {
+  const digits = [6, 7, 8, 9].find((count) => Math.fround(Number(x.toPrecision(count))) === x) ?? 9;
+  return String(Number(x.toPrecision(digits))).replace("-", "−");
+}
+
+// Numbers of a unit in words, as the study's tables have them.
+const UNITS = {
+  share: (x) => `${(100 * x).toFixed(1)} %`,
+  points: (x) => `${(100 * x).toFixed(1)} points`,
+  count: (x) => x.toFixed(0),
+  value: (x) => x.toFixed(0),
+  ratio: (x) => `${x.toFixed(2)} times`,
+  deviations: (x) => `${x.toFixed(1)} standard deviations`,
+  logits: (x) => (x < 0 ? "" : "+") + x.toFixed(2),
+  nats: (x) => x.toFixed(3),
+  probability: (x) => x.toFixed(3),
+  accuracy: (x) => x.toFixed(4),
+};
+
+/** Writes a number of a unit. */
+function inUnit(unit, x) {
+  return (UNITS[unit] ?? single)(x);
+}
+
+/** Returns text in lines of so many letters. */
+function wrapped(text, letters) {
+  const lines = [];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= letters) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 /** Writes a weight or probability with two decimals. */
 function share(x) {
   return x === null || x === undefined ? "–" : x.toFixed(2);

@@ -5,7 +5,8 @@ let fragmentTimer = 0;
 
 /** Returns the fragment that stands for the selection. */
 function fragmentText() {
-  const fields = [`list=${state.list}`, `query=${state.query}`, `heads=${state.heads.join(",")}`, `main=${state.main}`, `token=${state.token}`];
+  const ofLists = () => [`list=${state.list}`, `query=${state.query}`, `heads=${state.heads.join(",")}`, `main=${state.main}`, `token=${state.token}`];
+  const fields = LISTS.length > 0 ? ofLists() : [];
   if (state.key !== null) fields.push(`key=${state.key}`);
   if (state.scores !== "drawn") fields.push(`scores=${state.scores}`);
   if (state.class !== null) fields.push(`class=${className(CLASSES[state.class])}`);

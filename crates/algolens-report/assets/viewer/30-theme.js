@@ -45,6 +45,7 @@ function palette() {
     paper: cssColour("--paper"),
     blank: cssColour("--blank"),
     series: ["--series-1", "--series-2", "--series-3", "--series-4"].map(cssColour),
+    verdicts: ["--right", "--as-control", "--between", "--fails", "--series-3"].map(cssColour),
   };
   return paletteCache;
 }

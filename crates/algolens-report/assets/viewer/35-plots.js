@@ -25,7 +25,7 @@ function isNarrow(figure) {
 }
 
 /** Draws a figure's plot at the size that CSS gives it. */
-function drawPlot(figure, traces, layout) {
+function drawPlot(figure, traces, { legend, ...layout }) {
   const { ink, paper } = palette();
   const whole = {
     width: figure.plot.clientWidth,
@@ -45,6 +45,7 @@ function drawPlot(figure, traces, layout) {
       xanchor: "left",
       font: { size: 12 },
       ...(isNarrow(figure) && { x: -0.1, entrywidth: 0.5, entrywidthmode: "fraction" }),
+      ...legend,
     },
     ...layout,
   };
@@ -64,6 +65,15 @@ function kept(figure, parts, make) {
 /** Listens to a plot's events ("hover", "unhover", "click"); `answer` gets the event's first point. */
 function onPlot(figure, event, answer) {
   figure.plot.on(`plotly_${event}`, ({ points }) => answer(points?.[0]));
+}
+
+/** Has a click on a dot open the page that is its `customdata`, if it has one. */
+function openLinks(figure) {
+  onPlot(figure, "hover", (point) => figure.plot.classList.toggle("linked", Boolean(point?.customdata)));
+  onPlot(figure, "unhover", () => figure.plot.classList.remove("linked"));
+  onPlot(figure, "click", (point) => {
+    if (point?.customdata) location.assign(point.customdata);
+  });
 }
 
 /** Returns a scale bar that lies below a plot's axis title. */

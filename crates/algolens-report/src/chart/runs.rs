@@ -2,7 +2,7 @@
 
 use super::{
     held::Held,
-    panel::{Chart, Content, Dot, Dots},
+    panel::{Chart, Content, Dot, Dots, Hue},
     words::{self, label},
 };
 use crate::ReportError;
@@ -17,6 +17,8 @@ pub(super) struct Runs<'a> {
     pub chosen: [usize; 2],
 }
 
+/// What dots without a ring are called, and those with one.
+const KINDS: [(Hue, &str); 2] = [(Hue::Series(0), "run"), (Hue::Series(1), "run with a page of its own")];
 /// Most different places from left to right around which dots are spread.
 const FEW: usize = 12;
 /// How far dots are spread to each side: a share of the smallest distance of two places, and at most one of the whole width.
@@ -40,7 +42,9 @@ pub(super) fn runs(held: Held, title: &str, runs: &Runs) -> Result<Chart, Report
     let mut dots: Vec<Dot> = numbers.enumerate().filter_map(dot).collect();
     spread(&mut dots);
     let table = words::matrix("run", runs.names, runs.columns, values);
-    Ok(Chart::of(title, Content::Dots(Dots { x, y, dots }), table))
+    let kinds = [false, true].map(|ringed| dots.iter().any(|dot| dot.ringed == ringed));
+    let legend = if kinds == [true; 2] { KINDS.map(|(hue, name)| (hue, name.to_owned())).to_vec() } else { Vec::new() };
+    Ok(Chart::of(title, Content::Dots(Dots { x, y, dots }), table).with_legend(legend))
 }
 
 /// Spreads dots sideways where many stand above each other, so that they do not hide each other.

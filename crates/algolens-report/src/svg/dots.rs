@@ -1,7 +1,7 @@
 //! Dots on a plane.
 
 use super::{
-    colours::{INK, PAPER},
+    colours::INK,
     frame::{Area, Axis, Drawn, frame},
 };
 use crate::chart::{Dots, Hue};
@@ -14,14 +14,13 @@ pub(super) fn dots(dots: &Dots, area: &Area) -> Drawn {
     let y = Axis::of_numbers(&dots.y, range(dots.dots.iter().map(|dot| dot.at.1)), 7);
     let plot = frame(area, &x, &y, 12)?;
     let plane = plot.plotting_area();
-    let colour = Hue::Series(0).colour();
+    let [colour, linked] = [0, 1].map(|series| Hue::Series(series).colour());
     for dot in dots.dots.iter().filter(|dot| !dot.ringed) {
         plane.draw(&Circle::new(dot.at, 4, colour.mix(0.6).filled()))?;
     }
     for dot in dots.dots.iter().filter(|dot| dot.ringed) {
-        plane.draw(&Circle::new(dot.at, 6, INK.filled()))?;
-        plane.draw(&Circle::new(dot.at, 5, PAPER.filled()))?;
-        plane.draw(&Circle::new(dot.at, 4, colour.filled()))?;
+        plane.draw(&Circle::new(dot.at, 5, linked.filled()))?;
+        plane.draw(&Circle::new(dot.at, 6, INK.stroke_width(1)))?;
     }
     Ok(())
 }
