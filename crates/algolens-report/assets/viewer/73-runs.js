@@ -66,10 +66,11 @@ function axisControls(figure, turn) {
 function runDots(figure) {
   const { names, columns, links } = figure.plotted;
   const [x, y] = figure.axes;
-  const words = ({ column }, run) => `${forPlotly(columns[column])}: ${single(run[column])}`;
+  const words = (column, number) => `${forPlotly(columns[column])}: ${single(number)}`;
   const dots = figure.runs
-    .map((run, i) => ({ at: [run[x.column], run[y.column]], link: links[i], text: [forPlotly(names[i]), words(x, run), words(y, run)].join("<br>") }))
-    .filter(({ at }) => at.every(Number.isFinite));
+    .map((run, i) => ({ name: names[i], link: links[i], at: [run[x.column], run[y.column]] }))
+    .filter(({ at }) => at.every(Number.isFinite))
+    .map((dot) => ({ ...dot, text: [forPlotly(dot.name), words(x.column, dot.at[0]), words(y.column, dot.at[1])].join("<br>") }));
   const across = dots.map(({ at }) => (x.log ? Math.log10(at[0]) : at[0]));
   spreadDots(across, dots.map(({ at }) => at[1])).forEach((place, i) => { dots[i].place = x.log ? 10 ** place : place; });
   return dots;
