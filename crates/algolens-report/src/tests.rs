@@ -2,6 +2,7 @@
 
 mod figures;
 mod pictures;
+mod sheets;
 mod sketches;
 
 use crate::{Report, ReportError, data, page};

@@ -12,7 +12,7 @@ mod strips;
 mod words;
 
 pub(crate) use panel::{
-    Bars, Boxes, Chart, Content, Dots, Extent, Grid, Hue, Layer, Lines, Look, Names, Panel, Scale, Shape, Strip,
+    Bars, Boxes, Chart, Content, Dot, Dots, Extent, Grid, Hue, Layer, Lines, Look, Names, Panel, Scale, Shape, Strip,
     StripDot, Strips,
 };
 pub(crate) use words::{brief, matrix as matrix_table};

@@ -3,12 +3,16 @@
 use super::{SMALL, STUDIED, WITHOUT_CASEBOOK, report};
 use crate::{
     Report,
-    chart::{Bars, Chart, Content, Extent, Grid, Hue, Layer, Lines, Look, Names, Scale},
+    chart::{
+        Bars, Chart, Content, Dot, Dots, Extent, Grid, Hue, Layer, Lines, Look, Names, Scale, Strip, StripDot, Strips,
+    },
     figures,
     proof::tests::proof,
     svg::svg,
 };
+use algolens::interpret::Verdict;
 use ndarray::arr2;
+use std::collections::BTreeSet;
 
 /// An element: its name, its attributes, the text directly in it.
 type Element = (String, Vec<(String, String)>, String);
@@ -177,6 +181,43 @@ fn lines_break_where_there_is_no_number() {
     assert_eq!(paths.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
     let unit = paths[0][0].1 - paths[0][1].1;
     assert!(unit > 100.0 && (paths[1][1].1 - paths[1][0].1 - unit / 4.0).abs() <= 1.0, "{paths:?}");
+}
+
+#[test]
+fn dots_have_their_places_and_rings() {
+    let at = [(0.0, 0.0), (10.0, 1.0), (5.0, 0.5)];
+    let dots = at.into_iter().zip([false, false, true]).map(|(at, ringed)| Dot { at, ringed }).collect();
+    let elements = drawn("dots", Content::Dots(Dots { x: "size".into(), y: "loss".into(), dots }));
+    let circles: Vec<&Element> = elements.iter().filter(|element| element.0 == "circle").collect();
+    let places: Vec<[f64; 3]> = circles.iter().map(|dot| ["cx", "cy", "r"].map(|key| number(dot, key))).collect();
+    let [low, high, linked, ring] = &places[..] else { panic!("{places:?}") };
+    assert!(low[0] < high[0] && low[1] > high[1] && linked[2] > low[2] && ring[2] > linked[2], "{places:?}");
+    assert_eq!(linked[..2], ring[..2]);
+    assert!((low[0] + high[0] - 2.0 * linked[0]).abs() <= 2.0, "{places:?}");
+    assert_eq!((attribute(circles[3], "fill"), attribute(circles[3], "stroke")), ("none", "#1B1E24"));
+}
+
+#[test]
+fn dots_of_a_strip_do_not_hide_each_other() {
+    for (count, at) in [(30, 1.0), (12, 0.5), (300, 0.5)] {
+        let dot = |at| StripDot { at, verdict: Verdict::Holds, ringed: false };
+        let mut dots: Vec<StripDot> = (0..count).map(|_| dot(at)).collect();
+        dots.push(dot(0.0));
+        let strip = Strip { name: "A claim".into(), said: String::new(), ends: None, dots };
+        let elements = drawn("strips", Content::Strips(Strips { strips: vec![strip] }));
+        let place = |element: &Element| [number(element, "cx") as i64, number(element, "cy") as i64];
+        let places: Vec<[i64; 2]> = elements.iter().filter(|element| element.0 == "circle").map(place).collect();
+        let different: BTreeSet<[i64; 2]> = places.iter().copied().collect();
+        let most =
+            places.iter().map(|place| place[1]).max().unwrap() - places.iter().map(|place| place[1]).min().unwrap();
+        assert_eq!(places.len(), count + 1);
+        assert!(
+            different.len() >= places.len().min(150) && most < 40,
+            "{count}: {} of {}",
+            different.len(),
+            places.len()
+        );
+    }
 }
 
 #[test]
