@@ -5,6 +5,7 @@ mod figures;
 mod files;
 mod page;
 mod proof;
+mod sheet;
 
 #[expect(dead_code, reason = "an example is a program too")]
 #[path = "../../../algolens-own-tasks/examples/own_task.rs"]

@@ -93,7 +93,7 @@ KINDS.runs = {
     const dots = runDots(figure);
     const groups = [
       { name: "run", dots: dots.filter(({ link }) => !link), size: 8, ring: { color: paper, width: 0.5 }, opacity: 0.65 },
-      { name: "run with a page of its own", dots: dots.filter(({ link }) => link), size: 11, ring: { color: ink, width: 1.5 }, opacity: 1 },
+      { name: "run with a page", dots: dots.filter(({ link }) => link), size: 11, ring: { color: ink, width: 1.5 }, opacity: 1 },
     ];
     const traces = groups.map(({ name, dots: these, size, ring, opacity }, i) => ({
       type: "scatter",

@@ -21,6 +21,12 @@ function verdictAt(figure, run, claim) {
   return place in VERDICTS ? place : NOT_ASKED;
 }
 
+/** Returns the verdicts that dots have, by their places. */
+function shownVerdicts(figure) {
+  const has = (verdict) => figure.numbers.some((row, run) => row.some((number, claim) => Number.isFinite(number) && verdictAt(figure, run, claim) === verdict));
+  return VERDICTS.map((_, verdict) => verdict).filter(has);
+}
+
 /** Says how many of the runs that were asked hold. */
 function holdWords(verdicts) {
   const asked = verdicts.filter((verdict) => verdict !== NOT_ASKED).length;
@@ -134,13 +140,15 @@ KINDS.strips = {
   prepare(figure) {
     figure.numbers = matrix(figure.plotted.values);
     figure.verdicts = matrix(figure.plotted.verdicts);
+    figure.shown = shownVerdicts(figure);
     this.reserve(figure);
   },
 
   /** Gives the plot the height of its strips in the present width, and returns them. */
   reserve(figure) {
     const strips = stripsOf(figure);
-    figure.around = { l: isNarrow(figure) ? 28 : STRIP.names + 26, r: 28, t: isNarrow(figure) ? 84 : 40, b: 4 };
+    // On a phone a verdict takes a line of the legend.
+    figure.around = isNarrow(figure) ? { l: 28, r: 28, t: 16 + 20 * figure.shown.length, b: 4 } : { l: STRIP.names + 26, r: 28, t: 40, b: 4 };
     figure.plot.style.height = `${figure.around.t + figure.around.b + (strips.at(-1)?.bottom ?? 0)}px`;
     return strips;
   },
@@ -154,14 +162,13 @@ KINDS.strips = {
     const size = many > 160 ? 5 : many > 60 ? 7 : 9;
     const side = size + (figure.plotted.links.some(Boolean) ? 2 : 1);
     const dots = strips.flatMap((strip) => placedDots(strip, width, side).map((dot) => ({ ...dot, strip })));
-    const shown = VERDICTS.map((_, verdict) => verdict).filter((verdict) => dots.some(({ run, strip }) => strip.verdicts[run] === verdict));
     const { rule } = palette();
     const pixels = { visible: false, fixedrange: true, showgrid: false, zeroline: false };
-    return drawPlot(figure, shown.map((verdict) => verdictTrace(figure, verdict, dots, size)), {
+    return drawPlot(figure, figure.shown.map((verdict) => verdictTrace(figure, verdict, dots, size)), {
       margin: figure.around,
       dragmode: false,
       showlegend: true,
-      legend: { itemsizing: "constant" },
+      legend: { itemsizing: "constant", ...(isNarrow(figure) && { entrywidth: 1 }) },
       xaxis: axis({ ...pixels, range: [0, width] }),
       yaxis: axis({ ...pixels, range: [strips.at(-1)?.bottom ?? 1, 0] }),
       shapes: strips.map(({ middle }) => ({ type: "line", x0: 0, x1: width, y0: middle, y1: middle, layer: "below", line: { color: rule, width: 1 } })),

@@ -18,7 +18,7 @@ pub(super) struct Runs<'a> {
 }
 
 /// What dots without a ring are called, and those with one.
-const KINDS: [(Hue, &str); 2] = [(Hue::Series(0), "run"), (Hue::Series(1), "run with a page of its own")];
+const KINDS: [(Hue, &str); 2] = [(Hue::Series(0), "run"), (Hue::Series(1), "run with a page")];
 /// Most different places from left to right around which dots are spread.
 const FEW: usize = 12;
 /// How far dots are spread to each side: a share of the smallest distance of two places, and at most one of the whole width.
