@@ -37,7 +37,7 @@ impl Sheet {
     /// Names what a figure lacks, what two things have in common that they must not, what is of a study, or a link that leads out
     /// of the page's folder.
     pub fn page(&self) -> Result<String, ReportError> {
-        whole::check(self)?;
+        whole::check(&self.sections, &self.arrays)?;
         let bar = page::bar(&self.title, &html! { (self.headline) });
         let body = page::body(&bar, &self.sections, None, &card);
         Ok(page::document(&self.title, None, &body, &serde_json::to_string(&self.data())?, Plotly::With))
@@ -48,7 +48,7 @@ impl Sheet {
     /// # Errors
     /// As [`page`](Self::page).
     pub fn figures(&self) -> Result<Vec<FigureFile>, ReportError> {
-        whole::check(self)?;
+        whole::check(&self.sections, &self.arrays)?;
         let file = |figure| figures::file(figure, &chart_of_arrays(figure, &self.arrays)?, &self.origin);
         self.each_figure().map(file).collect()
     }

@@ -196,6 +196,14 @@ impl Plot {
         matches!(self, Self::Probs | Self::Thumbs | Self::Pattern | Self::Tokens | Self::Terms)
     }
 
+    /// Whether its arrays are all that it is drawn from, so that it needs no study.
+    pub fn is_of_arrays(&self) -> bool {
+        matches!(
+            self,
+            Self::Bars { .. } | Self::Lines { .. } | Self::Blocks { .. } | Self::Runs { .. } | Self::Strips { .. }
+        )
+    }
+
     /// The name of its kind, as it is serialised.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -73,9 +73,12 @@ pub(crate) fn chart_of_arrays(figure: &Figure, arrays: &Arrays) -> Result<Chart,
         Plot::Strips { values, verdicts, names, units, runs, links } => {
             strips::strips(held, title, &strips::Claims { values, verdicts, names, units, runs, links })
         }
-        plot => {
-            let expected = "a kind that is of no single model (bars, lines, blocks, runs, strips)";
-            Err(Error::invalid(format!("the figure {}", figure.id), expected, plot.kind()).into())
-        }
+        _ => Err(of_a_study(figure).into()),
     }
+}
+
+/// The error of a figure that asks for a study where there is none.
+pub(crate) fn of_a_study(figure: &Figure) -> Error {
+    let expected = "a kind that is of no single model (bars, lines, blocks, runs, strips)";
+    Error::invalid(format!("the figure {}", figure.id), expected, figure.plot.kind())
 }

@@ -1,7 +1,6 @@
 //! Whether a sheet is whole.
 
-use super::Sheet;
-use crate::chart::chart_of_arrays;
+use crate::chart::{chart_of_arrays, of_a_study};
 use algolens::{
     Error,
     interpret::{Arrays, Cell, Figure, Plot, Section, Verdict, check_sections},
@@ -16,34 +15,37 @@ const OF_THE_PAGE: [&str; 6] = ["bar", "strip", "rail", "menu", "theme", "data"]
 ///
 /// # Errors
 /// Names the first that is amiss.
-pub(super) fn check(sheet: &Sheet) -> Result<(), Error> {
-    names(sheet)?;
-    for section in &sheet.sections {
-        of_no_study(section)?;
+pub(super) fn check(sections: &[Section], arrays: &Arrays) -> Result<(), Error> {
+    sections.iter().try_for_each(of_no_study)?;
+    names(sections, arrays)?;
+    for section in sections {
         links(section)?;
         for figure in section.figures() {
-            fits(figure, &sheet.arrays)?;
+            fits(figure, arrays)?;
         }
     }
     Ok(())
 }
 
 /// Whether ids are unique on the page, and arrays are there.
-fn names(sheet: &Sheet) -> Result<(), Error> {
-    let ids = check_sections(&sheet.sections, &sheet.arrays, "sheet")?;
+fn names(sections: &[Section], arrays: &Arrays) -> Result<(), Error> {
+    let ids = check_sections(sections, arrays, "sheet")?;
     if let Some(taken) = OF_THE_PAGE.into_iter().find(|id| ids.contains(*id)) {
         let expected = "another name than parts of every page have";
         return Err(Error::invalid("a section of the sheet", expected, taken));
     }
     let mut tables = BTreeSet::new();
-    match sheet.sections.iter().flat_map(Section::tables).find(|table| !tables.insert(&table.id)) {
+    match sections.iter().flat_map(Section::tables).find(|table| !tables.insert(&table.id)) {
         Some(twice) => Err(Error::invalid("a table of the sheet", "a name of its own", format!("{} twice", twice.id))),
         None => Ok(()),
     }
 }
 
-/// Whether a section has no claims and no examples: both are of a study.
+/// Whether a section has no figures that ask for a study, no claims and no examples.
 fn of_no_study(section: &Section) -> Result<(), Error> {
+    if let Some(figure) = section.figures().find(|figure| !figure.plot.is_of_arrays()) {
+        return Err(of_a_study(figure));
+    }
     if let Some(shown) = section.claims().next() {
         let found = format!("the claim {}", shown.claim);
         return Err(Error::invalid(format!("the section {}", section.id), "no claims, which are of a study", found));

@@ -10,7 +10,7 @@ mod strips;
 
 use crate::chart::{Chart, Content, Hue, Panel};
 use colours::{INK, PAPER, SOFT};
-use frame::{Area, Drawn, font, panel_title, plain};
+use frame::{Area, Drawn, font, panel_title, plain, wrapped};
 use grid::Laid;
 use plotters::prelude::*;
 
@@ -96,21 +96,6 @@ fn draw(panel: &Panel, area: &Area) -> Drawn {
         (Content::Words(words), _) => inner.draw_text(words, &font(13.0, &SOFT), (0, LINE as i32)),
         (Content::Grid(_), None) => Ok(()),
     }
-}
-
-/// Text in lines of so many letters.
-fn wrapped(text: &str, letters: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= letters => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 /// The pixels of an entry of the legend.

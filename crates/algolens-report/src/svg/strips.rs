@@ -2,8 +2,7 @@
 
 use super::{
     colours::{INK, RULE, SOFT},
-    frame::{Area, Drawn, font, plain},
-    wrapped,
+    frame::{Area, Drawn, font, plain, wrapped},
 };
 use crate::chart::{Hue, Strip, StripDot, Strips};
 use algolens::interpret::Verdict;
@@ -113,7 +112,7 @@ fn block(x: f64, mut dots: Vec<&StripDot>, side: f64, room: f64) -> Vec<(&StripD
     let middle = |count: usize| (count as f64 - 1.0) / 2.0;
     let across = side.min(room / (2.0 * middle(columns)).max(1.0));
     let down = side.min((f64::from(BAND) - side) / (2.0 * middle(rows)).max(1.0));
-    let column = |(column, dots): (usize, &[&'_ StripDot])| {
+    let column = |(column, dots): (usize, &[&StripDot])| {
         let x = x + (column as f64 - middle(columns)) * across;
         let y = |row: usize| (row as f64 - middle(dots.len())) * down;
         (0..dots.len()).map(|row| (x, y(row))).collect::<Vec<_>>()

@@ -176,10 +176,7 @@ fn names_are_not_taken() {
 
 #[test]
 fn what_is_of_a_study_is_refused() {
-    let pattern = said(|sheet| {
-        sheet.arrays.insert("pattern".into(), ArrayD::zeros(vec![1, 1, 2, 2]));
-        sheet.sections[2].items.push(figure("heads", Plot::Pattern));
-    });
+    let pattern = said_of(&figure("heads", Plot::Pattern));
     let kinds = "a kind that is of no single model (bars, lines, blocks, runs, strips)";
     assert_eq!(pattern, format!("the figure heads: expected {kinds}, found pattern"));
     let claims = said_of(&Item::Claims(vec![ShownAt { claim: "copies".into(), at: "runs".into() }]));
