@@ -6,10 +6,11 @@ use crate::{data_file, hint_flags::Said};
 use algolens::{
     Error, Result, files,
     task::{Registry, SortedList, Task},
-    train::{Recipe, Run},
+    train::{Recipe, Run, fields},
 };
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde::de::DeserializeOwned;
+use serde_json::Map;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -144,16 +145,8 @@ impl RecipeFile {
 
     /// The recipe with another for what the file leaves out.
     fn over(&self, other: &Recipe) -> Result<Recipe> {
-        let broken = |error: &dyn std::fmt::Display| Error::invalid("recipe", "JSON", error);
-        let json = |recipe| serde_json::to_value(recipe).map_err(|error| broken(&error));
-        let (mut over, said) = (json(other)?, json(&self.recipe)?);
-        for (key, value) in &self.keys {
-            match value.as_table().filter(|_| key == "model") {
-                Some(parts) => parts.keys().for_each(|part| over[key][part] = said[key][part].clone()),
-                None => over[key] = said[key].clone(),
-            }
-        }
-        serde_json::from_value(over).map_err(|error| broken(&error))
+        let keys = serde_json::to_value(&self.keys).map_err(|error| Error::invalid("recipe", "JSON", error))?;
+        other.with(&fields(keys.as_object().unwrap_or(&Map::new())))
     }
 }
 

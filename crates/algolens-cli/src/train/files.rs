@@ -78,7 +78,7 @@ impl Files {
         if run.finished() {
             self.save_model(run)?;
         }
-        write_whole(&self.log, log(run)?.as_bytes())?;
+        write_whole(&self.log, EpochRecord::log(run.history())?.as_bytes())?;
         self.state.write(&run.to_bytes()?)
     }
 
@@ -92,11 +92,7 @@ impl Files {
         let in_file = |error: Error| Error::InFile { path: path.into(), error: Box::new(error) };
         let bytes = read(path)?;
         let text = std::str::from_utf8(&bytes).map_err(|error| in_file(Error::invalid("log", "text", error)))?;
-        let record = |(at, line): (usize, &str)| {
-            let refused = |error| in_file(Error::invalid(format!("line {}", at + 1), "an epoch as JSON", error));
-            serde_json::from_str(line).map_err(refused)
-        };
-        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(record).collect()
+        EpochRecord::of_log(text).map_err(in_file)
     }
 
     /// Saves the weights in the course of training.
@@ -117,14 +113,4 @@ impl Files {
     fn save_model(&self, run: &Run) -> Result<()> {
         Checkpoint { model: run.best(), task: run.recipe().task.clone() }.save(&self.model)
     }
-}
-
-/// The history, one line of JSON an epoch.
-fn log(run: &Run) -> Result<String> {
-    let mut lines = String::new();
-    for record in run.history() {
-        lines += &serde_json::to_string(record).map_err(|error| Error::invalid("log", "JSON", error))?;
-        lines.push('\n');
-    }
-    Ok(lines)
 }

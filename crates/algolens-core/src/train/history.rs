@@ -27,6 +27,31 @@ pub struct EpochRecord {
 }
 
 impl EpochRecord {
+    /// A history as a log: a line of JSON an epoch.
+    ///
+    /// # Errors
+    /// Never for numbers that training gives.
+    pub fn log(history: &[Self]) -> Result<String> {
+        let mut lines = String::new();
+        for record in history {
+            lines += &serde_json::to_string(record).map_err(|error| Error::invalid("log", "JSON", error))?;
+            lines.push('\n');
+        }
+        Ok(lines)
+    }
+
+    /// The epochs that a [`log`](Self::log) tells of.
+    ///
+    /// # Errors
+    /// Names the first line that is no epoch.
+    pub fn of_log(text: &str) -> Result<Vec<Self>> {
+        let record = |(at, line): (usize, &str)| {
+            let refused = |error| Error::invalid(format!("line {}", at + 1), "an epoch as JSON", error);
+            serde_json::from_str(line).map_err(refused)
+        };
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(record).collect()
+    }
+
     /// The record of the epoch that follows `history`.
     pub(super) fn new(recipe: &Recipe, history: &[Self], train: Score, validation: Score) -> Self {
         let epoch = history.len() + 1;

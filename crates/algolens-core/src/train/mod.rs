@@ -5,6 +5,7 @@
 
 mod adam;
 mod examples;
+mod fields;
 mod history;
 mod recipe;
 mod run;
@@ -14,6 +15,7 @@ mod state;
 
 pub use adam::Adam;
 pub use examples::{DataSource, Examples};
+pub use fields::{Fields, fields};
 pub use history::EpochRecord;
 pub use recipe::{Architecture, Optimizer, Recipe};
 pub use run::{Event, Progress, Run};

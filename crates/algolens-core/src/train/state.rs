@@ -7,7 +7,7 @@ use super::{Adam, EpochRecord, Examples, Recipe, Run, history, run::Learnt};
 use crate::{
     Error, Result, header,
     model::{Model, ParamLayout, Params},
-    task::Registry,
+    task::{Registry, Task},
 };
 use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,17 @@ impl Run {
     /// examples of a file.
     pub fn from_bytes(bytes: &[u8], registry: &Registry) -> Result<Self> {
         Self::read(bytes, |recipe| Ok(Learnt::Task(registry.task(recipe.task_spec()?)?)))
+    }
+
+    /// The run on this task that [`to_bytes`](Self::to_bytes) wrote; no registry need know it.
+    ///
+    /// # Errors
+    /// As [`from_bytes`](Self::from_bytes); a run that began with another task.
+    pub fn from_bytes_of_task(bytes: &[u8], task: Arc<dyn Task>) -> Result<Self> {
+        Self::read(bytes, |recipe| match recipe.task_spec()? {
+            began if *began == task.spec() => Ok(Learnt::Task(task)),
+            began => Err(Error::invalid("task", format!("{began}, as the run began with"), task.spec())),
+        })
     }
 
     /// The run on these examples of a file that [`to_bytes`](Self::to_bytes) wrote.
