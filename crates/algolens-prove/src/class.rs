@@ -73,6 +73,11 @@ impl Classes {
         Self { all: self.all.iter().filter(|class| keep(class)).copied().collect(), ..*self }
     }
 
+    /// The classes of one of several parts, counted from 0: every `of`-th class, so that parts are alike.
+    pub fn part(&self, part: usize, of: usize) -> Self {
+        Self { all: self.all.iter().skip(part).step_by(of.max(1)).copied().collect(), ..*self }
+    }
+
     /// Number of value sets with a prediction in the class: C(d, i-1) · C(V-1-y, L-1-i), and C(V-1-y, L-1) at SEP. Where the
     /// largest is asked for, the number of lists: (y+1)ᴸ - yᴸ, or of those whose last value predicts.
     pub fn sets(&self, class: Class) -> u128 {

@@ -40,6 +40,7 @@ mod minimizer;
 mod node;
 mod oracle;
 mod order;
+mod parts;
 mod restrictions;
 mod rounding;
 mod safe;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 
 /// The version this library writes and reads.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Bytes that an inflated state may have at most.
 const LARGEST: u64 = 8 << 30;
 

@@ -25,15 +25,17 @@ use std::{
 #[derive(Debug)]
 pub struct Search<'a> {
     tables: &'a Tables,
-    classes: Classes,
-    state: State,
+    pub(super) classes: Classes,
+    pub(super) state: State,
     /// The rows `[class]` of classes with nodes in the queue.
     rows: Vec<Option<Box<ClassRows<'a>>>>,
     oracles: Mutex<Vec<Box<dyn Oracle>>>,
     /// The classes certified at their root.
-    certified: HashSet<Class>,
+    pub(super) certified: HashSet<Class>,
     restrictions: Restrictions,
     objective: Objective,
+    /// Searches over other classes with which it shares the room of a certificate, and itself.
+    pub(super) parts: usize,
 }
 
 /// The objective of a search.
@@ -80,12 +82,14 @@ impl<'a> Search<'a> {
     }
 
     /// A search that goes on from a state.
-    fn with(tables: &'a Tables, classes: Classes, state: State) -> Self {
+    pub(super) fn with(tables: &'a Tables, classes: Classes, state: State) -> Self {
         let rows = (0..classes.all().len()).map(|_| None).collect();
         let trees = classes.all().iter().zip(&state.trees);
-        let certified = trees.filter(|(_, tree)| tree.is_certified_at_root()).map(|(class, _)| *class).collect();
+        let certified = trees.filter(|(_, tree)| tree.is_certified_at_root()).map(|(class, _)| *class);
+        let certified = certified.chain(state.assumed.iter().copied()).collect();
         let (restrictions, objective) = (Restrictions::default(), Objective::Shares);
-        Self { tables, classes, state, rows, oracles: Mutex::new(Vec::new()), certified, restrictions, objective }
+        let oracles = Mutex::new(Vec::new());
+        Self { tables, classes, state, rows, oracles, certified, restrictions, objective, parts: 1 }
     }
 
     /// The classes of the task.
@@ -344,7 +348,7 @@ impl<'a> Search<'a> {
 
     /// Whether it goes on no further: it is finished, or a certificate has room for no more evidence.
     pub fn is_at_end(&self) -> bool {
-        self.finished() || self.evidence_len() > Self::MOST_EVIDENCE
+        self.finished() || self.evidence_len() > Self::MOST_EVIDENCE / self.parts
     }
 
     /// Approximate bytes of evidence.

@@ -1,6 +1,7 @@
 //! The resumable state of a search: trees, and the priority queue of nodes to branch on.
 
 use super::{Tables, node::Node, oracle::Split, tree::Tree};
+use algolens_check::certificate::Class;
 use serde::{Deserialize, Serialize};
 use std::{cmp::Ordering, collections::BinaryHeap};
 
@@ -19,12 +20,22 @@ pub(super) struct State {
     pub work: u64,
     /// Seconds spent, as told by whoever measures them.
     pub seconds: f64,
+    /// Classes that other parts of the search have certified at their roots, by which lists were counted.
+    pub assumed: Vec<Class>,
 }
 
 impl State {
     /// The state of a search that has not begun.
     pub fn new(slack: f64, tables: &Tables) -> Self {
-        Self { slack, step: floor_unit(tables), trees: Vec::new(), open: BinaryHeap::new(), work: 0, seconds: 0.0 }
+        Self {
+            slack,
+            step: floor_unit(tables),
+            trees: Vec::new(),
+            open: BinaryHeap::new(),
+            work: 0,
+            seconds: 0.0,
+            assumed: Vec::new(),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Proofs against every list there is, on models small enough to run them all.
 
 use crate::cases::{Enumerated, Kind, SLACK, certificate, kinds, largest_kinds, posts_model, train};
-use algolens_check::certificate::Status;
+use algolens_check::certificate::{Class, Status};
 use algolens_core::{
     engine::{Backend, Engine, Plain, Vectors},
     model::Model,
@@ -14,9 +14,7 @@ use std::{collections::HashMap, ops::ControlFlow};
 
 /// Advances a search until so much work is done, and holds all it says against every list.
 fn check<T: Task>(case: &Enumerated<T>, search: &mut Search, work: u64) {
-    while !search.finished() && search.work() < work {
-        search.advance();
-    }
+    advance_to(search, work);
     let classes = search.classes().clone();
     let decided = search.decided();
     for ((class, decided), worst) in
@@ -70,6 +68,94 @@ fn check_search<T: Task>(case: &Enumerated<T>) -> HashMap<Status, usize> {
     let mut statuses = HashMap::new();
     search.decided().iter().for_each(|decided| *statuses.entry(decided.status).or_default() += 1);
     statuses
+}
+
+/// A search in parts, each of its own classes: on the way and at its end it says what holds of every list, and `check` accepts
+/// what comes of it.
+#[test]
+fn parts_of_a_search_come_to_one_certificate() {
+    let kinds = kinds();
+    for (kind, of) in kinds.iter().zip([3, 2, 5, 7]) {
+        let case = Enumerated::of(kind, 0);
+        let tables = Tables::of(&case.model, &case.task).unwrap();
+        let classes = Classes::of(&case.task).unwrap();
+        let mut whole = Search::new(&tables, classes.clone(), SLACK).unwrap();
+        advance_to(&mut whole, u64::MAX);
+        for work in WORK {
+            let mut parts: Vec<Search> =
+                (0..of).map(|part| Search::new(&tables, classes.part(part, of), SLACK).unwrap()).collect();
+            parts.iter_mut().for_each(begin_all);
+            let certified: Vec<_> = parts.iter().flat_map(Search::certified_at_root).collect();
+            let mut parts: Vec<Search> = parts.into_iter().map(|part| part.as_part(of, &certified)).collect();
+            parts.iter_mut().for_each(|part| advance_to(part, work));
+            // As a cluster does it.
+            let bytes: Vec<Vec<u8>> = parts.iter().map(|part| part.to_bytes(&case.model).unwrap()).collect();
+            let read = |(part, bytes): (usize, &Vec<u8>)| {
+                Search::from_bytes(bytes, &tables, classes.part(part, of), &case.model)
+            };
+            let parts: Vec<Search> = bytes.iter().enumerate().map(read).collect::<Result<_, _>>().unwrap();
+            let sum: u64 = parts.iter().map(Search::work).sum();
+            let mut joined = Search::joined(&tables, classes.clone(), parts).unwrap();
+            assert_eq!(joined.work(), sum);
+            // Nothing is left to be done: it is held against every list as it is.
+            check(&case, &mut joined, 0);
+            assert!(joined.finished() || work < u64::MAX);
+            if joined.finished() {
+                let statuses = |search: &Search| search.decided().iter().map(|found| found.status).collect::<Vec<_>>();
+                assert_eq!(statuses(&joined), statuses(&whole));
+            }
+            let origin = Origin {
+                model: &case.model,
+                processing: &[],
+                task: &case.task,
+                sampled_lists: 100,
+                counterexamples: true,
+                provenance: None,
+            };
+            let certificate = prove::certificate(&joined, &origin).unwrap();
+            algolens_check::check(&certificate, &case.model, &Plain::new(), &mut |_| ControlFlow::Continue(()))
+                .unwrap();
+        }
+    }
+}
+
+fn advance_to(search: &mut Search, work: u64) {
+    while !search.finished() && search.work() < work {
+        search.advance();
+    }
+}
+
+fn begin_all(search: &mut Search) {
+    while !search.has_begun_all() {
+        search.advance();
+    }
+}
+
+#[test]
+fn parts_that_are_not_of_one_search_are_refused() {
+    let case = Enumerated::of(&kinds()[1], 0);
+    let tables = Tables::of(&case.model, &case.task).unwrap();
+    let classes = Classes::of(&case.task).unwrap();
+    let part = |part, slack| Search::new(&tables, classes.part(part, 2), slack).unwrap();
+    let joined = |parts: Vec<Search>| Search::joined(&tables, classes.clone(), parts).unwrap_err().to_string();
+    let refused = joined(vec![part(0, SLACK), part(1, SLACK)]);
+    assert!(
+        refused.starts_with("part 1 of 2 of a search: expected ") && refused.ends_with(" 0 of them begun"),
+        "{refused}"
+    );
+    let begun = |number, slack| {
+        let mut part = part(number, slack);
+        begin_all(&mut part);
+        part
+    };
+    assert!(joined(vec![begun(1, SLACK), begun(0, SLACK)]).starts_with("part 1 of 2"));
+    assert_eq!(joined(vec![begun(0, SLACK), begun(1, 0.5)]), "slack of a part: expected 0.0001, found 0.5");
+    let all: Vec<_> = [begun(0, SLACK), begun(1, SLACK)].iter().flat_map(Search::certified_at_root).collect();
+    let is_none = |class: &&Class| !all.contains(class);
+    let none = *classes.all().iter().find(is_none).expect("a model of few epochs has classes that are not certified");
+    let said = joined(vec![begun(0, SLACK).as_part(2, &[none]), begun(1, SLACK)]);
+    assert!(said.starts_with("parts of a search: expected classes that they certify, found Class {"), "{said}");
+    assert_eq!(joined(Vec::new()), "parts of a search: expected at least one, found 0");
 }
 
 /// The sum of counts by status.
