@@ -138,9 +138,9 @@ fn is_count(figure: &Figure, what: &str, found: usize, expected: usize) -> Resul
     }
 }
 
-/// Whether every number is the place of a verdict.
+/// Whether every number is the place of a verdict, or NaN, where there is none.
 fn are_verdicts(figure: &Figure, arrays: &Arrays, name: &str) -> Result<(), Error> {
-    let is_place = |number: &f32| (0..Verdict::ALL.len()).any(|place| place as f32 == *number);
+    let is_place = |number: &f32| number.is_nan() || (0..Verdict::ALL.len()).any(|place| place as f32 == *number);
     match arrays.get(name).into_iter().flatten().find(|number| !is_place(number)) {
         Some(other) => {
             let what = format!("the array {name} of the figure {}", figure.id);
