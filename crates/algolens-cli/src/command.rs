@@ -1,5 +1,7 @@
 //! The command line: parses, calls a verb, prints its answer.
 
+#[cfg(feature = "sweep")]
+use crate::sweep;
 use crate::{
     ablate, attack, attention, attribute, bench, cache, certify, check, circuits, completions, dataset, eval, inspect,
     output, predict, refusal, report, scores, study, terminal, terminal::Terminal, train,
@@ -44,6 +46,8 @@ enum Verb {
     Attack(Box<attack::Args>),
     Certify(Box<certify::Args>),
     Check(Box<check::Args>),
+    #[cfg(feature = "sweep")]
+    Sweep(sweep::Args),
     Bench(bench::Args),
     Completions(completions::Args),
 }
@@ -127,6 +131,8 @@ fn answer(cli: &Cli, registry: &Registry, casebooks: &Casebooks, words: &[OsStri
         Verb::Attack(args) => attack::run(args, registry, &terminal()),
         Verb::Check(args) => check::run(args, registry, &terminal()),
         Verb::Certify(args) => certify::run(args, registry, &command(), &terminal()),
+        #[cfg(feature = "sweep")]
+        Verb::Sweep(args) => sweep::run(args, registry, casebooks, &terminal()),
         Verb::Bench(args) => bench::run(args, registry, words),
         Verb::Completions(args) => completions::run(args, &mut Cli::command()),
     }

@@ -39,6 +39,8 @@ mod shown_flags;
 mod state_file;
 mod studied;
 mod study;
+#[cfg(feature = "sweep")]
+mod sweep;
 mod terminal;
 mod train;
 mod values;

@@ -9,12 +9,12 @@ use ndarray::ArrayD;
 /// Most names of bars that a terminal shows.
 const MOST_BARS: usize = 40;
 
-/// The sections of a study: their captions, tables and claims, and the bars and small matrices of their figures.
-pub fn text(study: &Study, arrays: &Arrays) -> String {
-    study.sections.iter().map(|section| self::section(section, study, arrays)).collect::<Vec<_>>().join("\n")
+/// Sections: their captions, tables, the claims of the study that they are of, and the bars and small matrices of their figures.
+pub fn text(sections: &[Section], study: Option<&Study>, arrays: &Arrays) -> String {
+    sections.iter().map(|section| self::section(section, study, arrays)).collect::<Vec<_>>().join("\n")
 }
 
-fn section(section: &Section, study: &Study, arrays: &Arrays) -> String {
+fn section(section: &Section, study: Option<&Study>, arrays: &Arrays) -> String {
     let Section { title, headline, caption, items, .. } = section;
     let heading = if headline.is_empty() { title.clone() } else { format!("{title}: {headline}") };
     let mut text = format!("{heading}\n{}\n{caption}\n", "─".repeat(heading.chars().count()));
@@ -24,11 +24,11 @@ fn section(section: &Section, study: &Study, arrays: &Arrays) -> String {
     text
 }
 
-fn item(item: &Item, study: &Study, arrays: &Arrays) -> String {
+fn item(item: &Item, study: Option<&Study>, arrays: &Arrays) -> String {
     match item {
         Item::Figure(figure) => self::figure(figure, arrays),
         Item::Table(table) => self::table(table),
-        Item::Claims(shown) => claims(shown, study),
+        Item::Claims(shown) => study.map_or_else(String::new, |study| claims(shown, study)),
         Item::Note(note) => {
             let title = note.title.iter().map(|title| format!("{title}\n"));
             title.chain(note.lines.iter().map(|line| format!("{line}\n"))).collect()

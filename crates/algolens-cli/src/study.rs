@@ -147,7 +147,7 @@ fn write(studied: &Studied, out: &Path) -> Result<()> {
 
 /// The study in short, for the terminal.
 fn summary(studied: &Studied, out: &Path, terminal: &Terminal) -> String {
-    let mut text = sections::text(&studied.study, &studied.arrays);
+    let mut text = sections::text(&studied.study.sections, Some(&studied.study), &studied.arrays);
     if !studied.worst.is_empty() {
         text += &format!("\n{}", attack::worst_table(&studied.worst));
     }

@@ -13,6 +13,7 @@ mod program;
 mod proofs;
 mod ran;
 mod recipe_flags;
+mod sweep;
 mod tasks;
 mod train;
 mod train_data;
