@@ -19,6 +19,7 @@ from ._proof import Certificate, attack, certify, check
 from ._recipe import Recipe
 from ._record import Record
 from ._study import Study, report, study
+from ._sweep import Sweep, sweep
 from ._tasks import Dataset, SortedListDataset, Task
 from ._train import Training, train
 
@@ -42,6 +43,7 @@ __all__ = [
     "Record",
     "SortedListDataset",
     "Study",
+    "Sweep",
     "Task",
     "Training",
     "__version__",
@@ -54,6 +56,7 @@ __all__ = [
     "evaluate",
     "report",
     "study",
+    "sweep",
     "tasks",
     "train",
     "utils",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +88,9 @@ def evaluate(
     task: Task | str | None = None,
     limit: int | None = None,
     slack: float | None = None,
+    on: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    parts: int | None = None,
     progress: bool = True,
 ) -> Record:
     """Loss, probabilities and accuracy: on ``data``, on random examples (500 of seed 43), or exactly, on ``all`` inputs of the
@@ -96,10 +100,13 @@ def evaluate(
     ``inputs``, ``right``, ``accuracy``, ``token_accuracy``, ``loss``, ``least_margin``, ``wrong`` (up to ``limit``, 10), ``close``
     (margins below ``slack`` of the largest logit, which rounding might decide, looked at again in float64), ``families``. A tie is
     wrong.
+
+    ``on="ray"`` counts all inputs in ``parts`` (four for each CPU) on the cluster that Ray is connected to; each part stands in
+    ``folder``, which its machines share, and the same call goes on from there.
     """
     if not all:
-        if limit is not None or slack is not None:
-            raise AlgolensError("limit and slack: expected none without all=True, found some")
+        if limit is not None or slack is not None or on is not None:
+            raise AlgolensError("limit, slack and on: expected none without all=True, found some")
         given = data_of(model, data, task, size, seed)
         drawn: dict[str, Any] = {"size": len(given), "seed": SEED if seed is None else seed} if data is None else {}
         said = given.task.spec if given.task and data is None else None
@@ -111,13 +118,26 @@ def evaluate(
         )
     found, assumed = task_of(model, task)
     most = 10 if limit is None else as_count("limit", limit, 0)
-    with shown("all inputs", progress) as tell:
-        counts = _algolens.evaluate_all(model._model, found._task, most, slack, tell)
+    if on is None:
+        not_here(folder, parts)
+        with shown("all inputs", progress) as tell:
+            counts = _algolens.evaluate_all(model._model, found._task, most, slack, None, tell)
+    else:
+        from ._parts import count
+
+        where: dict[str, Any] = {"on": on, "folder": folder, "of": parts, "progress": progress}
+        counts = count(model, found, limit=most, slack=slack, **where)
     origin = provenance(model, "evaluate", all=True, task=found.spec, limit=limit, slack=slack)
     counted = record(counts, task=found.spec, task_assumed=assumed, provenance=origin)
     # What only the adding up of parts needs.
     del counted["sums"]
     return counted
+
+
+def not_here(folder: Any, parts: Any) -> None:
+    """Refuses what only work on a cluster heeds."""
+    if folder is not None or parts is not None:
+        raise AlgolensError("folder and parts: expected none without on='ray', found some")
 
 
 def ablate(

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import _algolens
 from ._algolens import AlgolensError
-from ._analysis import made_by, provenance
+from ._analysis import made_by, not_here, provenance
 from ._arrays import as_count
 from ._model import AlgolensWarning, HookedTransformer
 from ._page import write_whole
@@ -96,12 +96,19 @@ def certify(
     work: int | None = None,
     slack: float | None = None,
     task: Task | str | None = None,
+    on: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    parts: int | None = None,
     progress: bool = True,
 ) -> Certificate:
     """Proves what share of all inputs a model gets right, by branch and bound, for so many ``seconds`` or so much ``work``
     (the same result on every machine).
 
     Of one-layer attention-only models that sort, or say the largest value; of others the error says what decides instead.
+
+    ``on="ray"`` searches in ``parts`` (one for each CPU), each over its share of the classes, on the cluster that Ray is connected
+    to: first each begins all of its classes, then it goes on for so many ``seconds``, or all together for so much ``work``. Each part stands in ``folder``, which the cluster's
+    machines share; the same call goes on from there, and one certificate comes out.
     """
     if (seconds is None) == (work is None):
         raise AlgolensError(
@@ -110,6 +117,12 @@ def certify(
     given, _ = task_of(model, task)
     work = None if work is None else as_count("work", work, 1, 2**63)
     call = made_by("certify", seconds=seconds, work=work, slack=slack, task=given.spec)
+    if on is not None:
+        from ._parts import prove
+
+        search: dict[str, Any] = {"seconds": seconds, "work": work, "slack": slack, "made_by": call}
+        return Certificate(prove(model, given, on=on, folder=folder, of=parts, progress=progress, **search))
+    not_here(folder, parts)
     with shown("certify", progress) as tell:
         return Certificate(_algolens.certify(model._model, given._task, seconds, work, slack, call, tell))
 

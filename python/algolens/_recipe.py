@@ -6,7 +6,7 @@ import copy
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from ._algolens import AlgolensError
+from ._algolens import AlgolensError, recipe_fields
 from ._arrays import as_json
 
 if TYPE_CHECKING:
@@ -25,6 +25,17 @@ def _unknown(key: str, known: list[str], task: Task | None) -> str:
         return f"{key}: expected a key of the recipe, found an option of the task: tasks.{task.name}({key}=…)"
     near = get_close_matches(key, known, 3, 0.5) or [one for one in known if key in one.split("_")]
     return f"no key of a recipe or its model is called {key!r}" + (f"; near it: {', '.join(near)}" if near else "")
+
+
+def field(name: str, task: Task | None) -> str:
+    """The path of a field of a recipe, its model or its task: of ``n_heads`` it is ``model.n_heads``."""
+    known = recipe_fields()
+    if task is not None and name in getattr(task, "options", {}):
+        return f"task.{name}"
+    for path in (name, f"model.{name}", f"model.mlp.{_OF_MLP.get(name, name)}"):
+        if path in known or path.startswith("task."):
+            return path
+    raise AlgolensError(_unknown(name, [path.rpartition(".")[2] for path in known], None))
 
 
 class Recipe(dict[str, Any]):

@@ -201,7 +201,7 @@ class Task:
         return self._task.spec
 
     @property
-    def inputas_count(self) -> int | None:
+    def input_count(self) -> int | None:
         """How many inputs there are, where they can be counted."""
         return self._task.input_count
 
@@ -332,6 +332,11 @@ def task_of(model: HookedTransformer, task: Task | str | None) -> tuple[Task, bo
         hint = "say it: task=…, or give data of your own, Dataset(tokens, targets)"
         raise AlgolensError(f"{error}; {hint}") from None
     return _Ours(found), assumed
+
+
+def own_of(task: Task | None) -> Task | None:
+    """The task, if it is a user's own."""
+    return None if isinstance(task, _Ours) else task
 
 
 def as_task(task: Task | str) -> Task:

@@ -52,7 +52,7 @@ def test_all_inputs_are_a_loop_over_them():
     for wrong in ({"data": data}, {"size": 3}, {"seed": 3}, {"limit": -1}):
         with pytest.raises(AlgolensError, match="expected none with all=True|limit: expected"):
             algolens.evaluate(model, all=True, **wrong)
-    with pytest.raises(AlgolensError, match="limit and slack: expected none without all=True"):
+    with pytest.raises(AlgolensError, match="limit, slack and on: expected none without all=True"):
         algolens.evaluate(model, limit=3)
 
 

@@ -22,31 +22,33 @@ pub fn evaluate(py: Python<'_>, model: &Model, data: &Dataset) -> PyResult<Strin
     json::written("evaluation", &evaluation)
 }
 
-/// What a model answers on all inputs of a task, counted, as JSON. Of wrong predictions so many are listed; margins below
-/// `slack` are looked at again in double precision.
+/// What a model answers on the inputs of a task with these numbers, or on all, counted, as JSON. Of wrong predictions so many are
+/// listed; margins below `slack` are looked at again in double precision.
 #[pyfunction]
-#[pyo3(signature = (model, task, limit=10, slack=None, progress=None))]
+#[pyo3(signature = (model, task, limit=10, slack=None, numbers=None, progress=None))]
 pub fn evaluate_all(
     py: Python<'_>,
     model: &Model,
     task: &Task,
     limit: usize,
     slack: Option<f64>,
+    numbers: Option<[u64; 2]>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<String> {
     let mut watch = Watch::new(progress);
     let result = py.detach(|| -> algolens::Result<Enumeration> {
         let walk = Walk::new(subject(model), &**task.task(), slack.unwrap_or(Walk::SLACK), limit)?;
-        let mut run = walk.begin(0);
+        let [from, end] = numbers.unwrap_or([0, walk.count()]);
+        let mut run = walk.begin(from);
         let mut step = Walk::BLOCK;
-        while run.to() < walk.count() {
+        while run.to() < end {
             let begun = Instant::now();
-            let to = walk.count().min(run.to().saturating_add(step));
+            let to = end.min(run.to().saturating_add(step));
             walk.go_on(&mut run, to)?;
             // Steps between which a user need not wait.
             step = if begun.elapsed() < Duration::from_millis(100) { step.saturating_mul(2) } else { step };
             let line = || format!("{} wrong inputs", run.inputs - run.right);
-            if watch.tell(|| (run.to(), walk.count(), line())).is_break() {
+            if watch.tell(|| (run.to() - from, end - from, line())).is_break() {
                 return Err(Error::Cancelled);
             }
         }
@@ -54,6 +56,30 @@ pub fn evaluate_all(
     });
     task.raised(py)?;
     json::written("counts", &watch.outcome(py, result)?)
+}
+
+/// How many inputs of a task are run where all are counted.
+#[pyfunction]
+#[pyo3(signature = (model, task, slack=None))]
+pub fn inputs_to_run(py: Python<'_>, model: &Model, task: &Task, slack: Option<f64>) -> PyResult<u64> {
+    task.run(py, || Ok(Walk::new(subject(model), &**task.task(), slack.unwrap_or(Walk::SLACK), 0)?.count()))
+}
+
+/// The counts that runs of neighbouring inputs, each as JSON, come to.
+#[pyfunction]
+pub fn join_counts(parts: Vec<String>) -> PyResult<String> {
+    let part = |text: &String| -> PyResult<Enumeration> {
+        let mut part: Enumeration = json::parsed("part", text)?;
+        part.check().map_err(raised)?;
+        Ok(part)
+    };
+    let mut parts = parts.iter().map(part);
+    let none = || raised(Error::invalid("parts", "at least one", 0));
+    let mut joined = parts.next().ok_or_else(none)??;
+    for part in parts {
+        joined.join(part?).map_err(raised)?;
+    }
+    json::written("counts", &joined)
 }
 
 /// The model with parts ablated, as JSON: `ablation` is one, as JSON; means are taken over `data`, and parts are resampled from

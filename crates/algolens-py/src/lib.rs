@@ -13,6 +13,7 @@ mod proof;
 mod read;
 mod run;
 mod study;
+mod sweep;
 mod task;
 mod tensors;
 mod train;
@@ -24,7 +25,9 @@ mod _algolens {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::analysis::{ablate, attribute, attribute_sources, circuits, evaluate, evaluate_all};
+    use crate::analysis::{
+        ablate, attribute, attribute_sources, circuits, evaluate, evaluate_all, inputs_to_run, join_counts,
+    };
     #[pymodule_export]
     use crate::data::Dataset;
     #[pymodule_export]
@@ -34,20 +37,30 @@ mod _algolens {
     #[pymodule_export]
     use crate::model::Model;
     #[pymodule_export]
-    use crate::proof::{attack, certify, check_certificate};
+    use crate::proof::{
+        attack, begin_part, certified_by_parts, certify, check_certificate, go_on_with_part, join_search, proof_size,
+    };
     #[pymodule_export]
     use crate::read::{Found, read_checkpoint};
     #[pymodule_export]
     use crate::study::{Study, study};
     #[pymodule_export]
+    use crate::sweep::Sweep;
+    #[pymodule_export]
     use crate::task::Task;
     #[pymodule_export]
-    use crate::train::{Trained, hold_out, train};
+    use crate::train::{Trained, hold_out, recipe_fields, train};
 
     /// From now on everything runs on the thread that asks for it: in a process that was forked, where the others are gone.
     #[pyfunction]
     fn stay_on_one_thread() {
         algolens::parallel::stay_on_one_thread();
+    }
+
+    /// The vector instructions that this machine has, narrowest first.
+    #[pyfunction]
+    fn vectors() -> Vec<&'static str> {
+        algolens::engine::Vectors::available().iter().map(algolens::engine::Vectors::name).collect()
     }
 
     /// Writes a file under a temporary name, then renames it.

@@ -39,6 +39,11 @@ impl Task {
         result.map_err(raised)
     }
 
+    /// Whether a user's task has raised something.
+    pub fn has_raised(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.has_raised())
+    }
+
     /// What a user's task has raised since this was asked last.
     pub fn raised(&self, py: Python<'_>) -> PyResult<()> {
         self.own.as_ref().map_or(Ok(()), |own| own.raised(py))

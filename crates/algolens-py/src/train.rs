@@ -98,3 +98,9 @@ fn tell(watch: &mut Watch, event: &Event<'_>, epochs: u64) -> ControlFlow<()> {
 pub fn hold_out(examples: usize, seed: u64) -> (Vec<usize>, Vec<usize>) {
     Examples::hold_out(examples, seed)
 }
+
+/// The names of all fields of a recipe, but the options of its task.
+#[pyfunction]
+pub fn recipe_fields() -> Vec<String> {
+    Recipe::field_names()
+}

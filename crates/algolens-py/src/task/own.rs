@@ -63,6 +63,11 @@ impl Own {
         raised.map_or(Ok(()), Err)
     }
 
+    /// Whether the object has raised since this was asked last.
+    pub fn has_raised(&self) -> bool {
+        self.raised.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// What Python code comes to; nothing where it raises, which is kept.
     fn call<R>(&self, code: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<R>) -> Option<R> {
         let raised = || self.raised.lock().unwrap_or_else(PoisonError::into_inner);
