@@ -48,8 +48,9 @@ def kept():
 def plots(rows, copies):
     """The plots as SVG, by name."""
     vectors = json.loads(rows[0])["provenance"]["vectors"]
+    plan = json.loads(algolens._algolens.Sweep(json.dumps(PLAN)).plan)
     # This machine need not have the vector instructions with which the rows were made.
-    sweep = algolens._algolens.Sweep(json.dumps({**PLAN, "vectors": vectors}), checked=True)
+    sweep = algolens._algolens.Sweep(json.dumps({**plan, "vectors": vectors}), checked=True)
     figures = {name: svg for name, svg, _ in sweep.figures(rows)}
     heads = algolens.imshow(
         np.array(copies),
@@ -92,7 +93,9 @@ def claims(rows):
     lines = [
         "## The claims",
         "",
-        "In how many seeds each claim has which verdict; its numbers as they are judged (shares from 0 to 1); the post's own weights.",
+        "In how many seeds each claim has which verdict (*as a control*: it holds, but no further than in a control; *not asked*: there",
+        "is nothing to measure); its numbers in the units of [claims.md](claims.md), where shares and points run to 1; and the post's own",
+        "weights. Of `head_order`, say, the number is the lesser head's part of the greater one's Shapley value: low is one head alone.",
         "",
         f"| claim | {' | '.join(VERDICTS.values())} | least | median | most | the post |",
         f"|---|{'---:|' * (len(VERDICTS) + 3)}---|",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import socket
 import sys
@@ -43,8 +44,12 @@ def ray_of(on: str) -> Any:
     except ImportError:
         raise AlgolensError("on: expected Ray: pip install 'algolens[ray]', found none") from None
     if not ray.is_initialized():
+        address = os.environ.get("RAY_ADDRESS", "")
+        # Ray itself asks for a minute and more.
+        if address.count(":") == 1 and not _takes(address):
+            raise AlgolensError(f"Ray: expected a cluster at RAY_ADDRESS={address}, found nobody who answers")
         try:
-            ray.init(log_to_driver=False)
+            ray.init(log_to_driver=False, logging_level=logging.WARNING)
         except (ConnectionError, RuntimeError) as error:
             raise AlgolensError(f"Ray: expected a cluster, found {one_line(error)}") from None
     return ray
@@ -56,6 +61,7 @@ class Cluster:
     def __init__(self, on: str) -> None:
         self._ray = ray_of(on)
         self._cpus = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        self._gone = False
 
     @property
     def cpus(self) -> int:
@@ -117,7 +123,8 @@ class Cluster:
         """Does units of work, each ``work(shared, *arguments)``, as many at a time as there are CPUs; each writes what it comes
         to. ``what`` is what they are called.
 
-        ``own`` is a user's task among what is shared: its code is sent along. A unit whose machine is lost runs again elsewhere. An error of a unit ends it all; what is done stays.
+        ``own`` is a user's task among what is shared: its code is sent along. A unit whose machine is lost runs again elsewhere.
+        An error of a unit ends it all; what is done stays.
         """
         ray = self._ray
         remote = ray.remote(_unit)
@@ -141,7 +148,7 @@ class Cluster:
                     tell(done, of, f"{done} of {of} {what}")
                 alive = self._seen(alive)
         finally:
-            for answer in waiting:
+            for answer in () if self._gone else waiting:
                 _cancel(ray, answer)
 
     def _sent(self, given: Any, own: Task | None) -> Any:
@@ -166,6 +173,10 @@ class Cluster:
             self._cpus = cpus
             return now
         if now - alive > GONE_AFTER:
+            if lacks != "CPUs":
+                # Whatever asks it any more, such as the hook that prints an exception, would end the process.
+                self._gone = True
+                self._ray.shutdown()
             raise AlgolensError(f"Ray: expected a cluster with {lacks}, found none for {GONE_AFTER} seconds; {STAYS}")
         return alive
 
@@ -174,12 +185,17 @@ class Cluster:
         not seen from here, and the client ends where it is gone."""
         if self._ray.util.client.ray.is_connected():
             return True
-        host, _, port = self._ray.get_runtime_context().gcs_address.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
-        except OSError:
-            return False
-        return True
+        return _takes(self._ray.get_runtime_context().gcs_address)
+
+
+def _takes(address: str) -> bool:
+    """Whether an address takes connections."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=2).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _look(folder: str, expected: str) -> Callable[[str], list[str] | str]:

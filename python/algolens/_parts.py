@@ -14,7 +14,7 @@ from ._model import HookedTransformer
 from ._progress import shown
 from ._record import record
 from ._store import Store
-from ._tasks import Task, own_of
+from ._tasks import SAID_BY, Task, own_of
 
 
 def count(
@@ -113,6 +113,7 @@ def _about(model: HookedTransformer, task: Task) -> dict[str, Any]:
         "algolens": _algolens.__version__,
         "sha256": record(model._model.provenance(""))["sha256"],
         "task": task.spec,
+        "own": None if own_of(task) is None else task.dataset(SAID_BY, seed=0)._data.sha256,
         "vectors": _algolens.vectors()[-1],
     }
 
@@ -122,14 +123,21 @@ def _claim(store: Store, name: str, asked: dict[str, Any], of: int | None, defau
     if of is None:
         try:
             of = int(json.loads(store.read(name) or b"{}")["parts"])
-        except (ValueError, KeyError, TypeError):
+        except (json.JSONDecodeError, KeyError, TypeError):
             of = default
     of = as_count("parts", of, 1, most + 1)
-    expected = json.dumps({**asked, "parts": of}).encode()
-    if store.claim(name, expected) != expected:
-        raise AlgolensError(
-            f"{store.folder}/{name}: expected the work that is asked for, found other: say another folder"
-        )
+    asked = {**asked, "parts": of}
+    found = store.claim(name, json.dumps(asked).encode())
+    try:
+        began = json.loads(found)
+    except ValueError:
+        began = {}
+    for key, value in asked.items():
+        if began.get(key) != value:
+            expected = f"{began.get(key)}, as the work in the folder began with"
+            raise AlgolensError(
+                f"{store.folder}/{name}: {key}: expected {expected}, found {value} (other work has another folder)"
+            )
     return of
 
 

@@ -18,8 +18,8 @@ from ._page import Page
 from ._progress import shown
 from ._recipe import Recipe, field
 from ._record import Record, record
-from ._store import Store
-from ._tasks import Task, own_of
+from ._store import Store, one_line
+from ._tasks import SAID_BY, Task, as_task, own_of
 
 
 class Sweep:
@@ -49,7 +49,7 @@ class Sweep:
         return [row for row in self.rows if row["error"] is not None]
 
     def page(self) -> Page:
-        """The page over all runs, whose links lead to ``reports/`` beside ``sweep.html``; a notebook shows the whole of it."""
+        """The page over all runs: ``sweep.html`` of the folder, whose links lead to ``reports/`` beside it."""
         return Page(lambda: self._sweep.page(self._rows), lambda: self._sweep.page(self._rows))
 
     def save_figures(self, folder: str | os.PathLike[str]) -> list[Path]:
@@ -83,8 +83,8 @@ def sweep(
     """Trains and studies a model for every combination of the values of some fields: ``sweep(tasks.sorted_list(list_len=5),
     seed=range(8), n_heads=[1, 2], epochs=2)``.
 
-    ``plan`` is a file (``sweep.toml``), what such a file holds, or a task or a recipe; then ``fields`` are keys of a recipe, of
-    its model or of the task: a list or range is swept, one value is shared. ``sample`` draws instead, or besides:
+    ``plan`` is a file (``sweep.toml``), what such a file holds, or a task, its name, or a recipe (``tasks.sum().recipe()``); then
+    ``fields`` are keys of a recipe, of its model or of the task: a list or range is swept, one value is shared. ``sample`` draws instead, or besides:
     ``{"draws": 100, "fields": {"lr_start": {"from": 1e-4, "to": 1e-2, "scale": "log"}}}``. Each run's model is studied on the
     examples that ``study`` says (``{"size": 500, "seed": 43}``). ``vectors`` says which vector instructions every run uses: the best
     of the machine that begins, unless you say.
@@ -182,6 +182,8 @@ def _report(shared: _Shared, run: int, path: str) -> None:
 def _plan(plan: Any, fields: dict[str, Any], **more: Any) -> tuple[Task | None, str, bool]:
     """The task where it is a user's own, the plan as text, and whether that is TOML."""
     more = {name: value for name, value in more.items() if value is not None}
+    if not isinstance(plan, (Recipe, Mapping, os.PathLike)) and not _is_file(plan):
+        plan = as_task(plan)
     if isinstance(plan, (Task, Recipe)):
         return _of_fields(plan, fields, more)
     if fields or more:
@@ -189,17 +191,16 @@ def _plan(plan: Any, fields: dict[str, Any], **more: Any) -> tuple[Task | None, 
         raise AlgolensError(f"{first}: expected no fields beside a plan that says them, found one")
     if isinstance(plan, Mapping):
         return None, as_json("plan", dict(plan)), False
-    if not isinstance(plan, (str, os.PathLike)):
-        raise AlgolensError(
-            f"plan: expected a file, a task, a recipe or what a file holds, found {type(plan).__name__}"
-        )
     path = os.fspath(plan)
     try:
         with open(path, encoding="utf-8") as file:
             return None, file.read(), True
     except (OSError, UnicodeDecodeError) as error:
-        hint = "" if path.endswith(".toml") else f"; a task is named by algolens.Task.named({path!r})"
-        raise AlgolensError(f"{path}: expected a plan in TOML, found {error}{hint}") from None
+        raise AlgolensError(f"{path}: expected a plan in TOML, found {one_line(error)}") from None
+
+
+def _is_file(plan: Any) -> bool:
+    return isinstance(plan, str) and (plan.endswith(".toml") or os.path.exists(plan))
 
 
 def _of_fields(what: Task | Recipe, fields: dict[str, Any], more: dict[str, Any]) -> tuple[Task | None, str, bool]:
@@ -216,4 +217,10 @@ def _of_fields(what: Task | Recipe, fields: dict[str, Any], more: dict[str, Any]
             grid[path] = list(value)
         else:
             recipe[path] = value
-    return own_of(task), as_json("plan", {"recipe": recipe, "grid": grid, **more}), False
+    if "sample" in more:
+        drawn = {field(name, task): value for name, value in more["sample"].get("fields", {}).items()}
+        more["sample"] = {**more["sample"], "fields": drawn}
+    own = own_of(task)
+    if own is not None:
+        more["own"] = own.dataset(SAID_BY, seed=0)._data.sha256
+    return own, as_json("plan", {"recipe": recipe, "grid": grid, **more}), False

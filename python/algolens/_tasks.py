@@ -334,6 +334,10 @@ def task_of(model: HookedTransformer, task: Task | str | None) -> tuple[Task, bo
     return _Ours(found), assumed
 
 
+#: Examples by which a user's task is told from another of its name.
+SAID_BY = 256
+
+
 def own_of(task: Task | None) -> Task | None:
     """The task, if it is a user's own."""
     return None if isinstance(task, _Ours) else task

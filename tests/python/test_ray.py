@@ -105,6 +105,10 @@ def test_a_certificate_by_shares_passes_check(cluster, tmp_path, swept):
     assert low <= alone.summary["token_accuracy"]["upper"] and alone.summary["token_accuracy"]["lower"] <= high
     assert found["proved"]["classes"] == certificate.summary["classes"]
     os.remove(folder / "parts" / "part-1.state")
+    with pytest.raises(
+        algolens.AlgolensError, match="proof.json: work: expected 20000, as the work in the folder began with, found 7"
+    ):
+        algolens.certify(model, work=7, on="ray", folder=folder, progress=False)
     again = algolens.certify(model, work=20_000, on="ray", folder=folder, progress=False)
     assert json.loads(again.json)["evidence"] == json.loads(certificate.json)["evidence"]
 
@@ -142,7 +146,9 @@ def test_a_machine_that_cannot_do_its_part_is_named(cluster, swept, tmp_path, ot
 
 
 def test_a_folder_of_other_work_is_refused_and_nothing_is_done(cluster, swept, model):
-    with pytest.raises(algolens.AlgolensError, match=r"sweep.json: grid: expected that of this sweep"):
+    with pytest.raises(
+        algolens.AlgolensError, match=r"sweep.json: .*: expected .*, as the sweep in the folder began with"
+    ):
         algolens.sweep(algolens.tasks.sorted_list(list_len=5), swept.folder, on="ray", progress=False, seed=[1])
     with pytest.raises(
         algolens.AlgolensError, match="expected an empty folder, or one with a proof.json, found other files"

@@ -61,7 +61,7 @@ def test_the_same_call_goes_on_and_another_sweep_is_refused(swept, tmp_path):
     again = algolens.sweep(_task(), swept.folder, progress=False, **FIELDS)
     assert again.rows == swept.rows
     with pytest.raises(
-        algolens.AlgolensError, match=r"sweep.json: grid: expected that of this sweep, .* found another"
+        algolens.AlgolensError, match=r"sweep.json: grid: expected .*, as the sweep in the folder began with, found"
     ):
         algolens.sweep(_task(), swept.folder, progress=False, **{**FIELDS, "seed": range(3)})
     (tmp_path / "a").write_text("b")
@@ -127,7 +127,7 @@ def test_the_page_and_its_figures(swept, tmp_path):
         ({"seed": []}, "grid.seed: expected at least one value, found none"),
         ({}, "sweep: expected what differs from run to run: a grid, or a sample, found neither"),
         ({"epoch": [1]}, "no key of a recipe or its model is called 'epoch'; near it: epochs"),
-        ({"epochs": ["one"]}, 'epochs: expected usize, found "one"'),
+        ({"epochs": ["one"]}, 'epochs: expected a whole number from 0 on, found "one"'),
         ({"p": ["x"]}, 'p: expected u32, found "x"'),
         ({"seed": [0], "on": "slurm"}, "on: expected 'ray' or nothing, found 'slurm'"),
         ({"seed": [0], "folder": "s3://bucket/sweep"}, "folder: expected a local path where the runs are done here"),
@@ -147,15 +147,16 @@ def test_bad_input_is_one_line(arguments, expected, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_a_plan_that_is_no_file_is_refused():
-    with pytest.raises(
-        algolens.AlgolensError, match="sorted_list: expected a plan in TOML, found .*a task is named by"
-    ):
-        algolens.sweep("sorted_list")
-    with pytest.raises(
-        algolens.AlgolensError, match="plan: expected a file, a task, a recipe or what a file holds, found int"
-    ):
-        algolens.sweep(3)
+def test_a_plan_that_is_none_is_refused():
+    for plan, expected in [
+        ("nothing.toml", "nothing.toml: expected a plan in TOML, found No such file"),
+        ("sorting", 'no task is called "sorting"'),
+        (Parity, "task: expected a task or a text, found type: call it"),
+        (3, "task: expected a task or a text, found int"),
+    ]:
+        with pytest.raises(algolens.AlgolensError) as refused:
+            algolens.sweep(plan, **({} if plan == "nothing.toml" else {"seed": [1]}))
+        assert str(refused.value).startswith(expected), refused.value
     with pytest.raises(algolens.AlgolensError, match="seed: expected no fields beside a plan that says them"):
         algolens.sweep("sweep.toml", seed=[1])
 
@@ -225,12 +226,13 @@ def test_a_row_of_another_plan_is_none():
 
 
 class Later(Parity):
-    """A task that fails until it is mended."""
+    """A task that fails after a while, until it is mended."""
 
-    mended = False
+    left = 300
 
     def generate(self, rng):
-        if not Later.mended:
+        Later.left -= 1
+        if Later.left < 0:
             raise RuntimeError("two\nlines")
         return super().generate(rng)
 
@@ -240,5 +242,32 @@ def test_what_a_task_of_ones_own_raises_leaves_no_row(tmp_path):
     with pytest.raises(RuntimeError, match="two"):
         algolens.sweep(Later(), tmp_path / "own", **call)
     assert os.listdir(tmp_path / "own" / "rows") == []
-    Later.mended = True
+    Later.left = 10**9
     assert not algolens.sweep(Later(), tmp_path / "own", **call).failed
+
+
+class Odd(Parity):
+    """Another task of the same name."""
+
+    def targets(self, example):
+        return [1 - sum(example) % 2]
+
+
+def test_another_task_of_the_same_name_is_another_sweep(tmp_path):
+    call = {"seed": [0], "epochs": 1, "train_size": 64, "validation_size": 32, "progress": False}
+    algolens.sweep(Parity(), tmp_path / "own", **call)
+    with pytest.raises(algolens.AlgolensError, match="own: expected .*, as the sweep in the folder began with"):
+        algolens.sweep(Odd(), tmp_path / "own", **call)
+
+
+def test_a_plan_has_one_form_however_it_is_said():
+    def plan(what, **fields):
+        own, text, toml = _sweep._plan(what, fields)
+        return json.loads(algolens._algolens.Sweep(text, toml).plan)
+
+    task = tasks.sorted_list(list_len=5)
+    expected = plan({"grid": {"seed": [0, 1]}, "recipe": {"task": {"name": "sorted_list", "list_len": 5}, "epochs": 3}})
+    assert plan(task, seed=range(2), epochs=3) == expected
+    assert plan(task.recipe(epochs=3), seed=range(2), weight_decay=0.005) == expected
+    assert plan("sorted_list(list_len=5)", seed=[0, 1], epochs=3) == expected
+    assert expected["recipe"]["epochs"] == 3 and expected["recipe"]["task"]["max_value"] == 50

@@ -17,7 +17,8 @@ use std::{
 /// A plan says what all runs share and what differs: every combination of a grid's values, or draws of a sample, of any field of
 /// a recipe. Each run is trained and studied by itself, one on each core at a time. DIR gets rows.parquet (a row a run: fields,
 /// metrics, claims, exact accuracy where inputs can be counted), sweep.html (the page over all runs), reports/ of the runs that
-/// stand out, and runs/ with every model. The same command goes on where it was interrupted, to the same bits.
+/// stand out, and runs/ with every model. The same command goes on where it was interrupted, to the same bits; a run that failed
+/// is done again where its row, rows/RUN.json, is deleted. Another plan has another folder.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -35,7 +36,7 @@ Examples:
   algolens sweep sweep.toml --out universality --threads 8
 
 sweep.toml, of 32 runs:
-  [recipe]                     # as `algolens help train` has it; what is left out, as the task's own
+  [recipe]                     # keys of recipe.toml (`algolens help train`); what is left out, as the task's own
   epochs = 10
   [recipe.task]
   name = \"sorted_list\"
@@ -48,7 +49,9 @@ sweep.toml, of 32 runs:
 Instead of the grid, or with it:
   [sample]
   draws = 100
+  seed = 0                     # of the draws; each trains with its own seed if `seed` is among the fields
   [sample.fields]
+  seed = { from = 0, to = 1000000 }
   lr_start = { from = 1e-4, to = 1e-2, scale = \"log\" }
   task.list_len = { from = 5, to = 10 }
   optimizer = [\"adam\", \"adamw\"]
@@ -77,6 +80,10 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
         warn(format_args!("algolens: interrupted, {done} of {} runs are done; the same command goes on", plan.runs()));
     }
     let rows = found?;
+    let failed = rows.iter().filter(|row| row.error.is_some()).count();
+    if failed > 0 {
+        warn(format_args!("algolens: {failed} of {} runs failed; their rows say why", rows.len()));
+    }
     let sheet = sheet(plan, &rows, &standouts(&rows));
     Ok(sections::text(&sheet.sections, None, &sheet.arrays)
         + &format!(
@@ -91,8 +98,7 @@ fn read(path: &Path, program: &Program) -> Result<Plan> {
     let bytes = files::read(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|error| in_file(Error::invalid("sweep", "UTF-8", error)))?;
     let plan = Plan::from_toml(text).map_err(in_file)?;
-    plan.check(program).map_err(in_file)?;
-    Ok(plan)
+    plan.check(program).map_err(in_file)
 }
 
 fn bar(runs: usize, terminal: &Terminal) -> ProgressBar {

@@ -44,9 +44,7 @@ impl Sweep {
             None => Program::Known(Registry::default(), Casebooks::default()),
         };
         let plan = plan.map_err(raised)?;
-        if !checked {
-            py.detach(|| plan.check(&program)).map_err(raised)?;
-        }
+        let plan = if checked { plan } else { py.detach(|| plan.check(&program)).map_err(raised)? };
         Ok(Self { digest: digest(&plan).map_err(raised)?, plan, program, own })
     }
 

@@ -45,8 +45,8 @@ pub fn check_begun(bytes: &[u8], plan: Plan) -> Result<Plan> {
     match parts.map(|(part, value)| (part, value, &found[part])).find(|(_, value, found)| value != found) {
         None => Ok(plan),
         Some((part, value, found)) => {
-            let expected = format!("that of this sweep, {value}");
-            Err(Error::invalid(part.as_str(), expected, format!("another sweep's, {found}")))
+            let expected = format!("{found}, as the sweep in the folder began with");
+            Err(Error::invalid(part.as_str(), expected, format!("{value} (another sweep has another folder)")))
         }
     }
 }

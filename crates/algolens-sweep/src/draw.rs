@@ -99,6 +99,15 @@ impl Draw {
         }
     }
 
+    /// From where it is drawn, in words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Of(values) => values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
+            Self::Between { from, to, scale: Scale::Linear } => format!("{from} to {to}"),
+            Self::Between { from, to, scale: Scale::Log } => format!("{from} to {to}, on a log scale"),
+        }
+    }
+
     fn check(&self, path: &str) -> Result<()> {
         match self {
             Self::Of(values) if values.is_empty() => Err(Error::invalid(path, "values to draw from", "none")),

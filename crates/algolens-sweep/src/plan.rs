@@ -27,6 +27,9 @@ pub struct Plan {
     /// The vector instructions that every run uses, by name, as others round otherwise. Where a plan says none, a sweep has the
     /// best of the machine that begins it.
     pub(crate) vectors: Option<String>,
+    /// SHA-256 of examples of a task that no registry knows, whose name alone does not say which it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) own: Option<String>,
 }
 
 /// The examples on which a model is studied.
@@ -58,6 +61,7 @@ struct File {
     #[serde(default)]
     study: StudyData,
     vectors: Option<String>,
+    own: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -94,7 +98,7 @@ impl Plan {
     /// # Errors
     /// Names a key that there is not, or a value that is none.
     pub fn from_json(value: Value) -> Result<Self> {
-        let File { recipe, grid, sample, study, vectors } = serde_json::from_value(value)
+        let File { recipe, grid, sample, study, vectors, own } = serde_json::from_value(value)
             .map_err(|error| Error::invalid("sweep", "what a sweep's file holds", error))?;
         let axis = |(path, values): (String, Value)| {
             let values = listed(&path, values)?;
@@ -116,7 +120,7 @@ impl Plan {
             })
         });
         leaves(&recipe)?;
-        let plan = Self { recipe: fields(&recipe), grid, sample: sample.transpose()?, study, vectors };
+        let plan = Self { recipe: fields(&recipe), grid, sample: sample.transpose()?, study, vectors, own };
         plan.check_shape()?;
         Ok(plan)
     }
@@ -155,13 +159,13 @@ impl Plan {
         Ok(())
     }
 
-    /// Whether recipes have these fields, each of which can have these values, and tasks that the program knows. Values that do not
-    /// go together are for their runs to say.
+    /// The plan in the one form that it has however it is said, where recipes have these fields, each of which can have these
+    /// values, and the program knows the tasks. Values that do not go together are for their runs to say.
     ///
     /// # Errors
     /// Names the first field that there is not, or whose value it cannot have; a task that no run can have, vector instructions
     /// that this machine has not.
-    pub fn check(&self, program: &Program) -> Result<()> {
+    pub fn check(self, program: &Program) -> Result<Self> {
         self.vectors.as_deref().map(Vectors::named).transpose()?;
         let (_, shared) = parted(self.recipe.clone());
         let (_, of_first) = parted(self.fields(0));
@@ -176,7 +180,26 @@ impl Plan {
                 first.with(&together(Fields::from([(path.clone(), value)])))?;
             }
         }
-        self.check_tasks(program)
+        self.check_tasks(program)?;
+        self.plain(program)
+    }
+
+    /// The plan without shared fields that the recipe of the task has anyway, and with all options of the task.
+    fn plain(self, program: &Program) -> Result<Self> {
+        if self.swept().into_iter().any(|path| is_of_task(path)) {
+            return Ok(self);
+        }
+        let task = program.task(&self.task(0, program)?)?.spec();
+        let own = program.recipe(&task)?;
+        let (_, shared) = parted(self.recipe.clone());
+        let says = |path: &String, value: &Value| {
+            let one = Fields::from([(path.clone(), value.clone())]);
+            !own.with(&one).is_ok_and(|same| same == own)
+        };
+        let mut recipe: Fields = shared.into_iter().filter(|(path, value)| says(path, value)).collect();
+        let task = serde_json::to_value(&task).map_err(|error| Error::invalid("task", "JSON", error))?;
+        recipe.insert("task".into(), task);
+        Ok(Self { recipe, ..self })
     }
 
     /// Whether each value that says the task does so in some run, of those that are looked at, whose task is known.

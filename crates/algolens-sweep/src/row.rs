@@ -120,8 +120,8 @@ impl Row {
     /// # Errors
     /// What is no row, or another run's or plan's.
     pub fn parse(bytes: &[u8], name: &str, digest: &str) -> Result<Self> {
-        let row: Self =
-            serde_json::from_slice(bytes).map_err(|error| Error::invalid("row", "one of a sweep", error))?;
+        let row: Self = serde_json::from_slice(bytes)
+            .map_err(|error| Error::invalid("row", "one of a sweep (without it the run is done again)", error))?;
         if row.run != name {
             return Err(Error::invalid("row", name, row.run));
         }

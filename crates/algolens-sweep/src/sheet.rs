@@ -17,8 +17,8 @@ pub fn sheet(plan: &Plan, rows: &[Row], standouts: &[Standout]) -> Sheet {
     sections.extend(failures(rows));
     let failed = rows.iter().filter(|row| row.error.is_some()).count();
     let headline = match failed {
-        0 => format!("{} runs", rows.len()),
-        failed => format!("{} runs, {failed} of them failed", rows.len()),
+        0 => counted(rows.len(), "run"),
+        failed => format!("{}, {failed} of them failed", counted(rows.len(), "run")),
     };
     let origin = format!("algolens {}, a sweep of {headline}", env!("CARGO_PKG_VERSION"));
     Sheet { title: format!("Sweep: {}", tasks(rows)), headline, origin, sections, arrays }
@@ -41,6 +41,11 @@ impl<'a> Runs<'a> {
     }
 }
 
+/// So many things, in words.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The tasks of the runs, in words.
 fn tasks(rows: &[Row]) -> String {
     let mut tasks: Vec<String> =
@@ -50,7 +55,7 @@ fn tasks(rows: &[Row]) -> String {
     match &tasks[..] {
         [] => "no task".into(),
         [task] => task.clone(),
-        [first, ..] => format!("{first} and {} more tasks", tasks.len() - 1),
+        [first, ..] => format!("{first} and {}", counted(tasks.len() - 1, "more task")),
     }
 }
 
@@ -69,10 +74,9 @@ fn what(plan: &Plan, rows: &[Row]) -> Section {
         facts.push(fact(path, words(values.iter().map(ToString::to_string).collect())));
     }
     for (path, draw) in plan.sample.iter().flat_map(|sample| &sample.fields) {
-        let drawn = serde_json::to_string(draw).unwrap_or_default();
-        facts.push(fact(path, format!("drawn from {drawn}")));
+        facts.push(fact(path, format!("drawn: {}", draw.words())));
     }
-    for (path, value) in plan.recipe.iter().filter(|(path, _)| *path != "task") {
+    for (path, value) in plan.recipe.iter().filter(|(path, _)| *path != "task" && !plan.swept().contains(path)) {
         facts.push(fact(path, value.to_string()));
     }
     facts.push(fact("studied on", format!("{} examples of seed {}", plan.study.size, plan.study.seed)));
@@ -91,7 +95,7 @@ fn what(plan: &Plan, rows: &[Row]) -> Section {
     Section {
         id: "what".into(),
         title: "What was run".into(),
-        headline: format!("{} runs", rows.len()),
+        headline: counted(rows.len(), "run"),
         caption:
             "Each run trains a model by its recipe and studies it; what is not said is as the task's own recipe has it."
                 .into(),
@@ -124,7 +128,7 @@ fn outstanding(runs: &Runs, standouts: &[Standout]) -> Option<Section> {
     Some(Section {
         id: "standouts".into(),
         title: "Runs that stand out".into(),
-        headline: format!("{} reports", standouts.len()),
+        headline: counted(standouts.len(), "report"),
         caption: "Extremes, and those whose verdicts differ most from what more than two thirds of the runs have."
             .into(),
         items: vec![Item::Table(table)],

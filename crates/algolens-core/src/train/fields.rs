@@ -70,6 +70,11 @@ impl Recipe {
                 let error = self.changed(&one).err()?;
                 let said = error.to_string();
                 let expected = said.rsplit_once("expected ").map_or(said.as_str(), |(_, expected)| expected);
+                let expected = match expected {
+                    "usize" | "u64" | "u32" => "a whole number from 0 on",
+                    "f64" => "a number",
+                    expected => expected,
+                };
                 Some(Error::invalid(path.as_str(), expected, value))
             };
             fields.iter().find_map(alone).unwrap_or(whole)
@@ -164,7 +169,7 @@ mod tests {
                 json!({ "model": { "n_head": 3 } }),
                 r#"no field of a recipe is called "model.n_head"; near it: model.n_heads"#,
             ),
-            (json!({ "seed": 1, "epochs": "three" }), r#"epochs: expected usize, found "three""#),
+            (json!({ "seed": 1, "epochs": "three" }), r#"epochs: expected a whole number from 0 on, found "three""#),
             (json!({ "optimizer": "sgd" }), r#"optimizer: expected `adam` or `adamw`, found "sgd""#),
             (
                 json!({ "model.mlp.act_fn": "gelu" }),

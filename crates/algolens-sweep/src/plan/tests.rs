@@ -25,8 +25,7 @@ lr_start = { from = 1e-4, to = 1e-2, scale = "log" }
 
 #[test]
 fn every_combination_is_a_run_with_a_recipe_of_its_own() {
-    let plan = Plan::from_toml(FILE).unwrap();
-    plan.check(&known()).unwrap();
+    let plan = Plan::from_toml(FILE).unwrap().check(&known()).unwrap();
     assert_eq!((plan.runs(), plan.name(0), plan.name(23)), (24, "run-00".into(), "run-23".into()));
     assert_eq!(plan.swept(), ["lr_start", "model.d_model", "seed", "task.max_value"]);
     let recipes: Vec<Recipe> = (0..plan.runs()).map(|run| plan.recipe(run, &known()).unwrap()).collect();
@@ -53,8 +52,7 @@ fn a_plan_reads_what_it_writes() {
 
 #[test]
 fn the_task_of_a_run_says_what_its_recipe_leaves_open() {
-    let plan = Plan::from_toml("grid.task = [\"palindrome\", \"sum\"]").unwrap();
-    plan.check(&known()).unwrap();
+    let plan = Plan::from_toml("grid.task = [\"palindrome\", \"sum\"]").unwrap().check(&known()).unwrap();
     for (run, name) in ["palindrome", "sum"].into_iter().enumerate() {
         let (found, own) =
             (plan.recipe(run, &known()).unwrap(), Registry::default().recipe(&TaskSpec::new(name)).unwrap());
@@ -77,7 +75,7 @@ fn what_makes_no_sweep_is_refused_by_name() {
         ("grid.seed = \"3..3\"", "grid.seed: expected a list of values, or \"A..B\" with A < B, found \"3..3\""),
         ("grid.epoch = [3]", "no field of a recipe is called \"epoch\"; near it: epochs"),
         ("grid.model.n_head = [3]", "no field of a recipe is called \"model.n_head\"; near it: model.n_heads"),
-        ("grid.epochs = [1, \"two\"]", "epochs: expected usize, found \"two\""),
+        ("grid.epochs = [1, \"two\"]", "epochs: expected a whole number from 0 on, found \"two\""),
         (
             "grid.task.list_length = [5]",
             "option of sorted_list: expected list_len or max_value or bos, found list_length",
@@ -106,8 +104,7 @@ fn what_makes_no_sweep_is_refused_by_name() {
 #[test]
 fn values_that_go_together_in_some_run_are_no_fault_of_the_plan() {
     let file = "grid.task.list_len = [3, 30]\ngrid.task.max_value = [20, 60]";
-    let plan = Plan::from_toml(file).unwrap();
-    plan.check(&known()).unwrap();
+    let plan = Plan::from_toml(file).unwrap().check(&known()).unwrap();
     let refused: Vec<bool> = (0..4)
         .map(|run| {
             let recipe = plan.recipe(run, &known());
@@ -135,8 +132,10 @@ fn a_plan_begins_with_the_vectors_of_the_machine_and_goes_on_with_them() {
 
 #[test]
 fn an_mlp_is_swept_with_what_it_has() {
-    let plan = Plan::from_toml("grid.model.mlp = { d_mlp = [0, 8], act_fn = [\"relu\", \"gelu\"] }").unwrap();
-    plan.check(&known()).unwrap();
+    let plan = Plan::from_toml("grid.model.mlp = { d_mlp = [0, 8], act_fn = [\"relu\", \"gelu\"] }")
+        .unwrap()
+        .check(&known())
+        .unwrap();
     let mlps: Vec<_> = (0..4).map(|run| plan.recipe(run, &known()).unwrap().model.mlp.map(|mlp| mlp.d_mlp)).collect();
     assert_eq!(mlps, [None, Some(8), None, Some(8)]);
 }

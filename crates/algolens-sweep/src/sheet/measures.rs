@@ -2,11 +2,12 @@
 
 use super::Runs;
 use crate::{
-    Column, Plan, Values,
+    Column, Plan, Row, Values,
     table::{share, table},
 };
 use algolens::interpret::{Arrays, Cell, Figure, Item, Known, Plot, Section, Table, Unit};
 use ndarray::Array2;
+use serde_json::Value;
 
 /// Loss and accuracy: a dot for each run, and how far runs lie apart.
 pub(super) fn section(plan: &Plan, runs: &Runs, arrays: &mut Arrays) -> Section {
@@ -17,6 +18,7 @@ pub(super) fn section(plan: &Plan, runs: &Runs, arrays: &mut Arrays) -> Section 
     };
     let mut items = figure(plan, runs, arrays);
     items.push(Item::Table(spread(runs)));
+    items.extend(each(plan, runs).map(Item::Table));
     Section {
         id: "measures".into(),
         title: "Loss and accuracy".into(),
@@ -73,6 +75,32 @@ fn figure(plan: &Plan, runs: &Runs, arrays: &mut Arrays) -> Vec<Item> {
         how: "A dot is a run; both axes can be chosen. A ringed dot has a report, which a click opens.".into(),
         plot,
     })]
+}
+
+/// Every run in a line, where there are not too many.
+fn each(plan: &Plan, runs: &Runs) -> Option<Table> {
+    const MOST: usize = 64;
+    let swept = plan.swept();
+    let row = |row: &Row| {
+        let number = |value: Option<f64>, unit| value.map_or(Cell::Empty, |value| Cell::Number(value, unit));
+        let known = row.known.as_ref().map_or_else(String::new, Known::headline);
+        let mut cells = vec![Cell::text(row.run.as_str())];
+        cells.extend(
+            swept.iter().map(|path| Cell::text(row.fields.get(*path).map_or_else(String::new, Value::to_string))),
+        );
+        cells.push(number(row.evaluation.map(|found| found.loss), Unit::Nats));
+        cells.push(number(row.evaluation.map(|found| found.token_accuracy), Unit::Accuracy));
+        cells.push(Cell::text(known));
+        cells
+    };
+    let columns = ["run"].into_iter().chain(swept.iter().map(|path| path.as_str()));
+    let columns = columns.chain(["loss, nats", "tokens right", "examples right"]).map(String::from).collect();
+    (runs.rows.len() <= MOST).then(|| Table {
+        id: "each".into(),
+        caption: "Every run".into(),
+        columns,
+        rows: runs.rows.iter().map(row).collect(),
+    })
 }
 
 /// How far runs lie apart.
