@@ -84,9 +84,9 @@ def sweep(
     seed=range(8), n_heads=[1, 2], epochs=2)``.
 
     ``plan`` is a file (``sweep.toml``), what such a file holds, or a task, its name, or a recipe (``tasks.sum().recipe()``); then
-    ``fields`` are keys of a recipe, of its model or of the task: a list or range is swept, one value is shared. ``sample`` draws instead, or besides:
-    ``{"draws": 100, "fields": {"lr_start": {"from": 1e-4, "to": 1e-2, "scale": "log"}}}``. Each run's model is studied on the
-    examples that ``study`` says (``{"size": 500, "seed": 43}``). ``vectors`` says which vector instructions every run uses: the best
+    ``fields`` are keys of a recipe, of its model or of the task: a list or range is swept, one value is shared. ``sample`` draws
+    instead, or besides: ``{"draws": 100, "seed": 0, "fields": {"lr_start": {"from": 1e-4, "to": 1e-2, "scale": "log"}}}``, where
+    each run has the recipe's seed unless ``seed`` is among the fields. Each run's model is studied on the examples that ``study`` says (``{"size": 500, "seed": 43}``). ``vectors`` says which vector instructions every run uses: the best
     of the machine that begins, unless you say.
 
     What is done stands in ``folder``, and the same call goes on from there. ``on="ray"`` does the runs on the cluster that Ray
@@ -217,9 +217,9 @@ def _of_fields(what: Task | Recipe, fields: dict[str, Any], more: dict[str, Any]
             grid[path] = list(value)
         else:
             recipe[path] = value
-    if "sample" in more:
-        drawn = {field(name, task): value for name, value in more["sample"].get("fields", {}).items()}
-        more["sample"] = {**more["sample"], "fields": drawn}
+    sample = more.get("sample")
+    if isinstance(sample, Mapping) and isinstance(sample.get("fields"), Mapping):
+        more["sample"] = {**sample, "fields": {field(name, task): value for name, value in sample["fields"].items()}}
     own = own_of(task)
     if own is not None:
         more["own"] = own.dataset(SAID_BY, seed=0)._data.sha256

@@ -79,7 +79,7 @@ def test_a_plan_is_the_same_as_fields_and_as_a_file(tmp_path):
         "[sample]\ndraws = 2\nfields.task.max_value = { from = 9, to = 20 }\n"
     )
     fields = {"seed": range(2), "d_model": [8, 16], "d_mlp": np.array([0, 4]), "epochs": 1}
-    sample = {"draws": 2, "fields": {"task.max_value": {"from": 9, "to": 20}}}
+    sample = {"draws": 2, "fields": {"max_value": {"from": 9, "to": 20}}}
     of_fields = algolens._algolens.Sweep(_sweep._plan(tasks.sorted_list(list_len=5), fields, sample=sample)[1])
     of_file = algolens._algolens.Sweep(_sweep._plan(path, {})[1], True)
     expected, found = json.loads(of_fields.plan), json.loads(of_file.plan)
@@ -133,6 +133,8 @@ def test_the_page_and_its_figures(swept, tmp_path):
         ({"seed": [0], "folder": "s3://bucket/sweep"}, "folder: expected a local path where the runs are done here"),
         ({"seed": [0, 0]}, "grid.seed: expected distinct values, found 0 twice"),
         ({"epochs": np.int64(1)}, "sweep: expected what differs"),
+        ({"sample": 3}, "sweep: expected what a sweep's file holds, found "),
+        ({"sample": {"draws": 1, "fields": {"n_head": [1]}}}, "no key of a recipe or its model is called 'n_head'"),
         (
             {"sample": {"draws": 1, "fields": {"seed": {"from": 1, "to": 2, "scal": "log"}}}},
             "seed: expected a list, or {",
