@@ -69,8 +69,7 @@ pub fn run(args: &Args, registry: &Registry, casebooks: &Casebooks, terminal: &T
     let bar = bar(plan.runs(), terminal);
     let tell = |told: Told| {
         bar.set_position(told.done as u64);
-        let failed = if told.failed > 0 { format!(" · {} failed", told.failed) } else { String::new() };
-        bar.set_message(format!("{}{failed}", told.line));
+        bar.set_message(told.words());
         if terminal.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let found = sweep(&folder, &program, &tell);

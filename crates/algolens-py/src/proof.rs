@@ -64,9 +64,7 @@ pub fn certify(
         let tables = Tables::of(whole, task)?;
         let slack = slack.map_or_else(|| prove::slack(whole, task, model.handle().engine()), Ok)?;
         let mut search = Search::new(&tables, Classes::of(task)?, slack)?;
-        let clock = Instant::now();
         advance(&mut search, seconds, work, &mut watch)?;
-        search.add_seconds(clock.elapsed().as_secs_f64());
         certificate(&search, model, task, made_by)
     });
     json::written("certificate", &watch.outcome(py, result)?)
@@ -121,6 +119,7 @@ fn advance(
             return Err(Error::Cancelled);
         }
     }
+    search.add_seconds(clock.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -218,9 +217,7 @@ pub fn go_on_with_part<'py>(
         };
         let certified = certified.into_iter().map(class).collect::<algolens::Result<Vec<_>>>()?;
         let mut search = Search::from_bytes(state, &tables, classes.part(part, of), whole)?.as_part(of, &certified);
-        let clock = Instant::now();
         advance(&mut search, seconds, work, &mut watch)?;
-        search.add_seconds(clock.elapsed().as_secs_f64());
         search.to_bytes(whole)
     });
     Ok(PyBytes::new(py, &watch.outcome(py, result)?))

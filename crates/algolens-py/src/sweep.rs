@@ -193,10 +193,7 @@ impl Sweep {
             while !work.is_finished() {
                 std::thread::sleep(EVERY);
                 let told = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                let far = told.map_or((0, 0, String::new()), |told| {
-                    let failed = if told.failed > 0 { format!(" · {} failed", told.failed) } else { String::new() };
-                    (told.done as u64, told.of as u64, format!("{}{failed}", told.line))
-                });
+                let far = told.map_or((0, 0, String::new()), |told| (told.done as u64, told.of as u64, told.words()));
                 if watch.tell(|| far).is_break() {
                     stop.store(true, Ordering::Relaxed);
                 }

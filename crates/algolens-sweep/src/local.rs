@@ -23,6 +23,14 @@ pub struct Told {
     pub line: String,
 }
 
+impl Told {
+    /// What is being done and how many runs failed, in words.
+    pub fn words(&self) -> String {
+        let failed = if self.failed > 0 { format!(" · {} failed", self.failed) } else { String::new() };
+        format!("{}{failed}", self.line)
+    }
+}
+
 /// Told how far a sweep is, from several threads; a break ends it.
 pub type Teller<'a> = &'a (dyn Fn(Told) -> ControlFlow<()> + Sync);
 

@@ -41,6 +41,11 @@ impl<'a> Runs<'a> {
     }
 }
 
+/// A number with its unit, if there is one.
+fn number(value: Option<f64>, unit: Unit) -> Cell {
+    value.map_or(Cell::Empty, |value| Cell::Number(value, unit))
+}
+
 /// So many things, in words.
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
@@ -110,7 +115,6 @@ fn outstanding(runs: &Runs, standouts: &[Standout]) -> Option<Section> {
     }
     let row = |one: &Standout| {
         let row = &runs.rows[one.run];
-        let number = |value: Option<f64>, unit| value.map_or(Cell::Empty, |value| Cell::Number(value, unit));
         vec![
             Cell::Link { words: row.run.clone(), href: one.report() },
             Cell::text(said(&row.fields)),

@@ -54,17 +54,15 @@ impl<'a> Claim<'a> {
 }
 
 fn strips(claims: &[Claim], runs: &Runs, arrays: &mut Arrays) -> Item {
-    let each = |of: fn(&ClaimFound) -> f32| {
-        let cell = |(run, claim): (usize, usize)| claims[claim].found[run].map_or(f32::NAN, of);
+    let each = |of: fn(&ClaimFound) -> Option<f32>| {
+        let cell = |(run, claim): (usize, usize)| claims[claim].found[run].and_then(of).unwrap_or(f32::NAN);
         Array2::from_shape_fn((runs.rows.len(), claims.len()), cell).into_dyn()
     };
-    let place = |claim: &ClaimFound| Verdict::ALL.iter().position(|verdict| *verdict == claim.verdict);
-    arrays.insert("claims".into(), each(|claim| claim.value.map_or(f32::NAN, |value| value as f32)));
-    let verdicts = |(run, claim): (usize, usize)| {
-        claims[claim].found[run].and_then(place).map_or(f32::NAN, |verdict| verdict as f32)
-    };
-    let verdicts = Array2::from_shape_fn((runs.rows.len(), claims.len()), verdicts).into_dyn();
-    arrays.insert("verdicts".into(), verdicts);
+    arrays.insert("claims".into(), each(|claim| claim.value.map(|value| value as f32)));
+    arrays.insert(
+        "verdicts".into(),
+        each(|claim| Verdict::ALL.iter().position(|verdict| *verdict == claim.verdict).map(|place| place as f32)),
+    );
     Item::Figure(Figure {
         id: "claims".into(),
         title: "The number of each claim in every run".into(),

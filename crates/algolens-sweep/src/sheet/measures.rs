@@ -1,6 +1,6 @@
 //! Loss and accuracy of runs, over what differs.
 
-use super::Runs;
+use super::{Runs, number};
 use crate::{
     Column, Plan, Row, Values,
     table::{share, table},
@@ -82,7 +82,6 @@ fn each(plan: &Plan, runs: &Runs) -> Option<Table> {
     const MOST: usize = 64;
     let swept = plan.swept();
     let row = |row: &Row| {
-        let number = |value: Option<f64>, unit| value.map_or(Cell::Empty, |value| Cell::Number(value, unit));
         let known = row.known.as_ref().map_or_else(String::new, Known::headline);
         let mut cells = vec![Cell::text(row.run.as_str())];
         cells.extend(
@@ -108,21 +107,20 @@ fn spread(runs: &Runs) -> Table {
     let evaluated = |of: fn(&algolens::evaluation::Evaluation) -> f64| {
         sorted(runs.rows.iter().filter_map(|row| row.evaluation.as_ref().map(of)))
     };
-    let exact = sorted(runs.rows.iter().filter_map(|row| match &row.known {
-        Some(known @ Known::Exact { .. }) => Some(share(known)[0]),
-        _ => None,
-    }));
-    let at_least = sorted(runs.rows.iter().filter_map(|row| match &row.known {
-        Some(known @ Known::Sampled { .. }) => Some(share(known)[0]),
-        _ => None,
-    }));
+    let least = |is: fn(&Known) -> bool| {
+        sorted(
+            runs.rows
+                .iter()
+                .filter_map(|row| row.known.as_ref().filter(|known| is(known)).map(|known| share(known)[0])),
+        )
+    };
     let measures = [
         ("loss, nats", evaluated(|found| found.loss), Unit::Nats),
         ("mean probability of what is right", evaluated(|found| found.mean_prob), Unit::Probability),
         ("tokens right", evaluated(|found| found.token_accuracy), Unit::Accuracy),
         ("examples right", evaluated(|found| found.list_accuracy), Unit::Accuracy),
-        ("all inputs right, counted", exact, Unit::Accuracy),
-        ("all inputs right, at least (99.9 %)", at_least, Unit::Accuracy),
+        ("all inputs right, counted", least(|known| matches!(known, Known::Exact { .. })), Unit::Accuracy),
+        ("all inputs right, at least (99.9 %)", least(|known| matches!(known, Known::Sampled { .. })), Unit::Accuracy),
     ];
     let row = |(name, numbers, unit): (&str, Vec<f64>, Unit)| {
         let at = |share: f64| Cell::Number(quantile(&numbers, share), unit);
