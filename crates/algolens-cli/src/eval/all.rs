@@ -175,6 +175,7 @@ impl Count<'_> {
             self.walk.go_on(run, self.to.min(end))?;
             // Steps that the terminal can follow.
             step = match stepped.elapsed() {
+                quickest if quickest < SHOW_EVERY / 32 => step.saturating_mul(16),
                 quick if quick < SHOW_EVERY / 2 => step.saturating_mul(2),
                 slow if slow > SHOW_EVERY => (step / 2).max(Walk::BLOCK),
                 _ => step,

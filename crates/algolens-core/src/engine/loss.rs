@@ -83,9 +83,22 @@ pub fn argmax<T: Scalar>(logits: ArrayView1<T>) -> usize {
     logits.iter().enumerate().fold((0, *first), larger).0
 }
 
+/// Whether a class has the largest logit, and is the first that has.
+fn is_argmax<T: Scalar>(logits: ArrayView1<T>, class: usize) -> bool {
+    let logit = logits[class];
+    let leads = |(other, x): (usize, &T)| (*x < logit) | ((*x == logit) & (other >= class));
+    logits.iter().enumerate().fold(true, |all, other| all & leads(other))
+}
+
+/// The largest of some logits; −∞ of none.
+pub fn largest<'a, T: Scalar>(logits: impl IntoIterator<Item = &'a T>) -> T {
+    // A comparison is one instruction, where `max` also looks for NaN.
+    logits.into_iter().fold(T::neg_infinity(), |most, logit| if *logit > most { *logit } else { most })
+}
+
 /// log Σ exp(logits), computed in f64.
 fn log_sum_exp<T: Scalar>(logits: ArrayView1<T>) -> f64 {
-    let max = logits.iter().fold(T::neg_infinity(), |max, x| max.max(*x)).as_f64();
+    let max = largest(logits).as_f64();
     max + logits.iter().map(|x| (x.as_f64() - max).exp()).sum::<f64>().ln()
 }
 
@@ -97,8 +110,12 @@ pub fn log_softmax<T: Scalar>(logits: ArrayView1<T>) -> Vec<f64> {
 
 /// How well each target is predicted by logits `[batch, position, class]`, in their order.
 pub fn outcomes<'a, T: Scalar>(logits: ArrayView3<T>, targets: impl Into<TargetsView<'a>>) -> Vec<Outcome> {
-    let rows = logits.rows().into_iter();
-    rows.zip(targets.into().iter()).map(|(row, (target, weight))| outcome(row, target).weighted(weight)).collect()
+    let mut outcomes = Vec::with_capacity(logits.len_of(Axis(0)) * logits.len_of(Axis(1)));
+    let mut rows = logits.rows().into_iter();
+    targets.into().for_each(|target, weight| {
+        outcomes.extend(rows.next().map(|row| outcome(row, target).weighted(weight)));
+    });
+    outcomes
 }
 
 /// The score of logits `[batch, position, class]` against targets.
@@ -106,11 +123,11 @@ pub fn score<'a, T: Scalar>(logits: ArrayView3<T>, targets: impl Into<TargetsVie
     outcomes(logits, targets).into_iter().collect()
 }
 
-/// How well logits predict a target, which counts 1.
-fn outcome<T: Scalar>(logits: ArrayView1<T>, target: Target) -> Outcome {
+/// How well logits `[class]` predict a target, which counts 1.
+pub fn outcome<T: Scalar>(logits: ArrayView1<T>, target: Target) -> Outcome {
     let log_z = log_sum_exp(logits);
     let (log_prob, right) = match target {
-        Target::Class(class) => (logits[class as usize].as_f64() - log_z, argmax(logits) == class as usize),
+        Target::Class(class) => (logits[class as usize].as_f64() - log_z, is_argmax(logits, class as usize)),
         Target::Set(set) => (-Split::new(logits, set).loss(), is_above(logits, set)),
         Target::Distribution(probs) => (mean_log_prob(logits, probs, log_z), is_likeliest(probs, argmax(logits))),
     };
@@ -233,7 +250,7 @@ fn row_gradient<T: Scalar>(mut row: ArrayViewMut1<T>, target: Target, weight: f3
 
 /// Scores become weights that sum to 1; a row that is −∞ throughout becomes zeros, as in TransformerLens.
 pub(super) fn softmax_in_place<T: Scalar>(mut row: ArrayViewMut1<T>) {
-    let max = row.iter().fold(T::neg_infinity(), |max, x| max.max(*x));
+    let max = largest(&row);
     if max == T::neg_infinity() {
         row.fill(T::zero());
         return;

@@ -122,12 +122,15 @@ pub fn predict<S: Simd>(simd: S, logits: &mut [f32], target: usize) -> Predictio
 mod tests {
     use super::*;
     use crate::dispatch;
-    use crate::engine::{
-        loss,
-        vector::{
-            LANES,
-            tests::{cases, levels},
+    use crate::{
+        engine::{
+            loss,
+            vector::{
+                LANES,
+                tests::{cases, levels},
+            },
         },
+        task::{Target, Token},
     };
     use ndarray::aview1;
     use proptest::prelude::*;
@@ -175,6 +178,7 @@ mod tests {
             let target = target.index(logits.len());
             let expected = loss::log_softmax(aview1(&logits))[target];
             let right = loss::argmax(aview1(&logits)) == target;
+            prop_assert_eq!(loss::outcome(aview1(&logits), Target::Class(target as Token)).right, right);
             let mut padded = logits.clone();
             padded.resize(2 * LANES, f32::NEG_INFINITY);
             for level in levels() {

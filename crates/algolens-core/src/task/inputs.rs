@@ -129,7 +129,11 @@ fn digits(mut number: u128, bases: impl DoubleEndedIterator<Item = Token>) -> Ve
     let mut digits: Vec<Token> = bases
         .rev()
         .map(|base| {
-            let (rest, digit) = (number / u128::from(base), number % u128::from(base));
+            // A division of 128 bits takes many times as long as one of 64.
+            let (rest, digit) = match u64::try_from(number) {
+                Ok(number) => ((number / u64::from(base)).into(), number % u64::from(base)),
+                Err(_) => (number / u128::from(base), (number % u128::from(base)) as u64),
+            };
             number = rest;
             digit as Token
         })
@@ -152,6 +156,11 @@ mod tests {
         assert_eq!([Inputs::arrangements(4, 3), Inputs::sequences(2, 0)].map(|inputs| inputs.unwrap().count()), [0, 0]);
         // 31^20 has 100 bits; 31^26 has 129.
         assert_eq!(Inputs::sequences(20, 31).unwrap().count(), 31_u128.pow(20));
+        let long = Inputs::sequences(20, 31).unwrap();
+        assert_eq!(long.get(31_u128.pow(20) - 1).unwrap(), [30; 20]);
+        let number = |digits: Vec<Token>| digits.iter().fold(0, |number, digit| 31 * number + u128::from(*digit));
+        let around = [(1 << 64) - 1, 1 << 64];
+        assert_eq!(around.map(|at| number(long.get(at).unwrap())), around);
         assert!(Inputs::sequences(26, 31).is_none() && Inputs::arrangements(100, 4000).is_none());
     }
 

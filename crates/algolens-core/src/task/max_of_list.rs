@@ -12,6 +12,7 @@ use crate::{
     train::{Architecture, Keep, Optimizer, Recipe, Schedule},
 };
 use rand::seq::SliceRandom;
+use std::{borrow::Cow, cmp::Ordering};
 
 /// `BOS 3 SEP 7 SEP 2 ANS 7`: some numbers, and the largest of them; `ANS` predicts it, and it `EOS`.
 ///
@@ -73,8 +74,8 @@ impl MaxOfList {
         (0..digits).rev().map(digit)
     }
 
-    fn numbers_of(&self, input: &[Token]) -> Vec<u32> {
-        input.chunks(self.digits).map(number_of).collect()
+    fn numbers_of<'a>(&self, input: &'a [Token]) -> Cow<'a, [u32]> {
+        if self.digits == 1 { input.into() } else { input.chunks(self.digits).map(number_of).collect() }
     }
 
     /// The numbers of an example's list.
@@ -183,9 +184,11 @@ impl Task for MaxOfList {
         });
         // The largest number, and how often it occurs.
         let largest = move |example: &[Token]| {
-            let list = || self.list_of(example);
-            let max = list().max().unwrap_or(0);
-            (max, list().filter(|number| *number == max).count())
+            self.list_of(example).fold((0, 0_usize), |(max, times), number| match number.cmp(&max) {
+                Ordering::Less => (max, times),
+                Ordering::Equal => (max, times + 1),
+                Ordering::Greater => (number, 1),
+            })
         };
         let by_max = by_max.told_by(move |example| {
             let (max, times) = largest(example);

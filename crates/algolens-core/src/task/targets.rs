@@ -288,6 +288,17 @@ impl<'a> TargetsView<'a> {
         all.map(move |(example, at)| (self.target(example, at), self.weight(example, at)))
     }
 
+    /// Visits what is right at each prediction and what it counts, example by example: quicker than [`iter`](Self::iter), as
+    /// the kind of the targets is looked at once.
+    pub fn for_each(self, mut visit: impl FnMut(Target<'a>, f32)) {
+        match self.right {
+            RightView::Classes(classes) => {
+                classes.iter().zip(self.each_weight()).for_each(|(class, weight)| visit(Target::Class(*class), weight));
+            }
+            _ => self.iter().for_each(|(target, weight)| visit(target, weight)),
+        }
+    }
+
     /// What each prediction counts, example by example.
     pub(crate) fn each_weight(self) -> impl Iterator<Item = f32> {
         let ones = repeat_n(1.0, if self.weights.is_none() { self.len() } else { 0 });

@@ -208,6 +208,18 @@ fn evaluations_are_those_of_predictions_that_come_as_often_as_they_weigh() {
 }
 
 #[test]
+fn targets_are_visited_as_they_are_iterated() {
+    for (kind, weighted) in TARGET_KINDS.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
+        let subject = Subject::new(SIZES, kinds().remove(0), kind, weighted);
+        let mut visited = Vec::new();
+        subject.targets.view().for_each(|target, weight| visited.push((target.classes(), weight)));
+        let iterated: Vec<_> =
+            subject.targets.view().iter().map(|(target, weight)| (target.classes(), weight)).collect();
+        assert_eq!(visited, iterated, "{kind:?}, weighted: {weighted}");
+    }
+}
+
+#[test]
 fn a_batch_in_which_nothing_is_scored_has_no_gradient() {
     for targets in TARGET_KINDS {
         let mut subject = Subject::new(SIZES, kinds()[0], targets, true);

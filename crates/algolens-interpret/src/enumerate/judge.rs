@@ -3,7 +3,7 @@
 use crate::Answer;
 use algolens_core::{
     Error, Result, Scalar,
-    engine::{Outcome, loss},
+    engine::loss::{largest, outcome},
     task::{Dataset, Target},
 };
 use ndarray::{ArrayView1, ArrayView3};
@@ -33,26 +33,27 @@ pub(crate) struct Again {
 
 /// Each prediction, example by example; none where it is not scored.
 pub(crate) fn judge<T: Scalar>(logits: ArrayView3<T>, data: &Dataset) -> Result<Vec<Option<Judged>>> {
-    let outcomes = loss::outcomes(logits, data.targets());
-    let predictions = logits.rows().into_iter().zip(data.targets().iter());
-    let mut all = Vec::with_capacity(outcomes.len());
-    for (((row, (target, weight)), outcome), position) in
-        predictions.zip(&outcomes).zip(data.positions().iter().cycle())
-    {
-        all.push((weight > 0.0).then(|| judged(row, target, *position, outcome)).transpose()?);
+    let mut all = Vec::with_capacity(data.targets().len());
+    let mut predictions = logits.rows().into_iter().zip(data.positions().iter().cycle());
+    data.targets().for_each(|target, weight| {
+        let prediction = predictions.next().filter(|_| weight > 0.0);
+        all.push(prediction.map(|(row, position)| judged(row, target, *position, weight)));
+    });
+    match all.iter().flatten().find(|judged| !judged.loss.is_finite()) {
+        None => Ok(all),
+        Some(Judged { position, loss, .. }) => {
+            Err(Error::invalid(format!("log-probability at position {position}"), "a finite number", -loss))
+        }
     }
-    Ok(all)
 }
 
-fn judged<T: Scalar>(row: ArrayView1<T>, target: Target, position: usize, outcome: &Outcome) -> Result<Judged> {
-    let Outcome { log_prob, weight, .. } = *outcome;
-    if !log_prob.is_finite() {
-        return Err(Error::invalid(format!("log-probability at position {position}"), "a finite number", log_prob));
-    }
+fn judged<T: Scalar>(row: ArrayView1<T>, target: Target, position: usize, weight: f32) -> Judged {
+    let loss = -outcome(row, target).log_prob;
     let margin = margin(row, target);
-    let scale = row.iter().fold(1.0, |scale: f64, logit| scale.max(logit.as_f64().abs()));
+    let scale =
+        row.iter().fold(T::one(), |scale, logit| if logit.abs() > scale { logit.abs() } else { scale }).as_f64();
     let wrong = (margin <= 0.0).then(|| Box::new([Answer::said(row, target), target.classes().into()]));
-    Ok(Judged { position, weight: weight.into(), loss: -log_prob, margin, scale, wrong, again: None })
+    Judged { position, weight: weight.into(), loss, margin, scale, wrong, again: None }
 }
 
 /// By how many logits what is right is above everything else; negative where it is not, and infinite where nothing else is.
@@ -61,22 +62,23 @@ fn judged<T: Scalar>(row: ArrayView1<T>, target: Target, position: usize, outcom
 /// largest among the likeliest classes less the largest among the others. A tie is 0.
 fn margin<T: Scalar>(logits: ArrayView1<T>, target: Target) -> f64 {
     match target {
-        Target::Class(class) => logits[class as usize].as_f64() - largest(logits, |other| other != class as usize),
+        Target::Class(class) => {
+            let others = logits.iter().enumerate().filter(|(other, _)| *other != class as usize);
+            logits[class as usize].as_f64() - largest(others.map(|(_, logit)| logit)).as_f64()
+        }
         Target::Set(set) => {
-            let inside = logits.iter().zip(set).filter(|(_, is)| **is).map(|(logit, _)| logit.as_f64());
-            inside.fold(f64::INFINITY, f64::min) - largest(logits, |class| !set[class])
+            let of = |right: bool| logits.iter().zip(set).filter(move |(_, is)| **is == right).map(|(logit, _)| logit);
+            of(true).copied().fold(T::infinity(), T::min).as_f64() - largest(of(false)).as_f64()
         }
         Target::Distribution(probs) => {
-            let most = probs.iter().copied().fold(0.0, f32::max);
-            largest(logits, |class| probs[class] == most) - largest(logits, |class| probs[class] < most)
+            let most = largest(probs);
+            let of = |likeliest: bool| {
+                let chosen = logits.iter().zip(probs).filter(move |(_, prob)| (**prob == most) == likeliest);
+                chosen.map(|(logit, _)| logit)
+            };
+            largest(of(true)).as_f64() - largest(of(false)).as_f64()
         }
     }
-}
-
-/// The largest logit of the chosen classes.
-fn largest<T: Scalar>(logits: ArrayView1<T>, chosen: impl Fn(usize) -> bool) -> f64 {
-    let largest = |largest: T, (class, logit): (usize, &T)| if chosen(class) { largest.max(*logit) } else { largest };
-    logits.iter().enumerate().fold(T::neg_infinity(), largest).as_f64()
 }
 
 #[cfg(test)]

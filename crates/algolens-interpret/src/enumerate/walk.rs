@@ -37,7 +37,7 @@ pub struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Inputs that are run together: those from one multiple of this number to the next, whichever of them are counted, so that
     /// rounding does not depend on where a run begins. It costs least to go on to a multiple.
-    pub const BLOCK: u64 = 4096;
+    pub const BLOCK: u64 = 2048;
     /// A slack that is more than f32 loses of a logit, with room.
     pub const SLACK: f64 = 1e-3;
 
