@@ -110,12 +110,8 @@ pub fn log_softmax<T: Scalar>(logits: ArrayView1<T>) -> Vec<f64> {
 
 /// How well each target is predicted by logits `[batch, position, class]`, in their order.
 pub fn outcomes<'a, T: Scalar>(logits: ArrayView3<T>, targets: impl Into<TargetsView<'a>>) -> Vec<Outcome> {
-    let mut outcomes = Vec::with_capacity(logits.len_of(Axis(0)) * logits.len_of(Axis(1)));
-    let mut rows = logits.rows().into_iter();
-    targets.into().for_each(|target, weight| {
-        outcomes.extend(rows.next().map(|row| outcome(row, target).weighted(weight)));
-    });
-    outcomes
+    let rows = logits.rows().into_iter();
+    rows.zip(targets.into().iter()).map(|(row, (target, weight))| outcome(row, target).weighted(weight)).collect()
 }
 
 /// The score of logits `[batch, position, class]` against targets.

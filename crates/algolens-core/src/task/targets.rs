@@ -283,20 +283,14 @@ impl<'a> TargetsView<'a> {
 
     /// What is right at each prediction and what it counts, example by example.
     pub fn iter(self) -> impl Iterator<Item = (Target<'a>, f32)> {
-        let (examples, predictions) = self.dim();
-        let all = (0..examples).flat_map(move |example| (0..predictions).map(move |at| (example, at)));
-        all.map(move |(example, at)| (self.target(example, at), self.weight(example, at)))
-    }
-
-    /// Visits what is right at each prediction and what it counts, example by example: quicker than [`iter`](Self::iter), as
-    /// the kind of the targets is looked at once.
-    pub fn for_each(self, mut visit: impl FnMut(Target<'a>, f32)) {
-        match self.right {
-            RightView::Classes(classes) => {
-                classes.iter().zip(self.each_weight()).for_each(|(class, weight)| visit(Target::Class(*class), weight));
-            }
-            _ => self.iter().for_each(|(target, weight)| visit(target, weight)),
-        }
+        // Classes by themselves: a loop over them then copies no views.
+        let (classes, others) = match self.right {
+            RightView::Classes(classes) => (Some(classes), 0),
+            _ => (None, self.len()),
+        };
+        let predictions = self.dim().1;
+        let others = (0..others).map(move |at| self.target(at / predictions, at % predictions));
+        classes.into_iter().flatten().map(|class| Target::Class(*class)).chain(others).zip(self.each_weight())
     }
 
     /// What each prediction counts, example by example.

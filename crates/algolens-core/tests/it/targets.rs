@@ -208,14 +208,16 @@ fn evaluations_are_those_of_predictions_that_come_as_often_as_they_weigh() {
 }
 
 #[test]
-fn targets_are_visited_as_they_are_iterated() {
+fn targets_are_iterated_example_by_example() {
     for (kind, weighted) in TARGET_KINDS.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
         let subject = Subject::new(SIZES, kinds().remove(0), kind, weighted);
-        let mut visited = Vec::new();
-        subject.targets.view().for_each(|target, weight| visited.push((target.classes(), weight)));
-        let iterated: Vec<_> =
-            subject.targets.view().iter().map(|(target, weight)| (target.classes(), weight)).collect();
-        assert_eq!(visited, iterated, "{kind:?}, weighted: {weighted}");
+        let all = subject.targets.view();
+        let (examples, predictions) = all.dim();
+        let places = (0..examples).flat_map(|example| (0..predictions).map(move |at| (example, at)));
+        let one_by_one: Vec<_> =
+            places.map(|(example, at)| (all.target(example, at).classes(), all.weight(example, at))).collect();
+        let iterated: Vec<_> = all.iter().map(|(target, weight)| (target.classes(), weight)).collect();
+        assert_eq!(iterated, one_by_one, "{kind:?}, weighted: {weighted}");
     }
 }
 

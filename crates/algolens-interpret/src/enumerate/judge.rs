@@ -33,12 +33,10 @@ pub(crate) struct Again {
 
 /// Each prediction, example by example; none where it is not scored.
 pub(crate) fn judge<T: Scalar>(logits: ArrayView3<T>, data: &Dataset) -> Result<Vec<Option<Judged>>> {
-    let mut all = Vec::with_capacity(data.targets().len());
-    let mut predictions = logits.rows().into_iter().zip(data.positions().iter().cycle());
-    data.targets().for_each(|target, weight| {
-        let prediction = predictions.next().filter(|_| weight > 0.0);
-        all.push(prediction.map(|(row, position)| judged(row, target, *position, weight)));
-    });
+    let predictions = logits.rows().into_iter().zip(data.targets().iter()).zip(data.positions().iter().cycle());
+    let judged = predictions
+        .map(|((row, (target, weight)), position)| (weight > 0.0).then(|| judged(row, target, *position, weight)));
+    let all: Vec<Option<Judged>> = judged.collect();
     match all.iter().flatten().find(|judged| !judged.loss.is_finite()) {
         None => Ok(all),
         Some(Judged { position, loss, .. }) => {
